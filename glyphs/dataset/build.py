@@ -1,0 +1,184 @@
+"""Fonts become a dataset: find, read in processes, store in order, then judge families.
+
+Resumable: a file is stored whole in one transaction and known by its hash, so that running the
+same build again reads only what is missing. The same fonts give the same content.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from glyphs.characters import character
+from glyphs.dataset.legibility import illegible_families
+from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord
+from glyphs.errors import BadDataset, BadFont
+from glyphs.fonts import Face, FontFile, family_key
+from glyphs.labels import Label
+from glyphs.shaping import labelled_glyphs
+from glyphs.splits import assign, clusters
+
+FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2", ".pfb", ".t1", ".cff"})
+# Ideographs and syllables by the ten thousand are another problem than this one.
+DEFAULT_SKIPPED_SCRIPTS = frozenset({"Hani", "Hang"})
+PLACEHOLDER_LABELS = 16  # one shape for more labels than this stands for "no glyph here"
+_UNSHAPED_CATEGORIES = frozenset("CZ")  # controls, private use, unassigned; separators
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """State of a build after one more file."""
+
+    done: int
+    total: int
+    glyphs: int
+    file: str
+    reason: str | None  # why the file was rejected, or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    file: str
+    sha256: str
+    faces: list[tuple[FontRecord, list[GlyphRecord]]]
+    reason: str | None
+
+
+def find_fonts(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, and every font below the folders given; sorted, without repeats.
+
+    Raises:
+        BadDataset: a path does not exist, or nothing was found.
+    """
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            found.update(
+                file for file in path.rglob("*") if file.suffix.lower() in FONT_SUFFIXES and file.is_file()
+            )
+        elif path.exists():
+            found.add(path)
+        else:
+            raise BadDataset(f"There is no {path}.")
+    if not found:
+        raise BadDataset("No fonts were found.", "Name font files, or folders that hold some; `make fonts` gets them.")
+    return sorted(found)
+
+
+def build(
+    paths: Iterable[Path],
+    out: Path,
+    *,
+    workers: int | None = None,
+    skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS,
+) -> Iterator[Progress]:
+    """Read fonts into the dataset at `out`, yielding after each file; finish when exhausted.
+
+    Raises:
+        BadDataset: `out` is something else, nothing was found, or no file held a usable font.
+    """
+    files = find_fonts(paths)
+    with Dataset.create(out) as dataset:
+        with dataset.transaction():
+            dataset.set_meta("complete", None)
+        known = dataset.known_files()
+        shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
+        glyphs = dataset.summary()["glyphs"]
+        workers = workers or len(os.sched_getaffinity(0))
+        context = multiprocessing.get_context("forkserver")
+        with context.Pool(workers, _set_job, (known.copy(), skipped_scripts)) as pool:
+            for done, reading in enumerate(pool.imap(_read, files, chunksize=4), 1):
+                if reading.sha256 not in known:
+                    known.add(reading.sha256)
+                    with dataset.transaction():
+                        for font, records in reading.faces:
+                            dataset.add_font(font, records, shape_ids, label_ids)
+                            glyphs += len(records)
+                        if reading.reason:
+                            dataset.reject(reading.file, reading.sha256, reading.reason)
+                yield Progress(done, len(files), glyphs, reading.file, reading.reason)
+        if not glyphs:
+            raise BadDataset("Not one of the files held a usable font.", "The report names each with its reason.")
+        finish(dataset)
+
+
+def finish(dataset: Dataset) -> None:
+    """Give every family its split, set picture fonts aside, and mark the dataset complete."""
+    with dataset.transaction():
+        dataset.set_splits(assign(clusters(dataset.shapes_by_family())))
+        dataset.exclude(illegible_families(dataset))
+        dataset.set_meta("digest", dataset.content_digest())
+        dataset.set_meta("complete", "1")
+
+
+# What a worker process is told once: hashes of files already stored, and scripts to leave out.
+_known: frozenset[str] = frozenset()
+_skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS
+
+
+def _set_job(known: set[str], skipped_scripts: frozenset[str]) -> None:
+    global _known, _skipped_scripts
+    _known, _skipped_scripts = frozenset(known), skipped_scripts
+
+
+def _read(path: Path) -> _Reading:
+    """Runs in a worker process; a broken file is an answer, not an exception."""
+    digest = ""
+    try:
+        font = FontFile.read(path)
+        digest = font.sha256
+        if digest in _known:
+            return _Reading(path.name, digest, [], None)
+        faces, reasons = [], []
+        for face in font.faces():
+            try:
+                faces.append(_read_face(font, face))
+            except BadFont as error:
+                reasons.append(error.message)
+        if not faces:
+            raise BadFont(reasons[0] if reasons else "It holds no face.")
+        return _Reading(path.name, digest, faces, None)
+    except BadFont as error:
+        return _Reading(str(path), digest or f"unread:{path}", [], error.message)
+    except Exception as error:  # a parser below may raise anything on a hostile file: name it, go on
+        return _Reading(str(path), digest or f"unread:{path}", [], f"It broke a parser: {type(error).__name__}.")
+
+
+def _read_face(font: FontFile, face: Face) -> tuple[FontRecord, list[GlyphRecord]]:
+    records, broken = [], 0
+    for label, components in labelled_glyphs(face).items():
+        if not _wanted(label):
+            continue
+        try:
+            glyph = face.glyph(components)
+        except BadFont:
+            broken += 1
+            continue
+        if glyph is not None:
+            metrics = glyph.metrics
+            records.append(
+                GlyphRecord(
+                    label,
+                    OUTLINE,
+                    glyph.outline.to_bytes(),
+                    (metrics.width, metrics.height, metrics.bottom, metrics.advance),
+                )
+            )
+    uses = Counter(record.data for record in records)
+    records = [record for record in records if uses[record.data] <= PLACEHOLDER_LABELS]
+    if not records:
+        raise BadFont("It draws no character that is wanted.")
+    described = FontRecord(
+        font.sha256, face.index, face.instance, font.path.name, family_key(face.family), face.style,
+        face.licence[:400], face.units_per_em, broken,
+    )  # fmt: skip
+    return described, records
+
+
+def _wanted(label: Label) -> bool:
+    of = character(label.codepoint)
+    return of.category[0] not in _UNSHAPED_CATEGORIES and of.script not in _skipped_scripts

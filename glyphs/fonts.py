@@ -1,0 +1,250 @@
+"""Reading fonts: a file becomes faces, a face gives outlines and metrics by glyph index.
+
+FreeType reads TrueType, CFF, collections, WOFF, WOFF2, Type 1 and the named instances of
+variable fonts. HarfBuzz (for joining forms) reads sfnt only, so web fonts are unpacked by
+fontTools first. Outlines are read straight from FreeType's memory: its Python accessors cost
+thirty times the work itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import freetype
+import freetype.raw as ft
+import numpy as np
+from fontTools.ttLib import TTFont
+from numpy.typing import NDArray
+
+from glyphs.errors import BadFont
+from glyphs.outline import Outline
+
+MAX_FONT_BYTES = 128 * 2**20
+MAX_GLYPH_POINTS = 20_000  # beyond it a glyph is a map or a photograph, not a character
+
+_SFNT = (b"\0\1\0\0", b"OTTO", b"true", b"ttcf")
+_WEB = (b"wOFF", b"wOF2")
+_LONG = np.dtype(f"i{ctypes.sizeof(ctypes.c_long)}")
+_LOAD = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_NO_BITMAP
+_STYLE_WORDS = re.compile(
+    r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book|medium"
+    r"|heavy|black|italic|oblique|roman|wide|narrow|compressed|ui|display|text|caption|subhead|web|pro|std)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where a glyph's ink sits, in em: box width and height, its bottom above the baseline, advance."""
+
+    width: float
+    height: float
+    bottom: float
+    advance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """An outline with its metrics."""
+
+    outline: Outline
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A glyph index placed at an offset, font units: shaping may build one letter from several."""
+
+    glyph_index: int
+    x: int = 0
+    y: int = 0
+
+
+class Face:
+    """One face of a font file (a member of a collection, or a named instance).
+
+    Not safe to share between threads: FreeType's glyph slot is one per face.
+    """
+
+    def __init__(self, data: bytes, sfnt: bytes | None, index: int, instance: int) -> None:
+        self.index, self.instance = index, instance
+        self.sfnt = sfnt
+        try:
+            self._face = freetype.Face(io.BytesIO(data), index=(instance << 16) | index)
+        except (freetype.FT_Exception, ValueError) as error:
+            raise BadFont(f"FreeType cannot read it: {error}.") from None
+        if not self._face.is_scalable or self._face.units_per_EM <= 0:
+            raise BadFont("It holds bitmaps only, no outlines.")
+        self.units_per_em: int = self._face.units_per_EM
+        self.family = _decode(self._face.family_name) or "Unnamed"
+        self.style = _decode(self._face.style_name) or "Regular"
+        self.licence = self._name(13) or self._name(14)
+
+    def _name(self, identifier: int) -> str:
+        try:
+            names = [self._face.get_sfnt_name(i) for i in range(self._face.sfnt_name_count)]
+        except freetype.FT_Exception:
+            return ""
+        for name in names:
+            if name.name_id == identifier:
+                encoding = "utf-16-be" if name.platform_id in (0, 3) else "latin-1"
+                return name.string.decode(encoding, "replace").strip()
+        return ""
+
+    def characters(self) -> dict[int, int]:
+        """Code point -> glyph index of the Unicode character map, in order of code point.
+
+        Raises:
+            BadFont: the font maps no Unicode characters (symbol fonts encode pictures privately).
+        """
+        if self._face.charmap is None or self._face.charmap.encoding != freetype.FT_ENCODING_UNICODE:
+            raise BadFont("It has no Unicode character map.")
+        handle, index = self._face._FT_Face, ctypes.c_uint()
+        found: dict[int, int] = {}
+        code = ft.FT_Get_First_Char(handle, ctypes.byref(index))
+        while index.value:
+            found[code] = index.value
+            code = ft.FT_Get_Next_Char(handle, ctypes.c_ulong(code), ctypes.byref(index))
+        return found
+
+    def glyph(self, components: int | tuple[Component, ...]) -> Glyph | None:
+        """Outline and metrics of a glyph index, or of several placed glyphs; None without ink.
+
+        Raises:
+            BadFont: the glyph cannot be loaded.
+        """
+        if isinstance(components, int):
+            components = (Component(components),)
+        parts = [self._load(component) for component in components]
+        inked = [part for part in parts if len(part.points)]
+        if not inked:
+            return None
+        points = np.concatenate([part.points for part in inked])
+        offsets = np.cumsum([0] + [len(part.points) for part in inked[:-1]])
+        contours = np.concatenate([part.contours + offset for part, offset in zip(inked, offsets, strict=True)])
+        boxes = np.array([part.box for part in inked])
+        left, bottom = boxes[:, :2].min(axis=0)
+        right, top = boxes[:, 2:].max(axis=0)
+        if right <= left and top <= bottom:
+            return None
+        origin = points.min(axis=0)
+        if len(points) > MAX_GLYPH_POINTS or int((points.max(axis=0) - origin).max()) > 32767:
+            raise BadFont("A glyph is larger than any character should be.")
+        outline = Outline(
+            (points - origin).astype(np.int32),
+            np.concatenate([part.tags for part in inked]),
+            contours.astype(np.int16),
+            self.units_per_em,
+        )
+        em = self.units_per_em
+        advance = max(part.advance for part in parts)
+        return Glyph(
+            outline, Metrics((right - left) / em, (top - bottom) / em, int(bottom) / em, advance / em)
+        )
+
+    def _load(self, component: Component) -> _Part:
+        handle = self._face._FT_Face
+        if ft.FT_Load_Glyph(handle, component.glyph_index, _LOAD):
+            raise BadFont(f"Glyph {component.glyph_index} cannot be loaded.")
+        slot = handle.contents.glyph.contents
+        shape = slot.outline
+        n_points, n_contours = shape.n_points, shape.n_contours
+        advance = component.x + slot.metrics.horiAdvance
+        if n_points <= 0 or n_contours <= 0:
+            return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), advance)
+        vectors = ctypes.string_at(shape.points, n_points * 2 * _LONG.itemsize)
+        points = np.frombuffer(vectors, _LONG).reshape(-1, 2) + (component.x, component.y)
+        tags = np.frombuffer(ctypes.string_at(shape.tags, n_points), np.uint8)
+        contours = np.frombuffer(ctypes.string_at(shape.contours, 2 * n_contours), np.int16)
+        box = ft.FT_BBox()
+        ft.FT_Outline_Get_BBox(ctypes.byref(shape), ctypes.byref(box))
+        x, y = component.x, component.y
+        return _Part(points, tags, contours, (box.xMin + x, box.yMin + y, box.xMax + x, box.yMax + y), advance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    points: NDArray[np.int64]
+    tags: NDArray[np.uint8]
+    contours: NDArray[np.int16]
+    box: tuple[int, int, int, int]
+    advance: int
+
+
+_NO_POINTS = np.zeros((0, 2), np.int64)
+_NO_TAGS = np.zeros(0, np.uint8)
+_NO_CONTOURS = np.zeros(0, np.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class FontFile:
+    """A font file's bytes and identity; `faces` opens what it holds."""
+
+    path: Path
+    data: bytes
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> FontFile:
+        """Raises BadFont where the file cannot be read or is beyond MAX_FONT_BYTES."""
+        try:
+            if path.stat().st_size > MAX_FONT_BYTES:
+                raise BadFont(f"It is larger than {MAX_FONT_BYTES >> 20} MiB.")
+            data = path.read_bytes()
+        except OSError as error:
+            raise BadFont(f"It cannot be read: {error.strerror}.") from None
+        return cls(path, data, sha256(data).hexdigest())
+
+    def faces(self) -> Iterator[Face]:
+        """Every face: members of a collection, and named instances of a variable font in its default's place.
+
+        Raises:
+            BadFont: not a font, truncated, or without outlines.
+        """
+        sfnt = self._sfnt()
+        data = self.data if sfnt is None else sfnt
+        try:
+            count = freetype.Face(io.BytesIO(data), index=0).num_faces
+        except (freetype.FT_Exception, ValueError) as error:
+            raise BadFont(f"It is no font FreeType can read: {error}.") from None
+        for index in range(count):
+            probe = freetype.Face(io.BytesIO(data), index=index)
+            instances = int(probe._FT_Face.contents.style_flags) >> 16
+            for instance in range(1, instances + 1) if instances else (0,):
+                yield Face(data, sfnt, index, instance)
+
+    def _sfnt(self) -> bytes | None:
+        if self.data[:4] in _SFNT:
+            return self.data
+        if self.data[:4] not in _WEB:
+            return None
+        try:
+            font = TTFont(io.BytesIO(self.data), lazy=True)
+            font.flavor = None
+            unpacked = io.BytesIO()
+            font.save(unpacked, reorderTables=None)
+        except Exception as error:  # fontTools raises whatever its struct reader met in a broken file
+            raise BadFont(f"Its web font packing is broken: {type(error).__name__}.") from None
+        return unpacked.getvalue()
+
+
+def family_key(name: str) -> str:
+    """A family's name without style words, so that "Foo Light" and "Foo UI" are "Foo"."""
+    key = " ".join(name.split())
+    while (shorter := _STYLE_WORDS.sub("", key)) != key and shorter:
+        key = shorter
+    return key
+
+
+def _decode(name: bytes | None) -> str:
+    return (name or b"").decode("utf-8", "replace").strip()
+
+
+logging.getLogger("fontTools").setLevel(logging.ERROR)
