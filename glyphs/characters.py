@@ -66,7 +66,9 @@ def character(codepoint: int) -> Character:
     text = chr(codepoint)
     category = unicodedata.category(text)
     script = scripts.script(text)
-    joining_type, joining_group = _joining().get(codepoint, ("T" if category in ("Mn", "Me", "Cf") else "U", None))
+    joining_type, joining_group = _joining().get(
+        codepoint, ("T" if category in ("Mn", "Me", "Cf") else "U", None)
+    )
     if category.startswith("L"):
         char_class = f"{script.lower()}_{_CASE.get(category, 'letter')}"
     else:

@@ -67,7 +67,9 @@ class Equivalence:
         return Equivalence(pair for pair in self.evidence if pair.first in known and pair.second in known)
 
     def to_json(self) -> str:
-        rows = [asdict(pair) | {"first": str(pair.first), "second": str(pair.second)} for pair in self.evidence]
+        rows = [
+            asdict(pair) | {"first": str(pair.first), "second": str(pair.second)} for pair in self.evidence
+        ]
         return json.dumps({"pairs": rows}, indent=0)
 
     @classmethod
@@ -96,12 +98,16 @@ def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
     for label in known:
         by_look[_look(label)].append(label)
     pairs = [
-        Evidence(*sorted(pair), "nfkc") for members in by_look.values() for pair in combinations(sorted(members), 2)
+        Evidence(first, second, "nfkc")
+        for members in by_look.values()
+        for first, second in combinations(sorted(members), 2)
     ]
     pairs += [
         Evidence(label, Label(label.codepoint, Form.ISOL), "isolated")
         for label in known
-        if not label.form and Form.ISOL in forms_of(label.codepoint) and Label(label.codepoint, Form.ISOL) in known
+        if not label.form
+        and Form.ISOL in forms_of(label.codepoint)
+        and Label(label.codepoint, Form.ISOL) in known
     ]
     return pairs
 
@@ -137,14 +143,17 @@ def outline_pairs(dataset: Dataset) -> list[Evidence]:
     involved = {label for pair in identical for label in pair}
     rows = np.flatnonzero(np.isin(table.label, list(involved)))
     families: dict[int, set[int]] = defaultdict(set)
-    for label, family in np.unique(np.stack([table.label[rows], table.family[rows]], axis=1), axis=0).tolist():
+    for label, family in np.unique(
+        np.stack([table.label[rows], table.family[rows]], axis=1), axis=0
+    ).tolist():
         families[label].add(family)
 
     pairs = []
     for (a, b), alike in identical.items():
         both = len(families[a] & families[b])
         if len(alike) >= LEAST_FAMILIES and len(alike) >= LEAST_SHARE * both:
-            pairs.append(Evidence(*sorted((labels[a], labels[b])), "outlines", both, len(alike)))
+            first, second = sorted((labels[a], labels[b]))
+            pairs.append(Evidence(first, second, "outlines", both, len(alike)))
     return pairs
 
 

@@ -34,8 +34,8 @@ _WEB = (b"wOFF", b"wOF2")
 _LONG = np.dtype(f"i{ctypes.sizeof(ctypes.c_long)}")
 _LOAD = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_NO_BITMAP
 _STYLE_WORDS = re.compile(
-    r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book|medium"
-    r"|heavy|black|italic|oblique|roman|wide|narrow|compressed|ui|display|text|caption|subhead|web|pro|std)$",
+    r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book"
+    r"|medium|heavy|black|italic|oblique|roman|wide|narrow|compressed|ui|display|text|caption|subhead|web|pro|std)$",
     re.IGNORECASE,
 )
 
@@ -95,7 +95,7 @@ class Face:
         for name in names:
             if name.name_id == identifier:
                 encoding = "utf-16-be" if name.platform_id in (0, 3) else "latin-1"
-                return name.string.decode(encoding, "replace").strip()
+                return str(name.string.decode(encoding, "replace")).strip()
         return ""
 
     def characters(self) -> dict[int, int]:
@@ -127,8 +127,10 @@ class Face:
         if not inked:
             return None
         points = np.concatenate([part.points for part in inked])
-        offsets = np.cumsum([0] + [len(part.points) for part in inked[:-1]])
-        contours = np.concatenate([part.contours + offset for part, offset in zip(inked, offsets, strict=True)])
+        offsets = np.cumsum([0, *(len(part.points) for part in inked[:-1])])
+        contours = np.concatenate(
+            [part.contours + offset for part, offset in zip(inked, offsets, strict=True)]
+        )
         boxes = np.array([part.box for part in inked])
         left, bottom = boxes[:, :2].min(axis=0)
         right, top = boxes[:, 2:].max(axis=0)
@@ -160,13 +162,15 @@ class Face:
         if n_points <= 0 or n_contours <= 0:
             return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), advance)
         vectors = ctypes.string_at(shape.points, n_points * 2 * _LONG.itemsize)
-        points = np.frombuffer(vectors, _LONG).reshape(-1, 2) + (component.x, component.y)
+        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64) + (component.x, component.y)
         tags = np.frombuffer(ctypes.string_at(shape.tags, n_points), np.uint8)
         contours = np.frombuffer(ctypes.string_at(shape.contours, 2 * n_contours), np.int16)
         box = ft.FT_BBox()
         ft.FT_Outline_Get_BBox(ctypes.byref(shape), ctypes.byref(box))
         x, y = component.x, component.y
-        return _Part(points, tags, contours, (box.xMin + x, box.yMin + y, box.xMax + x, box.yMax + y), advance)
+        return _Part(
+            points, tags, contours, (box.xMin + x, box.yMin + y, box.xMax + x, box.yMax + y), advance
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +207,7 @@ class FontFile:
         return cls(path, data, sha256(data).hexdigest())
 
     def faces(self) -> Iterator[Face]:
-        """Every face: members of a collection, and named instances of a variable font in its default's place.
+        """Every face: members of a collection; a variable font's named instances, in its default's place.
 
         Raises:
             BadFont: not a font, truncated, or without outlines.

@@ -61,7 +61,9 @@ class Label:
         """
         number, separator, form_text = text.partition("_")
         if not (number.isascii() and number.isdigit() and len(number) <= 7):
-            raise BadLabel(f"{text!r} is not a label.", "Write a decimal code point, such as 65 or 1593_init.")
+            raise BadLabel(
+                f"{text!r} is not a label.", "Write a decimal code point, such as 65 or 1593_init."
+            )
         codepoint = int(number)
         if codepoint > 0x10FFFF or 0xD800 <= codepoint <= 0xDFFF:
             raise BadLabel(f"{text!r} names no Unicode character.")
@@ -86,6 +88,17 @@ class Label:
     def contrastive_group(self) -> str:
         """The joining group, or `cc_<char class>` where there is none."""
         return self.character.joining_group or f"cc_{self.character.char_class}"
+
+    def describe(self) -> dict[str, str | None]:
+        """What clients are told of a label, by HTTP and on the command line."""
+        return {
+            "label": str(self),
+            "codepoint": f"U+{self.codepoint:04X}",
+            "character": chr(self.codepoint),
+            "form": str(self.form) or None,
+            "name": self.character.name,
+            "script": self.character.script,
+        }
 
     @property
     def positional(self) -> bool:

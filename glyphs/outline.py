@@ -36,7 +36,8 @@ class Outline:
     def to_bytes(self) -> bytes:
         """Compact form: header, contour ends, tags, points as int16 (a shape wider than 32,767
         units does not fit; no font the format allows has one after the move to the origin
-        unless its coordinates span both signs entirely, and such a glyph is refused)."""
+        unless its coordinates span both signs entirely, and such a glyph is refused).
+        """
         if self.points.size and int(self.points.max()) > 32767:
             raise BadDataset("An outline spans more than 32,767 font units.")
         header = _HEADER.pack(self.units_per_em, len(self.points), len(self.contours))

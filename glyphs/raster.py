@@ -36,7 +36,9 @@ class RasterSettings:
 
     def __post_init__(self) -> None:
         if not 8 <= self.box <= self.size <= 1024:
-            raise ValueError(f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 1024")
+            raise ValueError(
+                f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 4096"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """For a bundle's manifest."""
@@ -145,5 +147,7 @@ def fit(ink: NDArray[np.uint8], settings: RasterSettings = RasterSettings()) -> 
     width, height = (max(1, round(side * scale)) for side in crop.size)
     raster = np.zeros((settings.size, settings.size), np.uint8)
     top, left = (settings.size - height) // 2, (settings.size - width) // 2
-    raster[top : top + height, left : left + width] = crop.resize((width, height), Image.Resampling.BICUBIC)
+    raster[top : top + height, left : left + width] = np.asarray(
+        crop.resize((width, height), Image.Resampling.BICUBIC)
+    )
     return raster

@@ -73,11 +73,10 @@ def clusters(shapes_by_family: Mapping[str, set[int]]) -> list[list[str]]:
     return sorted(grouped.values())
 
 
-def assign(
-    groups: Iterable[list[str]], frozen: Mapping[str, Split] | None = None
-) -> dict[str, Split]:
+def assign(groups: Iterable[list[str]], frozen: Mapping[str, Split] | None = None) -> dict[str, Split]:
     """Family -> split for whole clusters. A frozen member decides for its cluster; where frozen
-    members disagree, the cluster trains, so that nothing trained on is ever tested."""
+    members disagree, the cluster trains, so that nothing trained on is ever tested.
+    """
     frozen = frozen_splits() if frozen is None else frozen
     assigned: dict[str, Split] = {}
     for members in groups:

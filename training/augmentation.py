@@ -30,12 +30,21 @@ def augmented(outline: Outline, settings: RasterSettings, how: Augmentation, rng
     box = round(math.exp(rng.uniform(math.log(how.smallest), math.log(settings.box))))
     small = RasterSettings(size=box + 6, box=box)
     subpixel = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
-    ink = draw(outline, small, Distortion(distortion.matrix, distortion.weight, distortion.jitter, 1.0, subpixel))
-    return degraded(ink, settings, how, rng)
+    ink = draw(
+        outline, small, Distortion(distortion.matrix, distortion.weight, distortion.jitter, 1.0, subpixel)
+    )
+    try:
+        return degraded(ink, settings, how, rng)
+    except BadPicture:  # so thin, so small, that nothing is left of it
+        return draw(outline, settings, distortion)
 
 
 def degraded(ink: NDArray[np.uint8], settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
-    """Blur, noise, compression and thresholding of a small picture's ink, then back to a raster."""
+    """Blur, noise, compression and thresholding of a small picture's ink, then back to a raster.
+
+    Raises:
+        BadPicture: no ink survives.
+    """
     picture = Image.fromarray(ink)
     if rng.random() < 0.4:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, how.blur)))
@@ -46,10 +55,7 @@ def degraded(ink: NDArray[np.uint8], settings: RasterSettings, how: Augmentation
     pixels = np.asarray(picture)
     if rng.random() < 0.25:
         pixels = np.where(pixels > rng.integers(90, 166), np.uint8(255), np.uint8(0))
-    try:
-        raster = fit(pixels, settings)
-    except BadPicture:  # thresholding took a hairline away altogether
-        raster = fit(ink, settings)
+    raster = fit(pixels, settings)
     if rng.random() < 0.25:
         noise = rng.standard_normal(raster.shape, np.float32) * rng.uniform(2, how.noise)
         raster = np.clip(raster + noise, 0, 255).astype(np.uint8)
@@ -79,5 +85,9 @@ def _distortion(outline: Outline, how: Augmentation, rng: Generator) -> Distorti
     # Thinning takes hairlines apart more easily than widening fills them: half as far.
     weight = rng.uniform(-how.weight / 2, how.weight)
     scale = 1 - rng.uniform(0, how.shrink) if rng.random() < 0.5 else 1.0
-    shift = (rng.uniform(-how.shift, how.shift), rng.uniform(-how.shift, how.shift)) if scale < 1.0 else (0.0, 0.0)
+    shift = (
+        (rng.uniform(-how.shift, how.shift), rng.uniform(-how.shift, how.shift))
+        if scale < 1.0
+        else (0.0, 0.0)
+    )
     return Distortion(matrix, weight, jitter, scale, shift)

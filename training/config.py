@@ -71,7 +71,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.batch % 2:
-            raise BadInput(f"A batch of {self.batch} is odd.", "Samples come in pairs of a label: use an even batch.")
+            raise BadInput(
+                f"A batch of {self.batch} is odd.", "Samples come in pairs of a label: use an even batch."
+            )
         if self.samples < self.batch or self.epoch_samples < self.batch:
             raise BadInput("samples and epoch_samples must be at least one batch.")
 

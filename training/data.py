@@ -24,10 +24,10 @@ from torch.utils.data import Dataset as TorchDataset
 from glyphs.dataset.shapes import Shapes
 from glyphs.dataset.store import Dataset, GlyphTable
 from glyphs.equivalence import Equivalence, build_equivalence
-from glyphs.errors import BadDataset, BadFont
+from glyphs.errors import BadDataset, BadFont, BadPicture
 from glyphs.labels import Label
 from glyphs.outline import Outline
-from glyphs.raster import Raster, RasterSettings, fit
+from glyphs.raster import Raster, RasterSettings
 from glyphs.splits import Split
 from training.augmentation import augmented, degraded, hidden
 from training.config import TrainConfig
@@ -60,7 +60,9 @@ class Vocabulary:
         identifiers, counts = np.unique(pairs[:, 0], return_counts=True)
         known = dataset.labels()
         chosen = sorted(
-            (known[i], n) for i, n in zip(identifiers.tolist(), counts.tolist(), strict=True) if n >= min_families
+            (known[i], n)
+            for i, n in zip(identifiers.tolist(), counts.tolist(), strict=True)
+            if n >= min_families
         )
         if len(chosen) < 2:
             raise BadDataset(
@@ -83,7 +85,12 @@ class _Samples(TorchDataset[dict[str, Tensor]]):
     """Numbered training samples; see the module's text."""
 
     def __init__(
-        self, table: GlyphTable, places: NDArray[np.int64], shapes: Shapes, config: TrainConfig, weights: NDArray[np.float64]
+        self,
+        table: GlyphTable,
+        places: NDArray[np.int64],
+        shapes: Shapes,
+        config: TrainConfig,
+        weights: NDArray[np.float64],
     ) -> None:
         self._shapes, self._config = shapes, config
         self._settings = RasterSettings(config.size, config.box)
@@ -100,7 +107,9 @@ class _Samples(TorchDataset[dict[str, Tensor]]):
         """Which glyph sample `number` shows."""
         pair, second = divmod(number, 2)
         rng = np.random.Generator(np.random.Philox(key=[self._config.seed, pair]))
-        label = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")), len(self._label_starts) - 2)
+        label = min(
+            int(np.searchsorted(self._cumulative, rng.random(), side="right")), len(self._label_starts) - 2
+        )
         first, after = int(self._label_starts[label]), int(self._label_starts[label + 1])
         families = rng.permutation(after - first)[:2] if after - first > 1 else np.zeros(2, int)
         group = first + int(families[second])
@@ -121,11 +130,11 @@ class _Samples(TorchDataset[dict[str, Tensor]]):
 
     def _draw(self, identifier: int, rng: np.random.Generator) -> Raster:
         how, shape = self._config.augmentation, self._shapes.get(identifier)
-        if not isinstance(shape, Outline):
-            return degraded(shape, self._settings, how, rng)
         try:
-            return augmented(shape, self._settings, how, rng)
-        except BadFont:  # a sliver that distortion flattened: as the font drew it
+            if isinstance(shape, Outline):
+                return augmented(shape, self._settings, how, rng)
+            return degraded(shape, self._settings, how, rng)
+        except (BadFont, BadPicture):  # a sliver that distortion flattened: as it is
             return self._shapes.draw(identifier, self._settings)
 
 
@@ -151,7 +160,9 @@ class _Numbers(Sampler[int]):
 class _Clean(TorchDataset[dict[str, Tensor]]):
     """Glyphs as their fonts draw them, with their metrics."""
 
-    def __init__(self, table: GlyphTable, places: NDArray[np.int64], shapes: Shapes, settings: RasterSettings) -> None:
+    def __init__(
+        self, table: GlyphTable, places: NDArray[np.int64], shapes: Shapes, settings: RasterSettings
+    ) -> None:
         self._table, self._places, self._shapes, self._settings = table, places, shapes, settings
 
     def __len__(self) -> int:

@@ -47,7 +47,9 @@ class JsonLines(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         line = {"step": step, "seconds": round(time.monotonic() - self._start, 1)}
         with self._path.open("a") as file:
-            file.write(json.dumps(line | {key: round(float(value), 6) for key, value in metrics.items()}) + "\n")
+            file.write(
+                json.dumps(line | {key: round(float(value), 6) for key, value in metrics.items()}) + "\n"
+            )
 
 
 def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = True) -> Path:
@@ -59,7 +61,9 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
     run.mkdir(parents=True, exist_ok=True)
     saved = run / "config.json"
     if saved.exists() and json.loads(saved.read_text()) != config.to_dict():
-        raise BadInput(f"{run} holds a run of another configuration.", "Choose another --out, or remove the folder.")
+        raise BadInput(
+            f"{run} holds a run of another configuration.", "Choose another --out, or remove the folder."
+        )
 
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
@@ -91,5 +95,5 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
 def _has_bf16() -> bool:
     """Whether bfloat16 is computed rather than emulated."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -8,14 +8,15 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from lightning.pytorch.utilities.types import LRSchedulerConfig, OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from glyphs.equivalence import Equivalence
-from glyphs.labels import Label
 from training.config import TrainConfig
 from training.data import Batch, Vocabulary
+from training.evaluation import alike_matrix
 from training.losses import AdjustedCrossEntropy, SupervisedContrastive
 from training.models import create
 
@@ -26,15 +27,23 @@ class GlyphModule(L.LightningModule):
     alike: Tensor
 
     def __init__(
-        self, config: TrainConfig, vocabulary: Vocabulary, equivalence: Equivalence, sampling: np.ndarray[Any, Any]
+        self,
+        config: TrainConfig,
+        vocabulary: Vocabulary,
+        equivalence: Equivalence,
+        sampling: np.ndarray[Any, Any],
     ) -> None:
         super().__init__()
         self.config = config
         self.vocabulary = vocabulary
         self.model = create(config.model, labels=len(vocabulary.labels), size=config.size)
-        self.classification = AdjustedCrossEntropy(torch.tensor(sampling, dtype=torch.float32), config.smoothing)
+        self.classification = AdjustedCrossEntropy(
+            torch.tensor(sampling, dtype=torch.float32), config.smoothing
+        )
         self.contrast = SupervisedContrastive(config.temperature)
-        self.register_buffer("alike", _alike(vocabulary.labels, equivalence), persistent=False)
+        self.register_buffer(
+            "alike", torch.from_numpy(alike_matrix(vocabulary.labels, equivalence)), persistent=False
+        )
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         answers = self.model(_channels_last(batch["image"]), batch["metrics"])
@@ -44,7 +53,9 @@ class GlyphModule(L.LightningModule):
         contrast = self.contrast(answers["embedding"], label, alike)
         loss: Tensor = classification + self.config.contrastive * contrast
         right = (answers["logits"].argmax(1) == label).float().mean()
-        self.log_dict({"loss": loss.detach(), "contrast": contrast.detach(), "train_top1": right}, prog_bar=True)
+        self.log_dict(
+            {"loss": loss.detach(), "contrast": contrast.detach(), "train_top1": right}, prog_bar=True
+        )
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
@@ -56,13 +67,16 @@ class GlyphModule(L.LightningModule):
         figures["val_equivalent"] = (right[:, 0] | self.alike[label, best[:, 0]]).float().mean()
         self.log_dict(figures, prog_bar=True, batch_size=len(label))
 
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[dict[str, Any]]]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         config = self.config
         # Norms, biases and attention biases are not decayed: they have no scale to lose.
         named = list(self.model.named_parameters())
         decayed = [p for name, p in named if p.ndim > 1 and "bias" not in name]
         kept = [p for name, p in named if p.ndim <= 1 or "bias" in name]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": kept, "weight_decay": 0.0},
+        ]
         optimizer = AdamW(groups, lr=config.learning_rate)
         total = config.epochs * config.steps_per_epoch
         warm = max(1, round(total * config.warmup))
@@ -70,7 +84,8 @@ class GlyphModule(L.LightningModule):
         def rate(step: int) -> float:
             return min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
 
-        return [optimizer], [{"scheduler": LambdaLR(optimizer, rate), "interval": "step"}]
+        schedule: LRSchedulerConfig = {"scheduler": LambdaLR(optimizer, rate), "interval": "step"}  # type: ignore[typeddict-item]
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["glyphery"] = {
@@ -82,18 +97,3 @@ class GlyphModule(L.LightningModule):
 
 def _channels_last(image: Tensor) -> Tensor:
     return image.to(memory_format=torch.channels_last)
-
-
-def _alike(labels: tuple[Label, ...], equivalence: Equivalence) -> Tensor:
-    """(L, L) bool: which labels look the same; a label is not listed with itself."""
-    place = {label: i for i, label in enumerate(labels)}
-    alike = torch.zeros(len(labels), len(labels), dtype=torch.bool)
-    for label, i in place.items():
-        for other in equivalence.equivalents(label):
-            if other in place:
-                alike[i, place[other]] = True
-    return alike
-
-
-def count_parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -65,7 +65,9 @@ def find_fonts(paths: Iterable[Path]) -> list[Path]:
         else:
             raise BadDataset(f"There is no {path}.")
     if not found:
-        raise BadDataset("No fonts were found.", "Name font files, or folders that hold some; `make fonts` gets them.")
+        raise BadDataset(
+            "No fonts were found.", "Name font files, or folders that hold some; `make fonts` gets them."
+        )
     return sorted(found)
 
 
@@ -102,7 +104,9 @@ def build(
                             dataset.reject(reading.file, reading.sha256, reading.reason)
                 yield Progress(done, len(files), glyphs, reading.file, reading.reason)
         if not glyphs:
-            raise BadDataset("Not one of the files held a usable font.", "The report names each with its reason.")
+            raise BadDataset(
+                "Not one of the files held a usable font.", "The report names each with its reason."
+            )
         finish(dataset)
 
 
@@ -145,7 +149,9 @@ def _read(path: Path) -> _Reading:
     except BadFont as error:
         return _Reading(str(path), digest or f"unread:{path}", [], error.message)
     except Exception as error:  # a parser below may raise anything on a hostile file: name it, go on
-        return _Reading(str(path), digest or f"unread:{path}", [], f"It broke a parser: {type(error).__name__}.")
+        return _Reading(
+            str(path), digest or f"unread:{path}", [], f"It broke a parser: {type(error).__name__}."
+        )
 
 
 def _read_face(font: FontFile, face: Face) -> tuple[FontRecord, list[GlyphRecord]]:

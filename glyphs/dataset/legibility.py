@@ -34,7 +34,7 @@ def listed_families() -> dict[str, str]:
     """Family -> reason, from the list in the repository."""
     text = files("glyphs").joinpath("data/excluded-families.tsv").read_text(encoding="utf-8")
     rows = csv.reader((line for line in text.splitlines() if not line.startswith("#")), delimiter="\t")
-    return {family: reason for family, reason in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def legibility(dataset: Dataset) -> dict[str, tuple[float, int]]:

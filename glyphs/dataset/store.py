@@ -136,7 +136,9 @@ class Dataset:
         dataset._check()
         if dataset.meta("complete") is None:
             dataset.close()
-            raise BadDataset(f"{path} is unfinished.", "Run the same `glyphery dataset build` again to finish it.")
+            raise BadDataset(
+                f"{path} is unfinished.", "Run the same `glyphery dataset build` again to finish it."
+            )
         return dataset
 
     @classmethod
@@ -185,11 +187,15 @@ class Dataset:
 
     def shape_ids(self) -> dict[bytes, int]:
         """Hash -> id of every shape stored so far."""
-        return {bytes(digest): identifier for digest, identifier in self._db.execute("SELECT hash, id FROM shapes")}
+        return {
+            bytes(digest): identifier
+            for digest, identifier in self._db.execute("SELECT hash, id FROM shapes")
+        }
 
     def label_ids(self) -> dict[Label, int]:
         return {
-            Label.parse(text): identifier for text, identifier in self._db.execute("SELECT label, id FROM labels")
+            Label.parse(text): identifier
+            for text, identifier in self._db.execute("SELECT label, id FROM labels")
         }
 
     def add_font(
@@ -204,7 +210,8 @@ class Dataset:
         db.execute("INSERT OR IGNORE INTO families (name) VALUES (?)", (font.family,))
         (family,) = db.execute("SELECT id FROM families WHERE name = ?", (font.family,)).fetchone()
         cursor = db.execute(
-            "INSERT INTO fonts (sha256, face, instance, file, family, style, licence, units_per_em, broken_glyphs)"
+            "INSERT INTO fonts"
+            " (sha256, face, instance, file, family, style, licence, units_per_em, broken_glyphs)"
             " VALUES (?,?,?,?,?,?,?,?,?)",
             (font.sha256, font.face, font.instance, font.file, family, font.style, font.licence,
              font.units_per_em, font.broken_glyphs),
@@ -232,7 +239,8 @@ class Dataset:
 
     def set_splits(self, splits: dict[str, Split]) -> None:
         self._db.executemany(
-            "UPDATE families SET split = ? WHERE name = ?", [(str(split), name) for name, split in splits.items()]
+            "UPDATE families SET split = ? WHERE name = ?",
+            [(str(split), name) for name, split in splits.items()],
         )
 
     def exclude(self, reasons: dict[str, str]) -> None:
@@ -246,7 +254,9 @@ class Dataset:
 
     def known_files(self) -> set[str]:
         """SHA-256 of every file already read, taken or rejected."""
-        return {row[0] for row in self._db.execute("SELECT sha256 FROM fonts UNION SELECT sha256 FROM rejects")}
+        return {
+            row[0] for row in self._db.execute("SELECT sha256 FROM fonts UNION SELECT sha256 FROM rejects")
+        }
 
     def rejects(self) -> list[tuple[str, str]]:
         return self._db.execute("SELECT file, reason FROM rejects ORDER BY file").fetchall()
@@ -254,7 +264,10 @@ class Dataset:
     def families(self) -> list[tuple[int, str, Split, str | None]]:
         """(id, name, split, reason of exclusion or None), by name."""
         rows = self._db.execute("SELECT id, name, split, excluded FROM families ORDER BY name")
-        return [(identifier, name, Split(split or "train"), excluded) for identifier, name, split, excluded in rows]
+        return [
+            (identifier, name, Split(split or "train"), excluded)
+            for identifier, name, split, excluded in rows
+        ]
 
     def fonts(self) -> dict[int, tuple[str, str]]:
         """Font id -> (family, style)."""
@@ -292,7 +305,9 @@ class Dataset:
         # NULL metrics become NaN in the float column.
         columns = np.array(self._db.execute(query).fetchall(), dtype=np.float64).reshape(-1, 8)
         whole = columns[:, :4].astype(np.int32)
-        return GlyphTable(whole[:, 0], whole[:, 1], whole[:, 2], whole[:, 3], columns[:, 4:].astype(np.float32))
+        return GlyphTable(
+            whole[:, 0], whole[:, 1], whole[:, 2], whole[:, 3], columns[:, 4:].astype(np.float32)
+        )
 
     def shape_data(self, ids: Iterable[int]) -> Iterator[tuple[int, str, bytes]]:
         """(id, kind, data) of the shapes asked for, in order of id."""
@@ -312,9 +327,10 @@ class Dataset:
         return self.meta("digest") or ""
 
     def content_digest(self) -> str:
-        """SHA-256 of the content: equal for datasets built from the same fonts, whenever and in whatever order."""
+        """SHA-256 of the content, equal for datasets built from the same fonts."""
         total = sha256()
-        query = """SELECT fonts.sha256, face, instance, labels.label, shapes.hash, width, height, bottom, advance
+        query = """SELECT
+                fonts.sha256, face, instance, labels.label, shapes.hash, width, height, bottom, advance
             FROM glyphs JOIN fonts ON fonts.id = glyphs.font JOIN labels ON labels.id = glyphs.label
             JOIN shapes ON shapes.id = glyphs.shape ORDER BY 1, 2, 3, 4"""
         for row in self._db.execute(query):
@@ -347,7 +363,8 @@ class Dataset:
             "rejected": count("SELECT count(*) FROM rejects"),
             "splits": dict(
                 self._db.execute(
-                    "SELECT split, count(*) FROM families WHERE excluded IS NULL GROUP BY split ORDER BY split"
+                    """SELECT split, count(*) FROM families WHERE excluded IS NULL
+                    GROUP BY split ORDER BY split"""
                 )
             ),
             "scripts": by("script"),

@@ -54,10 +54,11 @@ class LinearNorm(nn.Module):
         nn.init.constant_(self.norm.weight, weight)
 
     def forward(self, x_BNC: Tensor) -> Tensor:
-        x = self.linear(x_BNC)
+        x: Tensor = self.linear(x_BNC)
         if isinstance(self.norm, nn.Identity):
             return x
-        return self.norm(x.flatten(0, 1)).reshape_as(x)
+        normed: Tensor = self.norm(x.flatten(0, 1)).reshape_as(x)
+        return normed
 
     @torch.no_grad()
     def fold(self) -> None:
@@ -65,7 +66,8 @@ class LinearNorm(nn.Module):
         norm = self.norm
         if not isinstance(norm, nn.BatchNorm1d):
             return
-        assert norm.running_var is not None and norm.running_mean is not None
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         folded = nn.Linear(self.linear.in_features, self.linear.out_features)
         folded.weight.copy_(self.linear.weight * scale[:, None])
@@ -84,7 +86,8 @@ class AttentionBias(nn.Module):
         queries = list(itertools.product(range(0, grid, stride), repeat=2))
         offsets: dict[tuple[int, int], int] = {}
         index = [
-            [offsets.setdefault((abs(q[0] - k[0]), abs(q[1] - k[1])), len(offsets)) for k in keys] for q in queries
+            [offsets.setdefault((abs(q[0] - k[0]), abs(q[1] - k[1])), len(offsets)) for k in keys]
+            for q in queries
         ]
         self.bias = nn.Parameter(torch.zeros(heads, len(offsets)))
         self.register_buffer("index", torch.tensor(index), persistent=False)
@@ -112,15 +115,21 @@ class Attention(nn.Module):
     def forward(self, x_BNC: Tensor) -> Tensor:
         B, N, C = x_BNC.shape
         key, value = (
-            self.key_value(x_BNC).reshape(B, N, self.heads, -1).transpose(1, 2).split([self.key, self.value], -1)
+            self.key_value(x_BNC)
+            .reshape(B, N, self.heads, -1)
+            .transpose(1, 2)
+            .split([self.key, self.value], -1)
         )
         sources = x_BNC
         if self.stride > 1:
-            sources = x_BNC.reshape(B, self.grid, self.grid, C)[:, :: self.stride, :: self.stride].flatten(1, 2)
+            sources = x_BNC.reshape(B, self.grid, self.grid, C)[:, :: self.stride, :: self.stride].flatten(
+                1, 2
+            )
         query = self.query(sources).reshape(B, -1, self.heads, self.key).transpose(1, 2)
         scores_BHQK = query @ key.transpose(-2, -1) * self.key**-0.5 + self.bias()
         mixed = (scores_BHQK.softmax(-1) @ value).transpose(1, 2).flatten(2)
-        return self.project(F.hardswish(mixed))
+        out: Tensor = self.project(F.hardswish(mixed))
+        return out
 
 
 class Residual(nn.Module):
@@ -131,7 +140,8 @@ class Residual(nn.Module):
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(x)
+        out: Tensor = x + self.inner(x)
+        return out
 
 
 def _mlp(width: int) -> nn.Module:
@@ -170,4 +180,5 @@ class LeViT(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         tokens_BNC = self.stem(images_BCHW).flatten(2).transpose(1, 2)
-        return self.stages(tokens_BNC).mean(1)
+        pooled: Tensor = self.stages(tokens_BNC).mean(1)
+        return pooled

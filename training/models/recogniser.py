@@ -71,4 +71,4 @@ class Recogniser(nn.Module):
         """Merge batch normalisations into their linear layers; call only in evaluation mode."""
         for module in self.modules():
             if module is not self and hasattr(module, "fold"):
-                module.fold()
+                module.fold()  # type: ignore[operator]

@@ -1,0 +1,59 @@
+# Everything a fresh machine needs. Two commands do all the set-up: `make serve` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+FONTS := /usr/share/fonts
+DATASET := runs/glyphs.db
+
+.PHONY: help serve test check format fonts dataset train bundle benchmark clean
+
+help:  ## List what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+# Each stamp file stands for an installed set of packages.
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.serving: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/.developing: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[train,dev]'
+	@touch $@ .venv/.serving
+
+serve: .venv/.serving  ## Set up (without torch) and serve the shipped model on port 8000
+	$(BIN)/glyphery serve
+
+test: .venv/.developing  ## Set up and run the tests
+	$(BIN)/pytest
+
+check: .venv/.developing  ## Lint, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.developing  ## Put every file into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+fonts:  ## Install the Debian font packages that training uses (as root)
+	apt-get install --yes --no-install-recommends $$(grep -v '^#' glyphs/data/debian-font-packages.txt)
+
+dataset: .venv/.developing  ## Read the installed fonts into runs/glyphs.db
+	$(BIN)/glyphery dataset build $(FONTS) --out $(DATASET)
+
+train: .venv/.developing  ## Train the default model (resumes), about 90 minutes on two cores
+	$(BIN)/glyphery train --dataset $(DATASET) --out runs/levit_128s
+
+bundle: .venv/.developing  ## Export the trained model with its index to runs/bundle, and measure it
+	$(BIN)/glyphery export runs/levit_128s --dataset $(DATASET) --out runs/bundle
+	$(BIN)/glyphery index runs/bundle --dataset $(DATASET)
+	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
+
+benchmark: .venv/.developing  ## Measure drawing, recognition and search, and posted pictures
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
+
+clean:  ## Remove the environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

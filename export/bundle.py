@@ -1,0 +1,126 @@
+"""Checkpoint to bundle: ONNX, a parity gate against torch, labels, manifest, hashes.
+
+The bundle is made in a folder beside its destination and moved there when it is whole, so that
+an interrupted or refused export leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.to_onnx import to_onnx
+from glyphs.dataset.store import Dataset
+from glyphs.errors import ParityError
+from glyphs.raster import RasterSettings
+from glyphs.splits import Split
+from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, seal
+from recognition.recogniser import Recogniser
+from training.checkpoint import Trained
+from training.evaluation import Examined, Floats, surest
+from training.models import EMBEDDING
+
+PARITY_GLYPHS = 1000
+LARGEST_DIFFERENCE = 1e-3  # between a torch logit and its ONNX twin
+KNOWN_ACCEPTED = 0.95  # share of validation glyphs of known labels that the threshold lets through
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How an export agrees with its checkpoint on real glyphs."""
+
+    glyphs: int
+    largest_difference: float
+    same_top1: int
+
+    def check(self) -> None:
+        """Raises ParityError where a logit is off, or a best label differs."""
+        if self.largest_difference >= LARGEST_DIFFERENCE or self.same_top1 < self.glyphs:
+            raise ParityError(
+                f"ONNX differs from torch by up to {self.largest_difference:.2g}, and agrees on the best"
+                f" label of {self.same_top1} of {self.glyphs} glyphs.",
+                "Nothing was written; the exporter or the runtime is at fault.",
+            )
+
+
+def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "", version: str = "") -> Parity:
+    """Write the bundle of a trained model to the folder `out`, replacing the bundle there.
+
+    Raises:
+        ParityError: the ONNX model does not answer as the checkpoint does.
+        BadDataset: the dataset has no validation glyph of the model's labels.
+    """
+    config = trained.config
+    settings = RasterSettings(config.size, config.box)
+    vocabulary = trained.vocabulary
+    with Dataset.open(dataset) as opened:
+        examined = Examined.of(opened, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
+        data_digest = opened.digest
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    work.chmod(0o755)
+    try:
+        to_onnx(trained.model, work / MODEL, size=config.size)
+        rows = [
+            [str(label), count] for label, count in zip(vocabulary.labels, vocabulary.families, strict=True)
+        ]
+        (work / LABELS).write_text(json.dumps({"labels": rows}), encoding="utf-8")
+        (work / EQUIVALENCE).write_text(trained.equivalence.to_json(), encoding="utf-8")
+        manifest = Manifest(
+            name=name or config.model,
+            version=version or importlib.metadata.version("glyphery"),
+            raster=settings,
+            embedding=EMBEDDING,
+            labels=len(vocabulary.labels),
+            provenance={
+                "dataset": data_digest,
+                "samples": trained.samples,
+                "config": config.to_dict(),
+                "torch": str(torch.__version__),
+            },
+        )
+        seal(work, manifest)
+        parity, logits = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
+        parity.check()
+        threshold = float(np.quantile(surest(logits), 1 - KNOWN_ACCEPTED))
+        seal(work, replace(manifest, known_threshold=threshold))
+        if out.exists():
+            shutil.rmtree(out)
+        work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return parity
+
+
+def _compare(
+    trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings
+) -> tuple[Parity, Floats]:
+    """Both models' answers to the same glyphs, every third of them without metrics."""
+    metrics = examined.table.metrics.copy()
+    metrics[::3] = np.nan
+    torch_logits, onnx_logits = [], []
+    for rows, rasters in examined.rasters(examined.table, settings):
+        torch_logits.append(_torch_logits(trained, rasters, metrics[rows]))
+        onnx_logits.append(exported.answer(rasters, metrics[rows]).logits)
+    ours, theirs = np.concatenate(torch_logits), np.concatenate(onnx_logits)
+    parity = Parity(
+        len(ours),
+        float(np.abs(ours - theirs).max()),
+        int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum()),
+    )
+    return parity, theirs
+
+
+@torch.inference_mode()
+def _torch_logits(trained: Trained, rasters: NDArray[np.uint8], metrics: Floats) -> Floats:
+    answers = trained.model(torch.from_numpy(rasters[:, None]), torch.from_numpy(metrics))
+    logits: Floats = answers["logits"].float().numpy()
+    return logits

@@ -1,0 +1,51 @@
+"""A trained model becomes one ONNX file with a free batch size."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS
+from training.models import Recogniser
+
+OPSET = 18
+
+
+class _Exported(nn.Module):
+    """The same model with its answers in a tuple, as ONNX has them."""
+
+    def __init__(self, model: Recogniser) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, metrics: Tensor) -> tuple[Tensor, Tensor]:
+        answers = self.model(image, metrics)
+        return answers["logits"], answers["embedding"]
+
+
+def to_onnx(model: Recogniser, path: Path, *, size: int) -> None:
+    """Write `model` (in evaluation mode) to `path`: image uint8 (N, 1, S, S), metrics float32 (N, 4).
+
+    Batch normalisations are folded into the layers before them. The weights lie inside the one
+    file, not beside it.
+    """
+    folded = deepcopy(model).float().eval()
+    folded.fold()
+    # Two examples: a batch of one would be taken for a constant.
+    example = (torch.zeros(2, 1, size, size, dtype=torch.uint8), torch.zeros(2, 4))
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Exported(folded).eval(), example, path, dynamo=True, opset_version=OPSET, external_data=False,
+            input_names=[IMAGE, METRICS], output_names=[LOGITS, EMBEDDING],
+            dynamic_shapes=({0: batch}, {0: batch}), verbose=False,
+        )  # fmt: skip

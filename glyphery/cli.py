@@ -1,0 +1,70 @@
+"""The command line: one verb a stage, in the order in which data flows.
+
+A verb imports its stage when it runs, so that `--help` answers at once and serving never loads
+what training needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from glyphery import data, model, recognise, serving
+from glyphs.errors import GlypheryError
+
+
+class _Verbs(TyperGroup):
+    """Turns our errors into one line and an exit code; lists verbs in the order of the data flow."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GlypheryError as error:
+            print(f"glyphery: {error}", file=sys.stderr)
+            ctx.exit(error.exit_code)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return ["dataset", "train", "evaluate", "export", "index", "classify", "similar", "serve"]
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Recognise glyphs: which character and joining form a picture shows, and what looks like it.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"glyphery {version('glyphery')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.add_typer(data.app, name="dataset")
+app.command()(model.train)
+app.command()(model.evaluate)
+app.command()(model.export)
+app.command()(recognise.index)
+app.command()(recognise.classify)
+app.command()(recognise.similar)
+app.command()(serving.serve)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,117 @@
+"""`glyphery dataset`: fonts or rasters become glyphs.db."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glyphery import show
+
+if TYPE_CHECKING:
+    from glyphs.dataset.build import Progress
+
+app = typer.Typer(no_args_is_help=True, help="Make, import and look at datasets of glyphs.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Out = Annotated[Path, typer.Option(help="The dataset file to write; an unfinished one is continued.")]
+
+
+@app.command()
+def build(
+    fonts: Annotated[list[Path], typer.Argument(help="Font files, or folders to search for them.")],
+    out: Out = Path("glyphs.db"),
+    workers: Annotated[int, typer.Option(help="Processes that read fonts; 0: one a core.")] = 0,
+    json: Json = False,
+) -> None:
+    """Read fonts into a dataset. Broken files are named and skipped; run again to resume."""
+    from glyphs.dataset.build import build
+
+    _run("Reading fonts", build(fonts, out, workers=workers or None), out, json)
+
+
+@app.command("import")
+def import_(
+    rasters: Annotated[Path, typer.Option(help="Folder of pictures named after their labels.")],
+    chars: Annotated[Path, typer.Option(help="CSV with the columns label,base_unicode.")],
+    out: Out = Path("glyphs.db"),
+    json: Json = False,
+) -> None:
+    """Read a folder of drawn glyphs into a dataset."""
+    from glyphs.dataset.folder import import_rasters
+
+    _run("Reading rasters", import_rasters(rasters, chars, out), out, json)
+
+
+@app.command("show")
+def show_(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset.")] = Path("glyphs.db"),
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet PNG here.")] = None,
+    scripts: Annotated[str, typer.Option(help="Scripts on the sheet, as Latn,Arab; all by default.")] = "",
+    json: Json = False,
+) -> None:
+    """Counts by script and class, and a contact sheet to look at."""
+    from glyphs.dataset.sheet import contact_sheet
+    from glyphs.dataset.store import Dataset
+
+    with Dataset.open(dataset) as opened:
+        if sheet is not None:
+            contact_sheet(opened, scripts=frozenset(filter(None, scripts.split(",")))).save(sheet)
+    _summarise(dataset, json)
+
+
+@app.command()
+def freeze(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    out: Annotated[Path, typer.Option(help="The list to write.")] = Path("glyphs/data/splits.tsv"),
+) -> None:
+    """Write the split of every family to the list that later builds obey."""
+    from glyphs.dataset.store import Dataset
+
+    with Dataset.open(dataset) as opened:
+        rows = [f"{name}\t{split}\n" for _, name, split, _ in opened.families()]
+    out.write_text("# family\tsplit; made by `glyphery dataset freeze`\n" + "".join(rows), encoding="utf-8")
+    print(f"{len(rows)} families frozen in {out}")
+
+
+def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:
+    with show.bar(title) as advance:
+        for step in steps:
+            advance(step.done, step.total, f"{step.glyphs:,} glyphs")
+    _summarise(out, json)
+
+
+def _summarise(path: Path, json: bool) -> None:
+    from glyphs.dataset.store import Dataset
+
+    with Dataset.open(path) as dataset:
+        summary, rejects = dataset.summary(), dataset.rejects()
+        excluded = [(name, why) for _, name, _, why in dataset.families() if why]
+        digest = dataset.digest
+    if json:
+        show.as_json(summary | {"digest": digest, "rejects": rejects, "excluded_families": excluded})
+        return
+    show.table(
+        "By script",
+        ("script", "glyphs", "labels", "families"),
+        (row.values() for row in summary["scripts"][:25]),
+    )
+    show.table(
+        "By class",
+        ("class", "glyphs", "labels", "families"),
+        (row.values() for row in summary["classes"][:25]),
+    )
+    if excluded:
+        show.table("Families set aside", ("family", "why"), excluded)
+    if rejects:
+        show.table("Files not used", ("file", "why"), rejects)
+    splits = ", ".join(f"{count} {split}" for split, count in summary["splits"].items())
+    print(
+        f"{summary['glyphs']:,} glyphs, {summary['labels']:,} labels"
+        f" ({summary['positional']} Arabic positional),"
+        f" {summary['fonts']:,} fonts, {summary['families']:,} families"
+        f" ({splits}; {summary['excluded']} set aside),"
+        f" {summary['rejected']} files not used. Content {digest[:16]}."
+    )

@@ -1,0 +1,75 @@
+"""What a verb shows while it works and when it is done: bars and tables on stderr, data on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Advance(Protocol):
+    """Tells a bar how far the work has come, and perhaps what it is at."""
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None: ...
+
+
+def console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+@contextmanager
+def bar(title: str, total: int | None = None) -> Iterator[Advance]:
+    """A progress bar on stderr; quiet where stderr is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(title),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    err = console(stderr=True)
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+
+        def advance(done: int, total: int | None = None, note: str = "") -> None:
+            progress.update(
+                task, completed=done, total=total, description=note
+            ) if total else progress.update(task, completed=done, description=note)
+
+        yield advance
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A table on stdout; numbers to the right."""
+    from rich.table import Table
+
+    cells = [list(row) for row in rows]
+    drawn = Table(title=title, title_justify="left", title_style="bold")
+    for place, column in enumerate(columns):
+        numeric = bool(cells) and all(isinstance(row[place], int | float) for row in cells)
+        drawn.add_column(column, justify="right" if numeric else "left")
+    for row in cells:
+        drawn.add_row(
+            *(
+                f"{cell:,}"
+                if isinstance(cell, int)
+                else f"{cell:.4f}"
+                if isinstance(cell, float)
+                else str(cell)
+                for cell in row
+            )
+        )
+    console().print(drawn)
+
+
+def as_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,117 @@
+"""Import of drawn glyphs: a folder of rasters and `chars.csv` with columns `label,base_unicode`.
+
+A raster belongs to the label that ends its file name (`Amiri-Regular_1593_init.png`) or names
+its folder (`1593_init/Amiri-Regular.png`). What stands before the label, or the file name
+inside a label's folder, names the family; so the split by family holds here too. `base_unicode`
+is the base letter's code point (`1593`, `U+0639`, `0x639` or the character itself); the joining
+form is the label's. Labels may be any text as long as chars.csv lists them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from PIL import Image
+
+from glyphs.dataset.build import Progress, finish
+from glyphs.dataset.store import RASTER, Dataset, FontRecord, GlyphRecord
+from glyphs.errors import BadDataset, BadLabel, BadPicture
+from glyphs.labels import Form, Label, fold
+from glyphs.picture import read_picture
+
+RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_UNKNOWN = (float("nan"),) * 4
+
+
+def read_chars(path: Path) -> dict[str, Label]:
+    """Label text -> label, from chars.csv.
+
+    Raises:
+        BadDataset: the file, a column or a value is missing or wrong; the line is named.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadDataset(f"{path} cannot be read: {error}.") from None
+    if not rows or not {"label", "base_unicode"} <= set(rows[0]):
+        raise BadDataset(
+            f"{path} needs a header with the columns label and base_unicode, and at least one row."
+        )
+    labels = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            labels[row["label"]] = _label(row["label"], row["base_unicode"])
+        except (ValueError, TypeError, BadLabel) as error:
+            raise BadDataset(f"{path}, line {number}: {error}") from None
+    return labels
+
+
+def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
+    """Read a folder of rasters into a new dataset, yielding after each file; finish when exhausted.
+
+    Raises:
+        BadDataset: nothing to read, or `out` exists already.
+    """
+    labels = read_chars(chars)
+    if out.exists():
+        raise BadDataset(f"{out} exists already.", "Import into a new file.")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in RASTER_SUFFIXES)
+    if not files:
+        raise BadDataset(f"There are no rasters in {folder}.")
+    longest_first = sorted(labels, key=len, reverse=True)
+    families: dict[str, dict[Label, GlyphRecord]] = defaultdict(dict)
+    rejected: list[tuple[str, str, str]] = []
+    for done, file in enumerate(files, 1):
+        reason = None
+        data = file.read_bytes()
+        try:
+            family, text = _family_and_label(file, longest_first)
+            raster = read_picture(data)
+            packed = io.BytesIO()
+            Image.fromarray(raster).save(packed, "PNG")
+            families[family][labels[text]] = GlyphRecord(labels[text], RASTER, packed.getvalue(), _UNKNOWN)
+        except (BadLabel, BadPicture) as error:
+            reason = error.message
+            rejected.append((str(file), sha256(data).hexdigest(), reason))
+        yield Progress(done, len(files), sum(map(len, families.values())), file.name, reason)
+    if not families:
+        raise BadDataset(f"None of the {len(files)} rasters in {folder} could be used: {rejected[0][2]}")
+    with Dataset.create(out) as dataset:
+        with dataset.transaction():
+            shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
+            for family, glyphs in sorted(families.items()):
+                records = [glyphs[label] for label in sorted(glyphs)]
+                digest = sha256(b"".join(record.data for record in records)).hexdigest()
+                font = FontRecord(digest, 0, 0, folder.name, family, "Raster", "", 1, 0)
+                dataset.add_font(font, records, shape_ids, label_ids)
+            for row in rejected:
+                dataset.reject(*row)
+        finish(dataset)
+
+
+def _label(text: str, base: str) -> Label:
+    base = base.strip()
+    if len(base) == 1 and not base.isdigit():
+        codepoint = ord(base)
+    elif base[:2].upper() in ("U+", "0X"):
+        codepoint = int(base[2:], 16)
+    else:
+        codepoint = int(base)
+    form = Form(text.rpartition("_")[2]) if text.rpartition("_")[2] in set(Form) else Form.NONE
+    folded = fold(Label.parse(str(codepoint)).codepoint)
+    return Label(folded.codepoint, form or folded.form)
+
+
+def _family_and_label(file: Path, longest_first: list[str]) -> tuple[str, str]:
+    for label in longest_first:
+        if file.parent.name == label or file.stem == label:
+            return (file.stem if file.parent.name == label else file.parent.name), label
+        if file.stem.endswith(f"_{label}") or file.stem.endswith(f"-{label}"):
+            return file.stem[: -len(label) - 1], label
+    raise BadLabel(f"Neither the name nor the folder of {file.name} is a label of chars.csv.")

@@ -1,0 +1,98 @@
+"""The reference glyphs an index points at: label, family, style and a small picture of each."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glyphs.errors import BadIndex
+from glyphs.labels import Label
+from glyphs.raster import Raster
+
+FILE = "references.npz"
+PICTURE = 48  # pixels of a reference's picture
+_LEVELS = 17  # grey levels are multiples of 17: sixteen are plenty for the eye, and compress well
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One indexed glyph."""
+
+    number: int
+    label: Label
+    family: str
+    style: str
+
+
+class References:
+    """R references in columns; `references[i]` is the i-th."""
+
+    def __init__(
+        self,
+        labels: Sequence[Label],
+        families: Sequence[str],
+        styles: Sequence[str],
+        pictures: NDArray[np.uint8],
+    ) -> None:
+        """pictures: (R, PICTURE, PICTURE) uint8, ink bright.
+
+        Raises:
+            BadIndex: the columns differ in length.
+        """
+        if not len(labels) == len(families) == len(styles) == len(pictures):
+            raise BadIndex("The columns of the references differ in length.")
+        self.labels, self.families, self.styles = tuple(labels), tuple(families), tuple(styles)
+        self._pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, number: int) -> Reference:
+        return Reference(number, self.labels[number], self.families[number], self.styles[number])
+
+    def png(self, number: int) -> bytes:
+        """The reference's picture, dark on white."""
+        out = io.BytesIO()
+        Image.fromarray(255 - self._pictures[number]).save(out, "PNG")
+        return out.getvalue()
+
+    def save(self, folder: Path) -> None:
+        columns = json.dumps(
+            {
+                "labels": [str(label) for label in self.labels],
+                "families": list(self.families),
+                "styles": list(self.styles),
+            },
+            ensure_ascii=False,
+        )
+        np.savez_compressed(
+            folder / FILE, columns=np.frombuffer(columns.encode(), np.uint8), pictures=self._pictures
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> References:
+        """Raises BadIndex where the file is missing or broken."""
+        try:
+            with np.load(folder / FILE, allow_pickle=False) as file:
+                columns = json.loads(file["columns"].tobytes())
+                labels = [Label.parse(text) for text in columns["labels"]]
+                return cls(labels, columns["families"], columns["styles"], file["pictures"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BadIndex(
+                f"The references of {folder} cannot be read: {error}.", "Build the index anew."
+            ) from None
+
+
+def small_picture(raster: Raster) -> NDArray[np.uint8]:
+    """A raster reduced to a reference's picture, (PICTURE, PICTURE) uint8."""
+    reduced = np.asarray(Image.fromarray(raster).resize((PICTURE, PICTURE), Image.Resampling.LANCZOS))
+    rounded = (reduced.astype(np.uint16) + _LEVELS // 2) // _LEVELS * _LEVELS
+    return np.minimum(rounded, 255).astype(np.uint8)

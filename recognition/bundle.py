@@ -1,0 +1,138 @@
+"""A bundle: the folder that is shipped. Loading one checks every file before anything is used.
+
+    manifest.json      what the model is, how good, where from; SHA-256 of every other file
+    model.onnx         image, metrics -> logits, embedding
+    labels.json        the labels in the order of the logits, and how many families have each
+    equivalence.json   which of them look the same
+    index.faiss, references.npz   optional: the reference glyphs (floor `index`)
+
+Nothing in it is ever unpickled. The bundle's digest is the SHA-256 of its manifest, and so
+stands for every byte of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any, Self
+
+from glyphs.equivalence import Equivalence
+from glyphs.errors import BadBundle, BadInput, BadLabel
+from glyphs.labels import Label
+from glyphs.raster import RasterSettings
+
+FORMAT = 1
+MANIFEST, MODEL, LABELS, EQUIVALENCE = "manifest.json", "model.onnx", "labels.json", "equivalence.json"
+# Names of the model's inputs and outputs.
+IMAGE, METRICS, LOGITS, EMBEDDING = "image", "metrics", "logits", "embedding"
+_REMEDY = "Export the bundle anew, or fetch it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """manifest.json as a record.
+
+    embedding: width of the embedding
+    known_threshold: least probability of the best label at which a glyph counts as known
+    quality: figures on families never trained on; provenance: data, configuration and code
+    files: name -> SHA-256, hexadecimal
+    """
+
+    name: str
+    version: str
+    raster: RasterSettings
+    embedding: int
+    labels: int
+    precision: str = "fp32"
+    known_threshold: float = 0.0
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises BadBundle where the text is no manifest of this format."""
+        try:
+            values = json.loads(text)
+            if values.get("format") != FORMAT:
+                raise BadBundle(f"Its manifest has format {values.get('format')}, not {FORMAT}.", _REMEDY)
+            values["raster"] = RasterSettings(**values["raster"])
+            return cls(**values)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadBundle(f"Its manifest cannot be read: {error}.", _REMEDY) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A checked bundle."""
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    labels: tuple[Label, ...]
+    families: tuple[int, ...]
+    equivalence: Equivalence
+
+    @classmethod
+    def load(cls, path: Path) -> Bundle:
+        """Read and check a bundle.
+
+        Raises:
+            BadBundle: it is missing, incomplete, altered, or contradicts itself.
+        """
+        try:
+            text = (path / MANIFEST).read_bytes()
+        except OSError as error:
+            raise BadBundle(f"There is no bundle at {path}: {error.strerror}.") from None
+        try:
+            manifest = Manifest.from_json(text.decode("utf-8", "replace"))
+            for name in (MODEL, LABELS, EQUIVALENCE):
+                if name not in manifest.files:
+                    raise BadBundle(f"Its manifest lists no {name}.", _REMEDY)
+            for name, expected in manifest.files.items():
+                if Path(name).name != name or _sha256(path / name) != expected:
+                    raise BadBundle(f"{name} is not the file its manifest describes.", _REMEDY)
+            rows = json.loads((path / LABELS).read_text(encoding="utf-8"))["labels"]
+            labels = tuple(Label.parse(text) for text, _ in rows)
+            families = tuple(int(count) for _, count in rows)
+            if len(labels) != manifest.labels or len(set(labels)) != len(labels):
+                raise BadBundle(
+                    f"It has {len(set(labels))} labels where its manifest says {manifest.labels}.", _REMEDY
+                )
+            equivalence = Equivalence.from_json((path / EQUIVALENCE).read_text(encoding="utf-8"))
+        except BadBundle as error:
+            raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
+        except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
+            raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
+        return cls(path, manifest, f"sha256:{sha256(text).hexdigest()}", labels, families, equivalence)
+
+    def has(self, name: str) -> bool:
+        """Whether the bundle holds a file of that name."""
+        return name in self.manifest.files
+
+
+def seal(path: Path, manifest: Manifest) -> Manifest:
+    """Hash every file of the folder into the manifest and write it; the last step of making a bundle."""
+    files = {
+        file.name: _sha256(file)
+        for file in sorted(path.iterdir())
+        if file.is_file() and file.name != MANIFEST
+    }
+    sealed = replace(manifest, files=files)
+    unfinished = path / f"{MANIFEST}.tmp"
+    unfinished.write_text(sealed.to_json(), encoding="utf-8")
+    os.replace(unfinished, path / MANIFEST)
+    return sealed
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,127 @@
+"""From logits to predictions: which labels are possible, which are likely, and the top k.
+
+The network scores shapes evenly. What is likely is the caller's context: a prior is added as
+its logarithm, labels that are not possible are left out, and probabilities are normalised over
+the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphs.errors import BadInput
+from glyphs.labels import Label
+from recognition.bundle import Bundle
+
+
+class Prior(StrEnum):
+    """uniform: every label alike; fonts: by how many font families have the label."""
+
+    UNIFORM = "uniform"
+    FONTS = "fonts"
+
+
+class NoCandidates(BadInput):
+    """The restrictions leave no label that the model knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A label with its probability among the candidates, and the known labels that look the same."""
+
+    label: Label
+    probability: float
+    equivalents: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """known: whether the glyph looks like anything the model learned; best prediction first."""
+
+    known: bool
+    predictions: tuple[Prediction, ...]
+
+
+class Candidates:
+    """The possible labels of a bundle with their prior; made once, used for many rasters."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        prior: Prior = Prior.FONTS,
+        scripts: Iterable[str] = (),
+        charset: str = "",
+        labels: Iterable[Label] = (),
+    ) -> None:
+        """scripts: ISO 15924 codes; charset: the possible characters, in all their forms;
+        labels: the possible labels. Each restricts further; empty means no restriction.
+
+        Raises:
+            NoCandidates: nothing is left.
+        """
+        self._bundle = bundle
+        allowed = np.ones(len(bundle.labels), bool)
+        script_set, character_set, label_set = (
+            {s.title() for s in scripts},
+            set(map(ord, charset)),
+            set(labels),
+        )
+        for i, label in enumerate(bundle.labels):
+            allowed[i] = (
+                (not script_set or label.character.script in script_set)
+                and (not character_set or label.codepoint in character_set)
+                and (not label_set or label in label_set)
+            )
+        self._places = np.flatnonzero(allowed)
+        if not self._places.size:
+            raise NoCandidates(
+                f"None of the {len(bundle.labels)} labels of {bundle.manifest.name} is possible here.",
+                "Allow more scripts, characters or labels.",
+            )
+        weights = np.array(bundle.families, np.float32)[self._places]
+        self._log_prior = np.log(weights) if prior is Prior.FONTS else np.zeros_like(weights)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, L) logits -> (N, candidates), rows sum to 1."""
+        scores = logits[:, self._places] + self._log_prior
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        out: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)
+        return out
+
+    def recognise(self, logits: NDArray[np.float32], k: int) -> list[Recognition]:
+        """The k best labels of each row of (N, L) logits; fewer where fewer are possible."""
+        everything = np.exp(logits - logits.max(axis=1, keepdims=True))
+        surest = 1 / everything.sum(axis=1)  # probability of the best label with nothing assumed
+        probabilities = self.probabilities(logits)
+        k = min(k, len(self._places))
+        best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+        threshold = self._bundle.manifest.known_threshold
+        found = []
+        for row, columns in enumerate(best):
+            order = columns[np.argsort(-probabilities[row, columns], kind="stable")]
+            predictions = tuple(self._prediction(int(c), float(probabilities[row, c])) for c in order)
+            found.append(Recognition(bool(surest[row] >= threshold), predictions))
+        return found
+
+    def _prediction(self, column: int, probability: float) -> Prediction:
+        label = self._bundle.labels[self._places[column]]
+        return Prediction(label, probability, self._bundle.equivalence.equivalents(label))
+
+
+def described(recognition: Recognition) -> dict[str, object]:
+    """A recognition as clients see it, by HTTP and with `--json`."""
+    predictions: Sequence[dict[str, object]] = [
+        {
+            **prediction.label.describe(),
+            "probability": round(prediction.probability, 6),
+            "equivalents": [str(label) for label in prediction.equivalents],
+        }
+        for prediction in recognition.predictions
+    ]
+    return {"known": recognition.known, "predictions": predictions}

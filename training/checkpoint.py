@@ -1,0 +1,61 @@
+"""Reading a checkpoint back into a model, without running anything that is in it."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import torch
+
+from glyphs.equivalence import Equivalence
+from glyphs.errors import BadCheckpoint, BadInput
+from glyphs.labels import Label
+from training.config import TrainConfig
+from training.data import Vocabulary
+from training.models import Recogniser, create
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained model in evaluation mode, with what it was trained on."""
+
+    model: Recogniser
+    config: TrainConfig
+    vocabulary: Vocabulary
+    equivalence: Equivalence
+    samples: int
+    path: Path
+
+
+def load_checkpoint(path: Path) -> Trained:
+    """Load a checkpoint, or the best one of a run folder.
+
+    Raises:
+        BadCheckpoint: there is none, it is broken, or it was not made by `glyphery train`.
+    """
+    if path.is_dir():
+        path = path / "checkpoints" / "best.ckpt"
+    if not path.is_file():
+        raise BadCheckpoint(f"There is no checkpoint at {path}.", "Make one with `glyphery train`.")
+    try:
+        # weights_only: tensors and plain values; a checkpoint may come from anywhere.
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        ours = content["glyphery"]
+        config = TrainConfig.from_dict(ours["config"])
+        vocabulary = Vocabulary(tuple(Label.parse(text) for text in ours["labels"]), tuple(ours["families"]))
+        model = create(config.model, labels=len(vocabulary.labels), size=config.size)
+        prefix = "model."
+        weights = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in content["state_dict"].items()
+            if name.startswith(prefix)
+        }
+        model.load_state_dict(weights)
+        table = path.parent.parent / "equivalence.json"
+        equivalence = Equivalence.from_json(table.read_text(encoding="utf-8"))
+    except (KeyError, RuntimeError, EOFError, OSError, BadInput, BadZipFile, pickle.UnpicklingError) as error:
+        raise BadCheckpoint(f"{path} is no usable checkpoint: {str(error).splitlines()[0]}") from None
+    samples = int(content["global_step"]) * config.batch
+    return Trained(model.eval(), config, vocabulary, equivalence, samples, path)
