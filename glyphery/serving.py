@@ -17,7 +17,6 @@ def serve(
 ) -> None:
     """Serve /classify and /similar over HTTP. Settings also come from GLYPHERY_* variables."""
     from service.run import serve as run
-    from service.settings import Settings
+    from service.settings import read_settings
 
-    given = {"bundle": bundle, "host": host, "port": port}
-    run(Settings(**{name: value for name, value in given.items() if value is not None}))
+    run(read_settings(bundle=bundle, host=host, port=port))

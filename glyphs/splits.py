@@ -30,10 +30,14 @@ class Split(StrEnum):
 
 def hashed_split(name: str) -> Split:
     """A tenth of all names test, a twentieth validate; the same in every process and version."""
-    percent = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") % 100
+    percent = _hash(name) % 100
     if percent < 10:
         return Split.TEST
     return Split.VALIDATION if percent < 15 else Split.TRAIN
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 @cache
@@ -75,10 +79,11 @@ def clusters(shapes_by_family: Mapping[str, set[int]]) -> list[list[str]]:
 
 def assign(groups: Iterable[list[str]], frozen: Mapping[str, Split] | None = None) -> dict[str, Split]:
     """Family -> split for whole clusters. A frozen member decides for its cluster; where frozen
-    members disagree, the cluster trains, so that nothing trained on is ever tested.
-    """
+    members disagree, the cluster trains, so that nothing trained on is ever tested. In a small
+    dataset, where the hash may hold nothing out, the clusters of least hash take those places."""
     frozen = frozen_splits() if frozen is None else frozen
     assigned: dict[str, Split] = {}
+    free: list[list[str]] = []  # clusters that train for no better reason than their hash
     for members in groups:
         known = {frozen[family] for family in members if family in frozen}
         if len(known) == 1:
@@ -87,5 +92,11 @@ def assign(groups: Iterable[list[str]], frozen: Mapping[str, Split] | None = Non
             split = Split.TRAIN
         else:
             split = hashed_split(members[0])
+            if split is Split.TRAIN:
+                free.append(members)
         assigned.update(dict.fromkeys(members, split))
+    free.sort(key=lambda members: _hash(members[0]))
+    for split in (Split.VALIDATION, Split.TEST):
+        if split not in assigned.values() and len(free) > 1:
+            assigned.update(dict.fromkeys(free.pop(0), split))
     return assigned
