@@ -25,7 +25,7 @@ from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, seal
 from recognition.recogniser import Recogniser
 from training.checkpoint import Trained
-from training.evaluation import Examined, Floats, surest
+from training.evaluation import Examined, Floats, alike_matrix, surest
 from training.models import EMBEDDING
 
 PARITY_GLYPHS = 1000
@@ -90,7 +90,8 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         seal(work, manifest)
         parity, logits = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
         parity.check()
-        threshold = float(np.quantile(surest(logits), 1 - KNOWN_ACCEPTED))
+        alike = alike_matrix(vocabulary.labels, trained.equivalence)
+        threshold = float(np.quantile(surest(logits, alike), 1 - KNOWN_ACCEPTED))
         seal(work, replace(manifest, known_threshold=threshold))
         if out.exists():
             shutil.rmtree(out)

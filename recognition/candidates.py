@@ -84,7 +84,12 @@ class Candidates:
                 f"None of the {len(bundle.labels)} labels of {bundle.manifest.name} is possible here.",
                 "Allow more scripts, characters or labels.",
             )
-        weights = np.array(bundle.families, np.float32)[self._places]
+        places = {label: place for place, label in enumerate(bundle.labels)}
+        self._alike = [
+            [places[other] for other in bundle.equivalence.equivalents(label)] for label in bundle.labels
+        ]
+        # A label of no family counts like one of a single family: it must not become impossible.
+        weights = np.maximum(np.array(bundle.families, np.float32)[self._places], 1)
         self._log_prior = np.log(weights) if prior is Prior.FONTS else np.zeros_like(weights)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,8 +101,7 @@ class Candidates:
 
     def recognise(self, logits: NDArray[np.float32], k: int) -> list[Recognition]:
         """The k best labels of each row of (N, L) logits; fewer where fewer are possible."""
-        everything = np.exp(logits - logits.max(axis=1, keepdims=True))
-        surest = 1 / everything.sum(axis=1)  # probability of the best label with nothing assumed
+        surest = self._surest(logits)
         probabilities = self.probabilities(logits)
         k = min(k, len(self._places))
         best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
@@ -108,6 +112,19 @@ class Candidates:
             predictions = tuple(self._prediction(int(c), float(probabilities[row, c])) for c in order)
             found.append(Recognition(bool(surest[row] >= threshold), predictions))
         return found
+
+    def _surest(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, L) -> (N,) with nothing assumed: the best label's probability and its look-alikes'.
+
+        An A that is as much an Alpha is a known glyph all the same.
+        """
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        best = shares.argmax(axis=1)
+        alike = np.array(
+            [shares[row, self._alike[place]].sum() for row, place in enumerate(best)], np.float32
+        )
+        out: NDArray[np.float32] = (1 + alike) / shares.sum(axis=1)
+        return out
 
     def _prediction(self, column: int, probability: float) -> Prediction:
         label = self._bundle.labels[self._places[column]]

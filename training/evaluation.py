@@ -140,7 +140,7 @@ def evaluate(
             tallies[asked, "uniform"].add(logits, truth[rows], alike)
             tallies[asked, "fonts"].add(logits + log_prior, truth[rows], alike)
             if asked == "with_metrics":
-                sure_of_known.append(surest(logits))
+                sure_of_known.append(surest(logits, alike))
                 if neighbours is not None:
                     wanted = (labels[place] for place in truth[rows])
                     found.append(
@@ -177,7 +177,7 @@ def evaluate(
         figures["retrieval_top10"] = float(np.concatenate(found).mean())
     if len(examined.unknown):
         sure_of_unknown = [
-            surest(predict(rasters, examined.unknown.metrics[rows])[0])
+            surest(predict(rasters, examined.unknown.metrics[rows])[0], alike)
             for rows, rasters in examined.rasters(examined.unknown, settings)
         ]
         figures["known_auroc"] = auroc(np.concatenate(sure_of_known), np.concatenate(sure_of_unknown))
@@ -195,9 +195,13 @@ def alike_matrix(labels: tuple[Label, ...], equivalence: Equivalence) -> NDArray
     return alike
 
 
-def surest(logits: Floats) -> Floats:
-    """(N, L) -> (N,) probability of each row's best label."""
-    out: Floats = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
+def surest(logits: Floats, alike: NDArray[np.bool_] | None = None) -> Floats:
+    """(N, L) -> (N,) probability of each row's best label, and of those that look the same if `alike` is given."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    best: NDArray[Any] = np.ones(len(logits), np.float32)
+    if alike is not None:
+        best = best + (shares * alike[shares.argmax(axis=1)]).sum(axis=1)
+    out: Floats = best / shares.sum(axis=1)
     return out
 
 

@@ -1,0 +1,112 @@
+"""What can go wrong between a client and the service, as a tree below Glyphery's own.
+
+GlypheryError
+├── BadInput
+│   ├── BadSettings        an environment variable or option out of range
+│   └── BadRequest         what the client sent cannot be used
+│       ├── EmptyBody
+│       ├── MalformedBody
+│       ├── UnsupportedBody
+│       ├── BodyTooLarge
+│       ├── SlowBody
+│       ├── InvalidRequest
+│       ├── UnknownModel
+│       ├── UnknownLabel
+│       ├── UnknownReference
+│       └── NoIndex
+└── Unavailable            the client did nothing wrong: ask again later
+    ├── Overloaded
+    └── NotReady
+
+`service.problems` says which status and problem type each of them becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from glyphs.errors import BadInput, GlypheryError
+
+
+class BadSettings(BadInput):
+    """A setting of the service that cannot be used."""
+
+
+class BadRequest(BadInput):
+    """What a client sent cannot be used."""
+
+
+class EmptyBody(BadRequest):
+    """A request without the picture it is about."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request holds no picture.",
+            "Post the bytes of one, a multipart form with a file `image`, or JSON with base64 in `image`.",
+        )
+
+
+class MalformedBody(BadRequest):
+    """A body that is not what its content type says."""
+
+
+class UnsupportedBody(BadRequest):
+    """A content type or content encoding the service does not read."""
+
+
+class BodyTooLarge(BadRequest):
+    """A body of more bytes than the service takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body has more than {limit} bytes.")
+        self.limit = limit
+        self.unit = "bytes"
+
+
+class SlowBody(BadRequest):
+    """A body that did not arrive in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not arrive within {seconds:g} s.")
+
+
+class InvalidRequest(BadRequest):
+    """Parameters or fields that are missing, misspelt or out of range.
+
+    errors: {"location": [...], "message": "..."} each; never the value that was sent.
+    """
+
+    def __init__(self, errors: Iterable[Mapping[str, Any]]) -> None:
+        self.errors = [dict(error) for error in errors]
+        super().__init__("; ".join(f"{'.'.join(e['location'])}: {e['message']}" for e in self.errors))
+
+
+class UnknownModel(BadRequest):
+    """A model that is not served here."""
+
+
+class UnknownLabel(BadRequest):
+    """A label that has no reference in the index."""
+
+
+class UnknownReference(BadRequest):
+    """A reference number beyond the index."""
+
+
+class NoIndex(BadRequest):
+    """A question that needs reference glyphs, put to a bundle without any."""
+
+
+class Unavailable(GlypheryError):
+    """The service cannot answer now."""
+
+    retry_after = 1  # seconds
+
+
+class Overloaded(Unavailable):
+    """More requests are waiting than the service lets wait."""
+
+
+class NotReady(Unavailable):
+    """The engine is still warming up, or has shut down."""

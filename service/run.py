@@ -1,0 +1,31 @@
+"""Serving: one process under uvicorn. More processes are replicas: start more of these."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from service.app import create_app
+from service.engine import ServedModel
+from service.settings import Settings
+
+_KEEP_ALIVE = 30  # seconds an idle connection is kept: clients that ask again save the handshake
+_DRAIN = 20  # seconds given to open requests at shutdown
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM), then finish what was begun.
+
+    Raises:
+        BadBundle, BadIndex: the bundle cannot be used; raised before anything listens.
+    """
+    model = ServedModel.load(settings.bundle)
+    uvicorn.run(
+        create_app(settings, model=model),
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_DRAIN,
+    )

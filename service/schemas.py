@@ -1,0 +1,188 @@
+"""The answers, as clients may rely on them: fields may be added, never renamed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+Extent = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]  # em
+Position = Annotated[float, Field(ge=-64, le=64, allow_inf_nan=False)]  # em
+
+_AIN: JsonDict = {
+    "label": "1593_init",
+    "codepoint": "U+0639",
+    "character": "\u0639",
+    "form": "init",
+    "name": "ARABIC LETTER AIN",
+    "script": "Arab",
+}
+_MODEL: JsonDict = {
+    "name": "levit_128s",
+    "version": "1.0",
+    "digest": "sha256:9f2c1d0e7ab35846c1fd90a2be3471c58d06e92ab7f4415c3d8e60a92b7c1f54",
+}
+PICTURE_EXAMPLE: JsonDict = {"image": "iVBORw0KGgo...", "metrics": {"width": 0.61, "height": 0.72}}
+_CLASSIFY: JsonDict = {
+    "model": _MODEL,
+    "known": True,
+    "predictions": [{**_AIN, "probability": 0.97, "equivalents": []}],
+}
+_NEIGHBOUR: JsonDict = {**_AIN, "family": "Amiri", "style": "Regular", "similarity": 0.93}
+_SIMILAR: JsonDict = {"model": _MODEL, "neighbours": [{**_NEIGHBOUR, "raster": "/references/123.png"}]}
+_EMBED: JsonDict = {"model": _MODEL, "embedding": [0.0721, -0.1134]}
+_SERVED: JsonDict = {
+    **_MODEL,
+    "precision": "fp32",
+    "labels": 4123,
+    "embedding": 128,
+    "raster": {"size": 128, "box": 112},
+    "quality": {"top_1": 0.78},
+    "index": True,
+    "references": 60000,
+}
+_PROBLEM: JsonDict = {
+    "type": "urn:glyphery:problem:image-too-large",
+    "title": "Image too large",
+    "status": 413,
+    "detail": "The picture has more than 24000000 pixels.",
+    "limit": 24000000,
+    "unit": "pixels",
+}
+
+
+def _shown(example: JsonDict) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class Metrics(BaseModel):
+    """Where the glyph stands in its font, in em; leave out what is not known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: Extent | None = Field(default=None, description="width of the ink")
+    height: Extent | None = Field(default=None, description="height of the ink")
+    bottom: Position | None = Field(default=None, description="lowest point of the ink above the baseline")
+    advance: Extent | None = Field(default=None, description="advance width")
+
+
+class PictureBody(BaseModel):
+    """A picture in JSON."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"image": "iVBORw0KGgo...", "metrics": {"width": 0.61}}]},
+    )
+
+    image: str = Field(description="the picture's bytes in base64")
+    metrics: Metrics | None = None
+
+
+class ServedBy(BaseModel):
+    """The model an answer comes from."""
+
+    name: str
+    version: str
+    digest: str = Field(description="of the bundle; equal digests mean equal answers")
+
+
+class LabelFields(BaseModel):
+    """A label and what Unicode says of it."""
+
+    label: str = Field(description="decimal code point, with the joining form where there is one")
+    codepoint: str
+    character: str
+    form: str | None
+    name: str
+    script: str
+
+
+class PredictionFields(LabelFields):
+    """A label the picture may show."""
+
+    probability: float = Field(description="among the possible labels; they sum to 1")
+    equivalents: list[str] = Field(description="labels that are drawn alike and cannot be told apart")
+
+
+class NeighbourFields(LabelFields):
+    """A reference glyph that looks like what was asked."""
+
+    family: str
+    style: str
+    similarity: float = Field(description="cosine, -1 to 1")
+    raster: str = Field(description="path of the reference's picture")
+
+
+class ClassifyResponse(BaseModel):
+    """What a picture shows, most probable first."""
+
+    model_config = _shown(_CLASSIFY)
+
+    model: ServedBy
+    known: bool = Field(description="whether the picture looks like anything the model has learned")
+    predictions: list[PredictionFields]
+
+
+class SimilarResponse(BaseModel):
+    """Reference glyphs, most similar first."""
+
+    model_config = _shown(_SIMILAR)
+
+    model: ServedBy
+    neighbours: list[NeighbourFields]
+
+
+class EmbedResponse(BaseModel):
+    """A picture's embedding: glyphs that look alike have a large inner product."""
+
+    model_config = _shown(_EMBED)
+
+    model: ServedBy
+    embedding: list[float] = Field(description="of length 1")
+
+
+class RasterFields(BaseModel):
+    """How pictures are brought to the model, in pixels."""
+
+    size: int
+    box: int
+
+
+class ModelFields(ServedBy):
+    """A served model."""
+
+    precision: str
+    labels: int = Field(description="how many labels it knows")
+    embedding: int = Field(description="numbers in an embedding")
+    raster: RasterFields
+    quality: dict[str, Any] = Field(description="measured on font families it was never trained on")
+    index: bool = Field(description="whether /similar answers")
+    references: int = Field(description="how many reference glyphs the index holds")
+
+
+class ModelsResponse(BaseModel):
+    """The served models."""
+
+    model_config = _shown({"models": [_SERVED]})
+
+    models: list[ModelFields]
+
+
+class Health(BaseModel):
+    """That the service is there."""
+
+    model_config = _shown({"status": "ok"})
+
+    status: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document. `type` is stable; the other texts are for people."""
+
+    model_config = ConfigDict(extra="allow") | _shown(_PROBLEM)
+
+    type: str
+    title: str
+    status: int
+    detail: str

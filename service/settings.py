@@ -1,0 +1,55 @@
+"""What an operator can set, by environment variables `GLYPHERY_...` or on the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bundles import default_bundle
+from service.errors import BadSettings
+
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroup v2: "<quota> <period>", or "max <period>"
+
+
+def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
+    """Processors this process may use: its affinity, or its container's quota if that is less."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = quota_file.read_text(encoding="ascii").split()
+        allowed = int(quota) // int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or no quota
+        return affinity
+    return max(1, min(affinity, allowed))
+
+
+class Settings(BaseSettings):
+    """The service's settings. Every field is an environment variable: `GLYPHERY_PORT=8080`."""
+
+    model_config = SettingsConfigDict(env_prefix="GLYPHERY_", frozen=True)
+
+    bundle: Path = Field(default_factory=default_bundle, description="the bundle to serve")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    max_body_bytes: int = Field(8 * 2**20, ge=1, description="larger bodies are refused")
+    max_pixels: int = Field(24_000_000, ge=1, description="pictures with more pixels are refused")
+    max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
+    max_upload_seconds: float = Field(30.0, gt=0, description="a body must arrive within this time")
+    workers: int = Field(default_factory=usable_cpus, ge=1, description="threads that recognise")
+    max_waiting: int = Field(128, ge=0, description="requests that may wait for a thread; more are refused")
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings from the environment, overridden by what is given and not None.
+
+    Raises:
+        BadSettings: a value is of the wrong type or out of range.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise BadSettings(f"The service's settings cannot be used: GLYPHERY_{wrong}.") from None

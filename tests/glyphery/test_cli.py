@@ -1,0 +1,119 @@
+"""The command line as a person meets it: each test runs the installed program."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glyphs.dataset.store import Dataset
+from recognition.bundle import Bundle
+
+VERBS = ["dataset", "train", "evaluate", "export", "index", "classify", "similar", "serve"]
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("glyphery")
+    return subprocess.run(
+        [program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_help_lists_the_verbs_in_the_order_of_the_data_flow() -> None:
+    text = run("--help").stdout
+    listed = [word for word in re.findall(r"^│ (\w+)  ", text, re.MULTILINE) if word in VERBS]
+    assert listed == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    done = run(verb, "--help")
+    assert done.returncode == 0
+    assert "Usage: glyphery" in done.stdout
+
+
+def test_help_loads_no_stage() -> None:
+    heavy = "torch", "lightning", "numpy", "onnxruntime", "faiss", "fastapi", "freetype", "PIL"
+    code = f"import sys, glyphery.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("dataset", "show", "nowhere.db"), "glyphery dataset build"),
+        (("dataset", "build", "nowhere"), "nowhere"),
+        (("classify", "nowhere.png"), "nowhere.png"),
+        (("similar", "neither"), "neither a file nor a label"),
+        (("train", "--set", "colour=1"), "colour"),
+        (("train", "--preset", "huge"), "huge"),
+        (("evaluate", "nowhere", "--split", "train"), "train"),
+        (("evaluate", "nowhere"), "glyphery train"),
+        (("index", "nowhere"), "nowhere"),
+        (("serve", "--bundle", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_an_exit_code(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("glyphery: ")
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_is_built_and_shown_with_a_sheet(font_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"\x00\x01\x00\x00 broken")
+    built = run(
+        "dataset", "build", font_dir, tmp_path / "broken.ttf", "--out", "glyphs.db", "--json", cwd=tmp_path
+    )
+    assert built.returncode == 0, built.stderr
+    summary = json.loads(built.stdout)
+    assert summary["glyphs"] > 500
+    assert [Path(file).name for file, _ in summary["rejects"]] == ["broken.ttf"]
+    shown = run("dataset", "show", "glyphs.db", "--sheet", "sheet.png", cwd=tmp_path)
+    assert "By script" in shown.stdout
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bundle_is_measured_from_the_command_line(tiny_bundle: Bundle, small_dataset: Dataset) -> None:
+    done = run("evaluate", tiny_bundle.path, "--dataset", small_dataset.path, "--split", "test", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["split"] == "test"
+    assert 0 <= figures["with_metrics"]["fonts"]["top1"] <= figures["ceiling"]["with_metrics"] <= 1
+    assert 0 <= figures["retrieval_top10"] <= 1
+
+
+def test_a_picture_is_classified_and_compared(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("L", (64, 64), 255)
+    ImageDraw.Draw(picture).line((32, 8, 32, 56), fill=0, width=6)
+    picture.save(tmp_path / "bar.png")
+    classified = run("classify", "bar.png", "-k", 3, "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
+    assert classified.returncode == 0, classified.stderr
+    answer = json.loads(classified.stdout)
+    assert answer["file"] == "bar.png"
+    assert len(answer["predictions"]) == 3
+    similar = run("similar", "bar.png", "-k", 2, "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
+    assert len(json.loads(similar.stdout)["neighbours"]) == 2
+    by_label = run("similar", "65", "--others", "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
+    assert all(n["label"] != "65" for n in json.loads(by_label.stdout)["neighbours"])
+
+
+def test_a_picture_without_ink_is_refused_by_name(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (64, 64), 255).save(tmp_path / "blank.png")
+    done = run("classify", "blank.png", "--bundle", tiny_bundle.path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "blank.png" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glyphs.errors import BadIndex
+from glyphs.labels import Form, Label
+from index.references import PICTURE, References
+from index.search import Filter, ReferenceIndex, described
+
+LABELS = [Label(ord("A")), Label(ord("B")), Label(0x391), Label(0x639, Form.INIT)]
+EACH = 50
+
+
+@pytest.fixture(scope="module")
+def embeddings() -> np.ndarray:
+    rows = np.random.default_rng(0).standard_normal((len(LABELS) * EACH, 128), np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def index(embeddings: np.ndarray) -> ReferenceIndex:
+    labels = [label for label in LABELS for _ in range(EACH)]
+    families = [f"Family {number % 5}" for number in range(len(labels))]
+    pictures = np.arange(len(labels), dtype=np.uint8)[:, None, None] * np.ones(
+        (1, PICTURE, PICTURE), np.uint8
+    )
+    return ReferenceIndex.build(embeddings, References(labels, families, ["Regular"] * len(labels), pictures))
+
+
+def test_neighbours_are_those_of_exact_search(index: ReferenceIndex, embeddings: np.ndarray) -> None:
+    found = index.search(embeddings, 5)
+    exact = np.argsort(-(embeddings @ embeddings.T), axis=1, kind="stable")[:, :5]
+    same = [[n.reference.number for n in row] == list(best) for row, best in zip(found, exact, strict=True)]
+    assert np.mean(same) > 0.98  # float16 may swap near ties
+    assert found[0][0].similarity == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("only", "allowed"),
+    [
+        (Filter(scripts=frozenset({"Grek"})), lambda r: r.label == LABELS[2]),
+        (Filter(families=frozenset({"Family 1"})), lambda r: r.family == "Family 1"),
+        (Filter(without=frozenset({LABELS[0]})), lambda r: r.label != LABELS[0]),
+        (
+            Filter(scripts=frozenset({"Latn"}), without=frozenset({LABELS[0]})),
+            lambda r: r.label == LABELS[1],
+        ),
+    ],
+)
+def test_a_filter_leaves_exactly_what_it_allows(
+    index: ReferenceIndex, embeddings: np.ndarray, only, allowed
+) -> None:  # type: ignore[no-untyped-def]
+    everything = index.search(embeddings[:1], len(index.references))[0]
+    expected = {n.reference.number for n in everything if allowed(n.reference)}
+    found = index.search(embeddings[:1], len(index.references), only)[0]
+    assert {n.reference.number for n in found} == expected
+
+
+def test_a_filter_that_allows_nothing_finds_nothing(index: ReferenceIndex, embeddings: np.ndarray) -> None:
+    assert index.search(embeddings[:1], 3, Filter(scripts=frozenset({"Thai"}))) == [[]]
+
+
+def test_threads_find_what_one_finds_whatever_their_filters(
+    index: ReferenceIndex, embeddings: np.ndarray
+) -> None:
+    filters = [Filter(), Filter(scripts=frozenset({"Grek"})), Filter(without=frozenset({LABELS[3]}))] * 10
+    alone = [index.search(embeddings[:4], 7, only) for only in filters]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda only: index.search(embeddings[:4], 7, only), filters)) == alone
+
+
+def test_a_label_s_direction_is_near_its_references(index: ReferenceIndex) -> None:
+    direction = index.embedding_of(LABELS[3])
+    assert direction is not None
+    assert index.search(direction, 1)[0][0].reference.label == LABELS[3]
+    assert index.embedding_of(Label(ord("Z"))) is None
+
+
+def test_an_index_survives_being_saved(index: ReferenceIndex, embeddings: np.ndarray, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    loaded = ReferenceIndex.load(tmp_path)
+    assert described(loaded.search(embeddings[:1], 5)[0]) == described(index.search(embeddings[:1], 5)[0])
+    assert loaded.references.png(7) == index.references.png(7)
+
+
+@pytest.mark.parametrize("name", ["index.faiss", "references.npz"])
+@pytest.mark.parametrize("harm", ["missing", "empty", "truncated"])
+def test_a_broken_index_is_refused(index: ReferenceIndex, tmp_path: Path, name: str, harm: str) -> None:
+    index.save(tmp_path)
+    file = tmp_path / name
+    data = file.read_bytes()
+    file.unlink() if harm == "missing" else file.write_bytes(
+        b"" if harm == "empty" else data[: len(data) // 2]
+    )
+    with pytest.raises(BadIndex):
+        ReferenceIndex.load(tmp_path)
+
+
+def test_an_index_without_all_its_references_is_refused(
+    index: ReferenceIndex, embeddings: np.ndarray
+) -> None:
+    short = References(LABELS[:1], ["F"], ["R"], np.zeros((1, PICTURE, PICTURE), np.uint8))
+    with pytest.raises(BadIndex, match="200"):
+        ReferenceIndex.build(embeddings, short)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glyphs.errors import BadBundle
+from recognition.bundle import MODEL, Bundle, seal
+from recognition.recogniser import Recogniser
+
+
+@pytest.fixture(scope="module")
+def recogniser(tiny_bundle: Bundle) -> Recogniser:
+    return Recogniser(tiny_bundle)
+
+
+@pytest.fixture(scope="module")
+def rasters() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (9, 128, 128), np.uint8)
+
+
+def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(
+    recogniser: Recogniser, rasters: np.ndarray
+) -> None:
+    metrics = np.random.default_rng(1).random((9, 4), np.float32)
+    metrics[::2, 1] = np.nan
+    together = recogniser.answer(rasters, metrics)
+    for row in range(len(rasters)):
+        alone = recogniser.answer(rasters[row : row + 1], metrics[row : row + 1])
+        assert np.abs(alone.logits[0] - together.logits[row]).max() < 1e-4
+        assert np.abs(alone.embeddings[0] - together.embeddings[row]).max() < 1e-5
+
+
+def test_threads_get_the_answers_of_one(recogniser: Recogniser, rasters: np.ndarray) -> None:
+    alone = recogniser.answer(rasters).logits
+    with ThreadPoolExecutor(4) as pool:
+        for logits in pool.map(lambda _: recogniser.answer(rasters).logits, range(8)):
+            assert np.array_equal(logits, alone)
+
+
+def test_more_than_a_batch_is_answered_in_order(recogniser: Recogniser, rasters: np.ndarray) -> None:
+    many = np.tile(rasters, (60, 1, 1))  # 540, over two batches
+    logits = recogniser.answer(many).logits
+    assert len(logits) == 540
+    assert np.abs(logits[:9] - logits[-9:]).max() < 1e-4
+
+
+def test_no_rasters_get_no_answers(recogniser: Recogniser) -> None:
+    answers = recogniser.answer(np.zeros((0, 128, 128), np.uint8))
+    assert answers.logits.shape == (0, len(recogniser.bundle.labels))
+
+
+def test_a_file_that_is_no_model_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_bundle.path, tmp_path / "bundle"))
+    (copy / MODEL).write_bytes(b"not a model")
+    seal(copy, tiny_bundle.manifest)
+    with pytest.raises(BadBundle):
+        Recogniser(Bundle.load(copy))

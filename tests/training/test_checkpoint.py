@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from glyphs.errors import BadCheckpoint
+from training.checkpoint import load_checkpoint
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated archive"])
+def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.ckpt"
+    file.write_bytes(content)
+    with pytest.raises(BadCheckpoint) as refused:
+        load_checkpoint(file)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.ckpt"
+    torch.save({"state_dict": {}}, file)
+    with pytest.raises(BadCheckpoint):
+        load_checkpoint(file)
+
+
+def test_a_missing_checkpoint_names_the_verb_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match="glyphery train"):
+        load_checkpoint(tmp_path)
