@@ -81,10 +81,11 @@ def _main(
     rows.append(
         ("search, one query", rate(lambda: references.search(query, 10), 1), "numpy", rate(by_numpy, 1))
     )
-    show.table(
-        "Rates on this machine", ("work", "a second", "peer", "peer, a second", "ratio"),
-        [(work, f"{ours:,.0f}", peer, f"{theirs:,.0f}", f"{ours / theirs:.2f}") for work, ours, peer, theirs in rows],
-    )  # fmt: skip
+    shown = [
+        (work, f"{own:,.0f}", peer, f"{theirs:,.0f}", f"{own / theirs:.2f}")
+        for work, own, peer, theirs in rows
+    ]
+    show.table("Rates on this machine", ("work", "a second", "peer", "peer, a second", "ratio"), shown)
 
 
 if __name__ == "__main__":

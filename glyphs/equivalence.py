@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glyphs.errors import BadInput
-from glyphs.labels import Form, Label, fold, forms_of
+from glyphs.labels import Form, Label, fold
 
 if TYPE_CHECKING:
     from glyphs.dataset.store import Dataset
@@ -87,7 +87,7 @@ class Equivalence:
                 )
                 for row in rows
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"Not an equivalence table: {error!r}.") from None
 
 
@@ -105,9 +105,7 @@ def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
     pairs += [
         Evidence(label, Label(label.codepoint, Form.ISOL), "isolated")
         for label in known
-        if not label.form
-        and Form.ISOL in forms_of(label.codepoint)
-        and Label(label.codepoint, Form.ISOL) in known
+        if not label.form and Label(label.codepoint, Form.ISOL) in known
     ]
     return pairs
 

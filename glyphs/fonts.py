@@ -12,6 +12,7 @@ import ctypes
 import io
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,10 +77,7 @@ class Face:
     def __init__(self, data: bytes, sfnt: bytes | None, index: int, instance: int) -> None:
         self.index, self.instance = index, instance
         self.sfnt = sfnt
-        try:
-            self._face = freetype.Face(io.BytesIO(data), index=(instance << 16) | index)
-        except (freetype.FT_Exception, ValueError) as error:
-            raise BadFont(f"FreeType cannot read it: {error}.") from None
+        self._face = _open(data, (instance << 16) | index)
         if not self._face.is_scalable or self._face.units_per_EM <= 0:
             raise BadFont("It holds bitmaps only, no outlines.")
         self.units_per_em: int = self._face.units_per_EM
@@ -104,13 +102,15 @@ class Face:
         Raises:
             BadFont: the font maps no Unicode characters (symbol fonts encode pictures privately).
         """
-        if self._face.charmap is None or self._face.charmap.encoding != freetype.FT_ENCODING_UNICODE:
-            raise BadFont("It has no Unicode character map.")
         handle, index = self._face._FT_Face, ctypes.c_uint()
+        charmap = handle.contents.charmap  # NULL where FreeType found none for Unicode
+        if not charmap or charmap.contents.encoding != freetype.FT_ENCODING_UNICODE:
+            raise BadFont("It has no Unicode character map.")
         found: dict[int, int] = {}
         code = ft.FT_Get_First_Char(handle, ctypes.byref(index))
-        while index.value:
-            found[code] = index.value
+        while index.value and code <= sys.maxunicode:  # a hostile map goes on to 2**32
+            if not 0xD800 <= code <= 0xDFFF:
+                found[code] = index.value
             code = ft.FT_Get_Next_Char(handle, ctypes.c_ulong(code), ctypes.byref(index))
         return found
 
@@ -134,7 +134,7 @@ class Face:
         boxes = np.array([part.box for part in inked])
         left, bottom = boxes[:, :2].min(axis=0)
         right, top = boxes[:, 2:].max(axis=0)
-        if right <= left and top <= bottom:
+        if right <= left or top <= bottom:  # a line without width leaves no ink either
             return None
         origin = points.min(axis=0)
         if len(points) > MAX_GLYPH_POINTS or int((points.max(axis=0) - origin).max()) > 32767:
@@ -162,7 +162,9 @@ class Face:
         if n_points <= 0 or n_contours <= 0:
             return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), advance)
         vectors = ctypes.string_at(shape.points, n_points * 2 * _LONG.itemsize)
-        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64) + (component.x, component.y)
+        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64) + np.array(
+            [component.x, component.y]
+        )
         tags = np.frombuffer(ctypes.string_at(shape.tags, n_points), np.uint8)
         contours = np.frombuffer(ctypes.string_at(shape.contours, 2 * n_contours), np.int16)
         box = ft.FT_BBox()
@@ -214,12 +216,8 @@ class FontFile:
         """
         sfnt = self._sfnt()
         data = self.data if sfnt is None else sfnt
-        try:
-            count = freetype.Face(io.BytesIO(data), index=0).num_faces
-        except (freetype.FT_Exception, ValueError) as error:
-            raise BadFont(f"It is no font FreeType can read: {error}.") from None
-        for index in range(count):
-            probe = freetype.Face(io.BytesIO(data), index=index)
+        for index in range(_open(data, 0).num_faces):
+            probe = _open(data, index)  # kept: its memory goes with it
             instances = int(probe._FT_Face.contents.style_flags) >> 16
             for instance in range(1, instances + 1) if instances else (0,):
                 yield Face(data, sfnt, index, instance)
@@ -245,6 +243,13 @@ def family_key(name: str) -> str:
     while (shorter := _STYLE_WORDS.sub("", key)) != key and shorter:
         key = shorter
     return key
+
+
+def _open(data: bytes, index: int) -> freetype.Face:
+    try:
+        return freetype.Face(io.BytesIO(data), index=index)
+    except (freetype.FT_Exception, ValueError) as error:
+        raise BadFont(f"It is no font FreeType can read: {error}.") from None
 
 
 def _decode(name: bytes | None) -> str:

@@ -58,6 +58,10 @@ class Outline:
             contours = np.frombuffer(data, "<i2", n_contours, at)
             tags = np.frombuffer(data, np.uint8, n_points, at + 2 * n_contours)
             points = np.frombuffer(data, "<i2", 2 * n_points, at + 2 * n_contours + n_points)
+            ends = np.concatenate(([-1], contours))
+            if ends[-1] != n_points - 1 or (ends[1:] <= ends[:-1]).any():
+                # FreeType trusts them, and would read and write where there are no points.
+                raise ValueError("its contours do not end where its points do")
         except (struct.error, ValueError) as error:
             raise BadDataset(f"Not an outline: {error}.", "Build the dataset anew.") from None
         return cls(points.reshape(-1, 2).astype(np.int32), tags, contours, units_per_em)

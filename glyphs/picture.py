@@ -8,58 +8,54 @@ BadPicture
 
 The steps, each a function below, in order:
 
-decode     bytes -> pixels: limits from the header, upright by EXIF, at most 1,024 px
+decode     bytes -> pixels: limits from the header, at most 1,024 px a side, upright by EXIF
 grey       colour and alpha -> one channel, the one in which neighbours differ most
-flatten    uneven light is subtracted; an even background is left untouched
-split      a threshold half way up the edges, and which side of it is the ink
+calm       strong noise is averaged away, at the price of sharpness
+threshold  half way up the edges
+flatten    where the light is uneven it is subtracted, and the threshold found anew
+polarity   which side of the threshold is the glyph
 stretch    background -> 0, stroke -> 255
-quieten    what the empty background does by itself (noise, JPEG ringing) becomes 0
-despeckle  crumbs far from the glyph and far smaller than any dot become 0
+quieten    what the background does by itself (noise, JPEG's ringing) -> 0
+despeckle  crumbs far smaller than any dot -> 0
 
-A clean picture passes flatten, quieten and despeckle unchanged: black on white comes out as
-255 - grey exactly.
+A clean picture passes calm, flatten, quieten and despeckle untouched: black on white comes out
+as 255 - grey exactly.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import re
 import warnings
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from glyphs.errors import BadPicture
 from glyphs.raster import Raster, RasterSettings, fit
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
+Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
+Mask = NDArray[np.bool_]  # (H, W)
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 _LONGEST = 1024  # px; more says nothing about a glyph drawn in 112
-_SKETCH = 256  # px; enough to measure light, noise and levels
+_SKETCH = 256  # px; enough to measure levels, light and noise
+_SMALLEST = 16  # px; in less, noise and light cannot be told from antialiasing
 _LEAST_CONTRAST = 6.0  # of 255, between background and stroke; below it a picture is blank
 _LEAST_SIGNAL = 4.0  # contrast over the noise's standard deviation; below it a picture is blank
-_HIGHEST_FLOOR = 90.0  # of 255; noise above it is left in rather than strokes taken out
-_SEEN = 16  # of 255; fainter ink does not count where blobs are told apart (nor in `fit`)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-Grey = NDArray[np.float32]  # (H, W), light is high, 0 to 255 (a colour axis may start below 0)
-Mask = NDArray[np.bool_]  # (H, W)
+_SEEN = 16  # of 255; fainter ink does not count where blobs are told apart, nor in `fit`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureLimits:
-    """What a posted picture may weigh; the pixels are counted before any is decoded."""
+    """What a posted picture may weigh; its pixels are counted before any is decoded."""
 
     max_bytes: int = 8 * 2**20
     max_pixels: int = 24_000_000
@@ -67,7 +63,7 @@ class PictureLimits:
     def __post_init__(self) -> None:
         if self.max_bytes < 1 or self.max_pixels < 1:
             raise ValueError(
-                f"picture limits must be positive, not {self.max_bytes} bytes, {self.max_pixels} pixels"
+                f"picture limits must be positive: {self.max_bytes} bytes, {self.max_pixels} pixels"
             )
 
 
@@ -90,11 +86,6 @@ class BrokenPicture(BadPicture):
 class BlankPicture(BadPicture):
     """A picture without ink."""
 
-    def __init__(
-        self, message: str, remedy: str = "Send a picture of one glyph that stands out clearly."
-    ) -> None:
-        super().__init__(message, remedy)
-
 
 def read_picture(
     data: bytes, settings: RasterSettings = RasterSettings(), limits: PictureLimits = PictureLimits()
@@ -113,18 +104,22 @@ def read_ink(data: bytes, limits: PictureLimits = PictureLimits()) -> NDArray[np
     Raises:
         BadPicture: in one of the kinds above; never anything else.
     """
-    grey, noise = _flatten(_grey(_decode(data, limits)))
+    grey, noise = _calm(_grey(_decode(data, limits)))
     threshold = _threshold(grey, noise)
+    shaded = _is_shaded(grey, threshold, noise)
+    if shaded:
+        grey = _flatten(grey)
+        threshold = _threshold(grey, noise)
     dark = grey < threshold
     is_ink = dark if _dark_is_ink(dark) else ~dark
-    return _despeckle(_quieten(_stretch(grey, is_ink, noise), is_ink))
+    return _despeckle(_quieten(_stretch(grey, is_ink, noise), is_ink, noise), shaded)
 
 
-# --- decode -----------------------------------------------------------------------------------
+# --- decode -------------------------------------------------------------------------------------
 
 
 def _decode(data: bytes, limits: PictureLimits) -> Image.Image:
-    """A picture of mode L, F, RGB or RGBA, upright, its longer side at most `_LONGEST`."""
+    """A picture of mode L, F, RGB or RGBA, upright, at most `_LONGEST` px a side."""
     remedy = "Crop the picture to its glyph, or scale it down."
     if len(data) > limits.max_bytes:
         message = f"The picture has {len(data):,} bytes; the limit is {limits.max_bytes:,}."
@@ -137,9 +132,9 @@ def _decode(data: bytes, limits: PictureLimits) -> Image.Image:
                 return _reduced(image)
         message = f"The picture has {width:,} x {height:,} pixels; the limit is {limits.max_pixels:,}."
     except Image.DecompressionBombError:
-        message = f"The picture claims to have far more pixels than the limit of {limits.max_pixels:,}."
+        message = f"The picture claims far more pixels than the limit of {limits.max_pixels:,}."
     except UnidentifiedImageError:
-        message = "The data are not a picture of a known format, or break off in its header."
+        message = "The data are no picture of a known format, or break off in its header."
         raise UnsupportedPicture(message, f"Send one of {', '.join(FORMATS)}.") from None
     except Exception as error:  # decoders meet hostile bytes: whatever they raise means the same
         detail = str(error).strip().rstrip(".") or type(error).__name__
@@ -150,24 +145,20 @@ def _decode(data: bytes, limits: PictureLimits) -> Image.Image:
 
 
 def _hush_pillow() -> None:
-    """Keep Pillow from warning about a sender's file: what matters there becomes an error of ours.
+    """Keep Pillow from warning about a sender's file: what matters in it becomes an error of ours.
 
-    `warnings.catch_warnings` puts the whole process's filters back when it leaves and so is not
-    safe between threads; one narrow rule that is set once and stays is.
+    `warnings.catch_warnings` puts the filters of the whole process back when it leaves, so it is
+    not safe between threads; one narrow rule, put in front once and left there, is.
     """
-    if warnings.filters[:1] != [("ignore", None, Warning, re.compile(r"PIL\."), 0)]:
+    if list(warnings.filters[:1]) != [("ignore", None, Warning, re.compile(r"PIL\."), 0)]:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    """Decode an opened picture, make it small, and only then turn it."""
+    """Decode an opened picture, make it small, and only then turn it upright."""
     factor = math.ceil(max(image.size) / _LONGEST)
-    image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))  # JPEG alone knows how
+    image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))  # JPEG decodes less
     image.load()
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # a damaged EXIF block costs the picture its orientation, not its pixels
-        orientation = None
     if image.mode[0] in "IF":
         plain = _deep(image)
     elif image.has_transparency_data:
@@ -176,31 +167,38 @@ def _reduced(image: Image.Image) -> Image.Image:
         plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
     factor = math.ceil(max(plain.size) / _LONGEST)
     plain = plain.reduce(factor) if factor > 1 else plain
-    return plain.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else plain
+    with contextlib.suppress(Exception):  # a damaged EXIF block costs the turn, not the picture
+        ImageOps.exif_transpose(plain, in_place=True)
+    return plain
 
 
 def _deep(image: Image.Image) -> Image.Image:
-    """16 bits are brought to 0..255 with their fractions; wider numbers have no agreed white."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float64))
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else (values.min(), values.max())
-    return Image.fromarray(((values - low) * (255.0 / max(high - low, 1e-30))).astype(np.float32))
+    """Numbers of 16 bits are brought to 0..255; wider ones, having no agreed white, by their range."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    low, high = (
+        (0.0, 65535.0) if image.mode.startswith("I;16") else (float(values.min()), float(values.max()))
+    )
+    span = high - low
+    scale = 255 / span if span > max(1e-30, 1e-6 * max(-low, high)) else 0.0
+    plain = Image.fromarray(values * np.float32(scale) - np.float32(low * scale))
+    plain.info = image.info
+    return plain
 
 
-# --- grey -------------------------------------------------------------------------------------
+# --- grey ---------------------------------------------------------------------------------------
 
 
 def _grey(image: Image.Image) -> Grey:
     """One channel, light high."""
-    if image.mode in ("L", "F"):
-        return np.asarray(image).astype(np.float32)
-    pixels = np.asarray(image)  # (H, W, 3 or 4) uint8
-    if image.mode == "RGBA":
-        colour, alpha = pixels[..., :3], pixels[..., 3]
+    pixels = np.asarray(image)  # (H, W), (H, W, 3) or (H, W, 4)
+    if pixels.ndim == 2:
+        return pixels.astype(np.float32)
+    if pixels.shape[2] == 4:
+        pixels, alpha = pixels[..., :3], pixels[..., 3]
         if not alpha.any():
-            raise BlankPicture("The picture is fully transparent.")
+            raise BlankPicture("The picture is fully transparent.", "Send a glyph on a background.")
         if np.ptp(alpha) >= 32:
-            return _transparent(colour, alpha)
-        pixels = colour
+            return _transparent(pixels, alpha)
     return _project(pixels)
 
 
@@ -208,26 +206,24 @@ def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey:
     """Grey of a picture that is transparent in parts.
 
     A glyph on nothing, whatever its colours, is its alpha. Only where several colours fill a
-    solid block is the block a plate that carries the glyph; the plate is then continued over
-    the transparent margin.
+    solid block is the block a plate that carries the glyph, and is continued over the margin.
     """
     opaque = alpha > int(alpha.max()) // 2
-    low, high = np.percentile(_thinned(colour[opaque], 4096), (5, 95), axis=0)
     rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
     block = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
-    if (high - low).max() <= 40 or np.count_nonzero(opaque) < 0.7 * block:
+    if np.count_nonzero(opaque) < 0.7 * block or np.ptp(colour[opaque], axis=0).max() <= 40:
         return 255 - alpha.astype(np.float32)
-    rim = opaque & _grown(~np.pad(opaque, 1), 1)[1:-1, 1:-1]
-    plate = np.median(colour[rim], axis=0)
+    rim = opaque & _grown(np.pad(~opaque, 1, constant_values=True), 1)[1:-1, 1:-1]
+    plate = np.median(colour[rim], axis=0).astype(np.float32)
     cover = alpha[..., None] * np.float32(1 / 255)
-    return _project((plate + (colour - plate) * cover).astype(np.uint8))
+    return _project(np.rint(plate + (colour - plate) * cover).astype(np.uint8))
 
 
 def _project(colour: NDArray[np.uint8]) -> Grey:
     """Project (H, W, 3) colours on the axis along which neighbouring pixels differ most.
 
-    Differences, not the colours themselves: edges of strokes then outweigh slow changes of
-    light, however small the glyph is in its picture.
+    Differences, not the colours themselves: the edges of strokes then outweigh slow changes of
+    light, however little of the picture the glyph takes.
     """
     red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
     if np.array_equal(red, green) and np.array_equal(green, blue):
@@ -235,83 +231,57 @@ def _project(colour: NDArray[np.uint8]) -> Grey:
     small = np.asarray(Image.fromarray(colour).reduce(math.ceil(max(red.shape) / 128)), np.float32)
     steps = np.concatenate([np.diff(small, axis=axis).reshape(-1, 3) for axis in (0, 1)])
     axis = np.linalg.eigh(steps.T @ steps)[1][:, -1]
-    axis /= np.abs(axis).sum()
-    lightness = axis @ (0.299, 0.587, 0.114)
-    result: Grey = colour.astype(np.float32) @ (axis if lightness >= 0 else -axis).astype(np.float32)
-    return result
+    lightness = float(axis @ np.array((0.299, 0.587, 0.114)))
+    axis *= math.copysign(1, lightness) / np.abs(axis).sum()  # light stays light, 255 wide
+    grey: Grey = colour.astype(np.float32) @ axis
+    return grey
 
 
-# --- flatten ----------------------------------------------------------------------------------
+# --- calm ---------------------------------------------------------------------------------------
 
 
-def _flatten(grey: Grey) -> tuple[Grey, float]:
-    """Subtract uneven light, and tell the noise (its standard deviation in a sketch of the picture).
-
-    The light is a surface of second order, so it cannot follow a stroke, fitted to the margin
-    first and then to all that agrees with the margin.
-    """
-    sketch = _sketch(grey, _SKETCH)
-    noise = _noise(sketch)
-    if min(sketch.shape) < 16:
-        return grey, noise
-    dark = sketch < _threshold(sketch, noise)
-    margin = _margin(sketch)
-    margin_dark = _margin(dark)
-    margin = margin[margin_dark == (margin_dark.mean() > 0.5)]
-    low, high = np.quantile(margin, (0.1, 0.9))
-    contrast = abs(sketch[dark].mean() - sketch[~dark].mean())
-    if high - low <= 0.06 * contrast + 3.5 * noise:
-        return grey, noise
-    cells = _sketch(grey, 32)
-    basis = _basis(cells.shape)
-    at_margin = np.zeros(cells.shape, bool)
-    at_margin[[0, -1]] = at_margin[:, [0, -1]] = True
-    weight = at_margin.astype(np.float64)
-    for turn in range(12):
-        scaled = basis * weight[..., None]
-        surface = basis @ np.linalg.lstsq(scaled.reshape(-1, 6), (cells * weight).ravel(), rcond=None)[0]
-        error = np.abs(cells - surface)
-        spread = max(1.0, 3 * float(np.median(error[at_margin])))
-        weight = 1 / (1 + (error / spread) ** 2) * (at_margin if turn < 4 else 1)
-    coefficients = np.linalg.lstsq(scaled.reshape(-1, 6), (cells * weight).ravel(), rcond=None)[0]
-    flat: Grey = (grey - _basis(grey.shape) @ coefficients).astype(np.float32)
-    return flat, noise
+def _calm(grey: Grey) -> tuple[Grey, float]:
+    """Average strong noise away; also tells the standard deviation of what is left."""
+    noise = _noise(grey)
+    low, high = np.quantile(_strided(grey), (0.01, 0.99)) if noise else (0.0, 0.0)
+    while noise > 0.04 * (high - low) and max(grey.shape) >= 2 * _SKETCH:
+        grey, noise = np.asarray(Image.fromarray(grey).reduce(2)), noise / 2
+    if noise > 0.1 * (high - low):
+        grey, noise = _smoothed(grey), noise / 3
+    return grey, noise
 
 
-def _basis(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """1, x, y, x², xy, y² at every pixel of a picture of this shape, (H, W, 6)."""
-    y, x = (((np.arange(side) + 0.5) / side * 2 - 1) for side in shape)
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    return np.stack([np.ones(shape), x, y, x * x, x * y, y * y], axis=-1)
-
-
-def _noise(sketch: Grey) -> float:
+def _noise(grey: Grey) -> float:
     """Standard deviation of the noise: the lower quartile of second differences.
 
     Strokes leave more than a quarter of a clean picture's second differences at exactly 0, and
-    light that changes slowly leaves them near 0.
+    light that changes slowly leaves them near it.
     """
-    if min(sketch.shape) < 16:
-        return 0.0  # too few pixels to tell noise from antialiasing
-    second = np.concatenate([np.abs(np.diff(sketch, 2, axis=axis)).ravel() for axis in (0, 1)])
+    if min(grey.shape) < _SMALLEST:
+        return 0.0
+    step = math.ceil(max(grey.shape) / _SKETCH)
+    across, down = np.diff(grey[::step], 2, axis=1), np.diff(grey[:, ::step], 2, axis=0)
+    second = np.abs(np.concatenate((across.ravel(), down.ravel())))
+    # A normal variable's lower quartile is 0.3186 sigma; (1, -2, 1) multiplies variance by 6.
     return float(np.quantile(second, 0.25)) / (0.3186 * math.sqrt(6))
 
 
-# --- split ------------------------------------------------------------------------------------
+# --- threshold, light, polarity ----------------------------------------------------------------
 
 
 def _threshold(grey: Grey, noise: float) -> float:
     """The level half way between background and stroke: the mean level of the edges.
 
-    Unlike a histogram's threshold it does not mind how small or large the ink's share is.
+    Unlike a histogram's threshold it does not care how much of the picture the ink takes.
 
     Raises:
-        BlankPicture: there are no edges, or no more than noise makes.
+        BlankPicture: there are no edges, or none that noise would not make.
     """
     sketch = _sketch(grey, _SKETCH)
-    steps = [np.diff(sketch, axis=axis).ravel() for axis in (0, 1)]
-    middles = [(sketch[1:] + sketch[:-1]).ravel() / 2, (sketch[:, 1:] + sketch[:, :-1]).ravel() / 2]
-    step, middle = np.abs(np.concatenate(steps)), np.concatenate(middles)
+    noise = noise * max(sketch.shape) / max(grey.shape)  # averaged away while sketching
+    one = np.concatenate((sketch[1:].ravel(), sketch[:, 1:].ravel()))
+    other = np.concatenate((sketch[:-1].ravel(), sketch[:, :-1].ravel()))
+    step, middle = np.abs(one - other), (one + other) / 2
     is_edge = step > max(4 * noise, 0.2 * float(step.max(initial=0.0)))
     if is_edge.any():
         threshold = float(np.average(middle[is_edge], weights=step[is_edge]))
@@ -320,89 +290,160 @@ def _threshold(grey: Grey, noise: float) -> float:
             contrast = float(np.median(sketch[~dark]) - np.median(sketch[dark]))
             if contrast >= max(_LEAST_CONTRAST, _LEAST_SIGNAL * noise):
                 return threshold
-    raise BlankPicture("The picture shows no glyph.")
+    raise BlankPicture("The picture shows no glyph.", "Send one glyph that stands out from its background.")
+
+
+def _is_shaded(grey: Grey, threshold: float, noise: float) -> bool:
+    """Whether the light on the background changes, by more than noise, along the margin.
+
+    Where strokes end at the margin says nothing about the light, so steep places are left out.
+    """
+    sketch = _sketch(grey, _SKETCH)
+    if min(sketch.shape) < _SMALLEST:
+        return False
+    dark = sketch < threshold
+    contrast = float(sketch[~dark].mean() - sketch[dark].mean())
+    steep = np.zeros(sketch.shape, bool)
+    down = np.abs(sketch[1:] - sketch[:-1]) > max(4 * noise, 0.1 * contrast)
+    right = np.abs(sketch[:, 1:] - sketch[:, :-1]) > max(4 * noise, 0.1 * contrast)
+    for place, step in ((steep[1:], down), (steep[:-1], down), (steep[:, 1:], right), (steep[:, :-1], right)):
+        place |= step
+    level, is_dark = _margin(sketch)[~_margin(steep)], _margin(dark)[~_margin(steep)]
+    level = level[is_dark == (np.count_nonzero(is_dark) > is_dark.size / 2)]
+    if level.size < 16:
+        return False
+    low, high = np.quantile(level, (0.1, 0.9))
+    return bool(high - low > 0.06 * contrast + 3.5 * noise)
+
+
+def _flatten(grey: Grey) -> Grey:
+    """Subtract the light: a surface of second order, too stiff to follow a stroke.
+
+    It is fitted to the margin first, then to everything that agrees with the margin.
+    """
+    cells = _sketch(grey, 32).astype(np.float64)
+    basis = _surfaces(*cells.shape)  # (6, h, w)
+    margin = np.ones(cells.shape)
+    margin[1:-1, 1:-1] = 0
+    weight = margin
+    for turn in range(12):
+        weighted = (basis * weight).reshape(6, -1)
+        normal = weighted @ basis.reshape(6, -1).T + 1e-9 * np.eye(6)
+        coefficients = np.linalg.solve(normal, weighted @ cells.ravel())
+        error = np.abs(cells - np.tensordot(coefficients, basis, 1))
+        spread = max(1.0, 3 * float(np.median(error[margin > 0])))
+        weight = (margin if turn < 4 else 1) / (1 + (error / spread) ** 2) ** 2
+    light = np.tensordot(coefficients.astype(np.float32), _surfaces(*grey.shape), 1)
+    return np.subtract(grey, light, dtype=np.float32)
+
+
+def _surfaces(height: int, width: int) -> Grey:
+    """1, x, y, x squared, xy, y squared at every pixel, x and y from -1 to 1; (6, H, W)."""
+    y = np.linspace(1 / height - 1, 1 - 1 / height, height, dtype=np.float32)[:, None]
+    x = np.linspace(1 / width - 1, 1 - 1 / width, width, dtype=np.float32)[None, :]
+    surfaces = np.empty((6, height, width), np.float32)
+    for surface, value in zip(surfaces, (np.float32(1), x, y, x * x, x * y, y * y), strict=True):
+        surface[:] = value
+    return surfaces
 
 
 def _dark_is_ink(dark: Mask) -> bool:
-    """Whether the dark side of the threshold is the ink, judged by the margin.
+    """Whether the dark side of the threshold is the ink.
 
-    A margin of one kind is the background. A margin of both kinds means that the glyph touches
-    its crop; then dark ink on light, the usual case, needs less evidence than the other.
+    A margin of one kind is the background. Where both kinds reach the margin the crop is close,
+    and the background is what has more of the margin, the area and the corners, and lies in more
+    pieces. The weights lean on a logistic fit to close crops of 1,300 glyphs of Debian's fonts,
+    of which they get 97 in 100 right dark on light, 80 in 100 light on dark: an H of light ink
+    and an H-shaped hole in dark ink are one picture, and dark ink is nine times as likely.
     """
-    sides = np.array([side.mean() for side in (dark[0], dark[-1], dark[:, 0], dark[:, -1])])
-    margin_dark = float(_margin(dark).mean())
-    if margin_dark <= 0.5:
-        return True
-    light_touches = int(np.count_nonzero(sides < 0.95))
-    if light_touches == 0:
-        return False
-    if light_touches < 4:  # dark fills whole sides: a dark H cut close, or a light glyph cut off
-        return float(dark.mean()) < 0.75
-    corners = dark[[0, 0, -1, -1], [0, -1, 0, -1]]
-    return (
-        int(corners.sum()) < 2 and margin_dark < 0.65
-    )  # cut close all round; round letters free the corners
+    margin = float(_margin(dark).mean())
+    if not 0.02 < margin < 0.98:
+        return margin < 0.5
+    few = _strided(dark)
+    corners = float(dark[[0, 0, -1, -1], [0, -1, 0, -1]].mean())
+    pieces = max(-4, min(4, _pieces(few) - _pieces(~few)))
+    dark_is_background = (
+        4 * (margin - 0.5) + 6 * (float(few.mean()) - 0.5) + 2 * (corners - 0.5) + 1.5 * pieces
+    )
+    return dark_is_background < math.log(9)
 
 
-# --- stretch, quieten, despeckle --------------------------------------------------------------
+def _pieces(mask: Mask) -> int:
+    """How many blobs there are of more than a few pixels."""
+    starts, stops, labels = _blobs(mask)
+    return int(np.count_nonzero(np.bincount(labels, stops - starts) >= max(2, 0.004 * mask.size)))
+
+
+# --- stretch, quieten, despeckle ----------------------------------------------------------------
 
 
 def _stretch(grey: Grey, is_ink: Mask, noise: float) -> Grey:
-    """Background -> 0 and stroke -> 255, values below and above kept for `_quieten`."""
+    """Background -> 0, stroke -> 255; what lies beyond either is kept for `_quieten`."""
     few, few_ink = _strided(grey), _strided(is_ink)
     if few_ink.all() or not few_ink.any():
         few, few_ink = grey, is_ink
-    background = float(np.median(few[~few_ink]))
-    distance = np.abs(few[few_ink] - background)
-    stroke = float(np.quantile(distance, 0.5 if noise else 0.95))
-    sign = 1.0 if few[few_ink].mean() > background else -1.0
-    result: Grey = (grey - np.float32(background)) * np.float32(sign * 255 / stroke)
-    return result
+    background = np.median(few[~few_ink])
+    stroke = few[few_ink] - background
+    sign = 1 if stroke.mean() > 0 else -1
+    full = np.quantile(sign * stroke, 0.5 if noise else 0.98)  # noise reaches beyond the stroke's level
+    return (grey - background) * np.float32(sign * 255 / full)
 
 
-def _quieten(ink: Grey, is_ink: Mask) -> NDArray[np.uint8]:
-    """Zero what is no stronger than the background near the glyph does by itself, clip to uint8.
+def _quieten(ink: Grey, is_ink: Mask, noise: float) -> NDArray[np.uint8]:
+    """Zero what is no stronger than what the background does by itself, and clip to uint8.
 
-    Measured from 3 to 9 px off the strokes: there a clean picture is exactly 0, and JPEG rings.
+    Measured from 3 to 9 px off the strokes. There a clean picture is 0 but for a few hairlines,
+    which are stronger than JPEG's ringing is.
     """
     band = _grown(is_ink, 9) & ~_grown(is_ink, 2)
-    if np.count_nonzero(band) >= 32:
-        smooth = _smoothed(ink)
-        floor = min(2 * float(np.quantile(np.abs(smooth[band]), 0.98)), _HIGHEST_FLOOR)
-        if floor > 0.5:
-            ink = np.where(_grown(is_ink, 1) | (smooth > floor), ink, 0)
+    level = np.abs(ink[band])
+    level = level[level > 0.5]
+    if level.size >= max(8, 0.02 * np.count_nonzero(band)):
+        unrest = float(np.median(level))
+        if noise:
+            smooth = _smoothed(ink)
+            hum = 2 * float(np.quantile(np.abs(smooth[band]), 0.98))
+            ink = np.where((ink > min(6 * unrest, 80.0)) & (smooth > min(hum, 80.0)), ink, 0)
+        elif unrest < 24:
+            ink = np.where(ink > min(8 * unrest, 40.0), ink, 0)
     return np.rint(np.clip(ink, 0, 255)).astype(np.uint8)
 
 
-def _despeckle(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Drop blobs that are far smaller than any dot, or faint, beside the largest one.
+def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
+    """Drop blobs that beside the largest are far smaller than any dot, or faint and small.
 
-    The dot of an i is at least 1 % of its stem's area even in a hairline font.
+    The dot of an i has more than 1 % of its stem's area even in a hairline font. In a shaded
+    picture small blobs at the margin go too: shadows and edges of the paper.
     """
     starts, stops, labels = _blobs(ink > _SEEN)
     if not labels.any():
         return ink
-    stride = ink.shape[1] + 2
-    count = int(labels.max()) + 1
-    area = np.bincount(labels, stops - starts, count)
-    peak = np.zeros(count, np.uint8)
-    np.maximum.at(peak, labels, np.maximum.reduceat(np.pad(ink, ((0, 0), (1, 1))).ravel(), starts))
-    small = area < area.max() * np.where(peak < 128, 0.03, 0.003)
-    if not small.any():
+    padded = np.pad(ink, ((0, 0), (1, 1)))
+    area = np.bincount(labels, stops - starts)
+    peak = np.zeros(len(area), np.uint8)
+    np.maximum.at(peak, labels, np.maximum.reduceat(padded.ravel(), starts))
+    least = area.max() * np.where(peak < 128, 0.03, 0.003)
+    if shaded:
+        (row, left), right = np.divmod(starts, padded.shape[1]), stops % padded.shape[1]
+        outermost = (row == 0) | (row == len(ink) - 1) | (left == 1) | (right == padded.shape[1] - 1)
+        least = np.where(np.bincount(labels, outermost) > 0, 0.2 * area.max(), least)
+    drop = (area < least)[labels]
+    if not drop.any():
         return ink
-    drop = small[labels]
-    change = np.zeros(ink.shape[0] * stride, np.int8)
-    change[starts[drop]] += 1
-    change[stops[drop]] -= 1
-    gone = np.cumsum(change, dtype=np.int8).reshape(-1, stride)[:, 1:-1].astype(bool)
-    return np.where(gone, np.uint8(0), ink)
+    change = np.zeros(padded.shape, np.int8)
+    change.flat[starts[drop]] = 1
+    change.flat[stops[drop]] = -1
+    return np.where(np.cumsum(change, axis=1)[:, 1:-1] > 0, np.uint8(0), ink)
+
+
+# --- tools --------------------------------------------------------------------------------------
 
 
 def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Connected blobs (8 neighbours) as runs along the rows: start, stop and blob number of each.
 
-    Positions count through a copy of the mask with one empty column on either side. Runs touch
-    where they overlap one row apart; touching runs take the smallest number among them until
+    Positions count through a copy of the mask with an empty column on either side. Runs touch
+    where they overlap one row apart; of touching runs all take the smallest number, until
     nothing changes.
     """
     stride = mask.shape[1] + 2
@@ -410,51 +451,22 @@ def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.i
     ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts, stops = ends[0::2], ends[1::2]
     first = np.searchsorted(stops, starts + stride, "left")
-    last = np.searchsorted(starts, stops + stride, "right")
-    touching = last - first
+    touching = np.searchsorted(starts, stops + stride, "right") - first
     above = np.repeat(np.arange(len(starts)), touching)
-    below = (
-        np.arange(len(above))
-        - np.repeat(np.cumsum(touching) - touching, touching)
-        + np.repeat(first, touching)
-    )
+    below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
     labels = np.arange(len(starts))
     while True:
-        smallest = np.minimum(labels[above], labels[below])
+        a, b = labels[above], labels[below]
         joined = labels.copy()
-        np.minimum.at(joined, labels[above], smallest)
-        np.minimum.at(joined, labels[below], smallest)
+        np.minimum.at(joined, np.maximum(a, b), np.minimum(a, b))
         joined = joined[joined]
         if np.array_equal(joined, labels):
             return starts, stops, np.unique(labels, return_inverse=True)[1]
         labels = joined
 
 
-# --- measuring --------------------------------------------------------------------------------
-
-
-def _sketch(grey: Grey, longest: int) -> Grey:
-    """A copy reduced by averaging to at most `longest` px a side."""
-    factor = math.ceil(max(grey.shape) / longest)
-    return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
-
-
-def _strided(values):
-    step = math.ceil(max(values.shape) / _SKETCH)
-    return values[::step, ::step]
-
-
-def _thinned(values, most):
-    return values[:: math.ceil(len(values) / most)]
-
-
-def _margin(values):
-    """The outermost pixels, one deep."""
-    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-
-
 def _grown(mask: Mask, by: int) -> Mask:
-    """The mask and all within `by` pixels of it, along rows and columns."""
+    """The mask and all within `by` pixels of it along rows and columns."""
     reach = 0
     while reach < by:
         step = min(2 * reach + 1, by - reach)
@@ -469,8 +481,25 @@ def _grown(mask: Mask, by: int) -> Mask:
 
 
 def _smoothed(values: Grey) -> Grey:
-    """Mean of 3 x 3."""
+    """Mean of 3 x 3 pixels."""
     wide = np.pad(values, 1, mode="edge")
     rows = wide[:-2] + wide[1:-1] + wide[2:]
-    result: Grey = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9)
-    return result
+    mean: Grey = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9)
+    return mean
+
+
+def _sketch(grey: Grey, longest: int) -> Grey:
+    """A copy reduced by averaging to at most `longest` px a side."""
+    factor = math.ceil(max(grey.shape) / longest)
+    return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
+
+
+def _strided(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Every so manieth pixel, at most `_SKETCH` a side: levels without averaging."""
+    step = math.ceil(max(values.shape) / _SKETCH)
+    return values[::step, ::step]
+
+
+def _margin(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The outermost pixels."""
+    return np.concatenate((values[0], values[-1], values[:, 0], values[:, -1]))

@@ -37,7 +37,7 @@ class RasterSettings:
     def __post_init__(self) -> None:
         if not 8 <= self.box <= self.size <= 1024:
             raise ValueError(
-                f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 4096"
+                f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 1024"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def draw(
         points = points + distortion.jitter
     if distortion.matrix is not None:
         points = points @ distortion.matrix.T
-    extent = float(np.ptp(points, axis=0).max(initial=0.0))
+    extent = float(np.ptp(points, axis=0).max()) if len(points) else 0.0
     if not extent > 0.0:
         raise BadFont("An outline encloses no area.")
 

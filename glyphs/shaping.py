@@ -33,8 +33,9 @@ class Shaper:
         before, after = _CONTEXT[form]
         buffer = hb.Buffer()
         buffer.add_codepoints([_ZWJ] * before + [codepoint] + [_ZWJ] * after)
-        buffer.direction = "rtl"
         buffer.set_script_from_ot_tag(character(codepoint).script.lower())
+        buffer.language = "und"  # not the process's own
+        buffer.guess_segment_properties()  # the script's direction: Mongolian and Phags-pa join left to right
         buffer.flags = hb.BufferFlags.REMOVE_DEFAULT_IGNORABLES
         hb.shape(self._font, buffer)
         components, x = [], 0

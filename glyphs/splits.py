@@ -80,7 +80,8 @@ def clusters(shapes_by_family: Mapping[str, set[int]]) -> list[list[str]]:
 def assign(groups: Iterable[list[str]], frozen: Mapping[str, Split] | None = None) -> dict[str, Split]:
     """Family -> split for whole clusters. A frozen member decides for its cluster; where frozen
     members disagree, the cluster trains, so that nothing trained on is ever tested. In a small
-    dataset, where the hash may hold nothing out, the clusters of least hash take those places."""
+    dataset, where the hash may hold nothing out, the clusters of least hash take those places.
+    """
     frozen = frozen_splits() if frozen is None else frozen
     assigned: dict[str, Split] = {}
     free: list[list[str]] = []  # clusters that train for no better reason than their hash

@@ -50,7 +50,7 @@ class References:
         if not len(labels) == len(families) == len(styles) == len(pictures):
             raise BadIndex("The columns of the references differ in length.")
         self.labels, self.families, self.styles = tuple(labels), tuple(families), tuple(styles)
-        self._pictures = pictures
+        self.pictures = pictures
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +61,7 @@ class References:
     def png(self, number: int) -> bytes:
         """The reference's picture, dark on white."""
         out = io.BytesIO()
-        Image.fromarray(255 - self._pictures[number]).save(out, "PNG")
+        Image.fromarray(255 - self.pictures[number]).save(out, "PNG")
         return out.getvalue()
 
     def save(self, folder: Path) -> None:
@@ -74,7 +74,7 @@ class References:
             ensure_ascii=False,
         )
         np.savez_compressed(
-            folder / FILE, columns=np.frombuffer(columns.encode(), np.uint8), pictures=self._pictures
+            folder / FILE, columns=np.frombuffer(columns.encode(), np.uint8), pictures=self.pictures
         )
 
     @classmethod

@@ -196,7 +196,7 @@ def alike_matrix(labels: tuple[Label, ...], equivalence: Equivalence) -> NDArray
 
 
 def surest(logits: Floats, alike: NDArray[np.bool_] | None = None) -> Floats:
-    """(N, L) -> (N,) probability of each row's best label, and of those that look the same if `alike` is given."""
+    """(N, L) -> (N,) probability of each row's best label, with its look-alikes' where `alike` is given."""
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     best: NDArray[Any] = np.ones(len(logits), np.float32)
     if alike is not None:

@@ -94,14 +94,14 @@ def build(
         context = multiprocessing.get_context("forkserver")
         with context.Pool(workers, _set_job, (known.copy(), skipped_scripts)) as pool:
             for done, reading in enumerate(pool.imap(_read, files, chunksize=4), 1):
-                if reading.sha256 not in known:
-                    known.add(reading.sha256)
-                    with dataset.transaction():
+                with dataset.transaction():
+                    if reading.sha256 not in known:
+                        known[reading.sha256] = reading.reason
                         for font, records in reading.faces:
                             dataset.add_font(font, records, shape_ids, label_ids)
                             glyphs += len(records)
-                        if reading.reason:
-                            dataset.reject(reading.file, reading.sha256, reading.reason)
+                    if reading.reason:  # of a copy of a broken file, too
+                        dataset.reject(reading.file, reading.sha256, reading.reason)
                 yield Progress(done, len(files), glyphs, reading.file, reading.reason)
         if not glyphs:
             raise BadDataset(
@@ -119,14 +119,14 @@ def finish(dataset: Dataset) -> None:
         dataset.set_meta("complete", "1")
 
 
-# What a worker process is told once: hashes of files already stored, and scripts to leave out.
-_known: frozenset[str] = frozenset()
+# What a worker process is told once: what is known of files already read, and scripts to leave out.
+_known: dict[str, str | None] = {}
 _skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS
 
 
-def _set_job(known: set[str], skipped_scripts: frozenset[str]) -> None:
+def _set_job(known: dict[str, str | None], skipped_scripts: frozenset[str]) -> None:
     global _known, _skipped_scripts
-    _known, _skipped_scripts = frozenset(known), skipped_scripts
+    _known, _skipped_scripts = known, skipped_scripts
 
 
 def _read(path: Path) -> _Reading:
@@ -136,7 +136,7 @@ def _read(path: Path) -> _Reading:
         font = FontFile.read(path)
         digest = font.sha256
         if digest in _known:
-            return _Reading(path.name, digest, [], None)
+            return _Reading(str(path), digest, [], _known[digest])
         faces, reasons = [], []
         for face in font.faces():
             try:
@@ -145,7 +145,7 @@ def _read(path: Path) -> _Reading:
                 reasons.append(error.message)
         if not faces:
             raise BadFont(reasons[0] if reasons else "It holds no face.")
-        return _Reading(path.name, digest, faces, None)
+        return _Reading(str(path), digest, faces, None)
     except BadFont as error:
         return _Reading(str(path), digest or f"unread:{path}", [], error.message)
     except Exception as error:  # a parser below may raise anything on a hostile file: name it, go on

@@ -47,7 +47,7 @@ class Shapes:
             return Outline.from_bytes(data)
         try:
             return np.asarray(Image.open(io.BytesIO(data)))
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise BadDataset(f"Shape {identifier} of the dataset is a broken raster: {error}.") from None
 
     def draw(self, identifier: int, settings: RasterSettings = RasterSettings()) -> Raster:

@@ -114,10 +114,13 @@ class Dataset:
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset = cls._connect(path, f"{path.absolute().as_uri()}?mode=rwc")
         db = dataset._db
-        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            db.executescript(_SCHEMA)
-            db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-            db.commit()
+        try:
+            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                db.executescript(_SCHEMA)
+                db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+                db.commit()
+        except sqlite3.Error as error:
+            raise BadDataset(f"{path} cannot be written: {error}.") from None
         dataset._check()
         # A dataset that lost power half way is built again, which the missing 'complete' mark asks for.
         db.execute("PRAGMA synchronous = OFF")
@@ -252,11 +255,11 @@ class Dataset:
 
     # --- reading -----------------------------------------------------------------------------
 
-    def known_files(self) -> set[str]:
-        """SHA-256 of every file already read, taken or rejected."""
-        return {
-            row[0] for row in self._db.execute("SELECT sha256 FROM fonts UNION SELECT sha256 FROM rejects")
-        }
+    def known_files(self) -> dict[str, str | None]:
+        """SHA-256 of every file already read -> why it was rejected, or None where it was taken."""
+        return dict(
+            self._db.execute("SELECT sha256, NULL FROM fonts UNION SELECT sha256, reason FROM rejects")
+        )
 
     def rejects(self) -> list[tuple[str, str]]:
         return self._db.execute("SELECT file, reason FROM rejects ORDER BY file").fetchall()
@@ -311,7 +314,7 @@ class Dataset:
 
     def shape_data(self, ids: Iterable[int]) -> Iterator[tuple[int, str, bytes]]:
         """(id, kind, data) of the shapes asked for, in order of id."""
-        wanted = sorted(set(ids))
+        wanted = sorted(set(map(int, ids)))  # SQLite finds nothing for numpy's integers, without a word
         for start in range(0, len(wanted), 10_000):
             chunk = wanted[start : start + 10_000]
             # A range scan with a filter in Python beats ten thousand bound parameters.

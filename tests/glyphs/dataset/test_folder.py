@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from glyphs.dataset.folder import import_rasters, read_chars
+from glyphs.dataset.store import Dataset
+from glyphs.errors import BadDataset
+from glyphs.labels import Form, Label
+
+AIN = Label(0x639, Form.INIT)
+
+
+def _draw(path: Path, width: int = 8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("L", (64, 64), 255)
+    ImageDraw.Draw(picture).line((32, 6, 32, 58), fill=0, width=width)
+    picture.save(path)
+
+
+def _chars(folder: Path, rows: str = "65,65\n65227_init,1593\nomega,U+03A9\n") -> Path:
+    path = folder / "chars.csv"
+    path.write_text("label,base_unicode\n" + rows, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("base", ["1593", "U+0639", "0x639", "ع", "65227"])
+def test_a_base_letter_may_be_written_in_every_usual_way(tmp_path: Path, base: str) -> None:
+    assert read_chars(_chars(tmp_path, f"65227_init,{base}\n")) == {"65227_init": AIN}
+
+
+def test_rasters_are_found_by_their_names_and_by_their_folders(tmp_path: Path) -> None:
+    rasters = tmp_path / "rasters"
+    for name in ("Amiri_65227_init.png", "Amiri_65.png", "omega/Lato.png", "omega/Karla.png", "65/Lato.jpg"):
+        _draw(rasters / name)
+    out = tmp_path / "glyphs.db"
+    steps = list(import_rasters(rasters, _chars(tmp_path), out))
+    assert steps[-1].glyphs == 5
+    with Dataset.open(out) as dataset:
+        assert {name for _, name, _, _ in dataset.families()} == {"Amiri", "Lato", "Karla"}
+        assert set(dataset.labels().values()) == {Label(65), AIN, Label(0x3A9)}
+
+
+def test_unusable_rasters_are_named_and_the_others_kept(tmp_path: Path) -> None:
+    rasters = tmp_path / "rasters"
+    _draw(rasters / "Lato_65.png")
+    _draw(rasters / "Lato_nolabel.png")
+    Image.new("L", (64, 64), 255).save(rasters / "blank_65.png")
+    (rasters / "broken_65.png").write_bytes(b"\x89PNG broken")
+    out = tmp_path / "glyphs.db"
+    reasons = {step.file: step.reason for step in import_rasters(rasters, _chars(tmp_path), out)}
+    assert reasons.pop("Lato_65.png") is None
+    assert all(reasons.values())
+    with Dataset.open(out) as dataset:
+        assert [Path(file).name for file, _ in dataset.rejects()] == [
+            "Lato_nolabel.png", "blank_65.png", "broken_65.png"
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [("65,sixty-five\n", "line 2"), ("65,65\n66,1114112\n", "line 3"), ("", "at least one row")],
+)
+def test_a_mistake_in_chars_csv_is_named_with_its_line(tmp_path: Path, rows: str, said: str) -> None:
+    with pytest.raises(BadDataset, match=said):
+        read_chars(_chars(tmp_path, rows))
+
+
+def test_nothing_is_written_where_nothing_can_be_used(tmp_path: Path) -> None:
+    rasters = tmp_path / "rasters"
+    _draw(rasters / "unlabelled.png")
+    with pytest.raises(BadDataset, match="None of the 1"):
+        list(import_rasters(rasters, _chars(tmp_path), tmp_path / "glyphs.db"))
+    assert not (tmp_path / "glyphs.db").exists()
+
+
+def test_an_existing_dataset_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "glyphs.db").write_text("precious")
+    _draw(tmp_path / "rasters" / "Lato_65.png")
+    with pytest.raises(BadDataset, match="exists"):
+        list(import_rasters(tmp_path / "rasters", _chars(tmp_path), tmp_path / "glyphs.db"))
+    assert (tmp_path / "glyphs.db").read_text() == "precious"
