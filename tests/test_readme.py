@@ -32,7 +32,8 @@ def _commands() -> list[tuple[str, str]]:
             while command.endswith("\\"):
                 line, _, printed = printed.partition("\n")
                 command = command[:-1] + line.strip()
-            found.append((command, printed.strip()))
+            if not command.startswith("git clone"):  # the checkout under test is the clone
+                found.append((command, printed.strip()))
     return found
 
 
@@ -43,7 +44,7 @@ COMMANDS = _commands()
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like the repository's root, where commands may leave files."""
     folder = tmp_path_factory.mktemp("readme")
-    for name in ("docs", "tests", "Makefile", "pyproject.toml", "glyphs", "benchmarks"):
+    for name in ("docs", "tests", "Makefile", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
@@ -81,8 +82,6 @@ def test_the_readme_shows_commands() -> None:
 def test_a_command_of_the_readme_does_what_it_says(
     command: str, printed: str, place: Path, environment: dict[str, str], server: None
 ) -> None:
-    if command.startswith("git clone"):
-        pytest.skip("the checkout under test is the clone")
     if command.startswith(("make ", "glyphery serve")):
         # These set up this very environment, run these very tests or never end: see that they resolve.
         command = f"{command} -n" if command.startswith("make") else f"{command} --help"

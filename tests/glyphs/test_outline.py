@@ -1,0 +1,82 @@
+"""Outlines as bytes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from glyphs.errors import BadDataset, BadFont
+from glyphs.outline import Outline, outline_hash
+from glyphs.raster import draw
+
+
+@st.composite
+def outlines(draw: st.DrawFn) -> Outline:
+    lengths = draw(st.lists(st.integers(1, 12), max_size=5))
+    n_points = sum(lengths)
+    return Outline(
+        draw(arrays.arrays(np.int32, (n_points, 2), elements=st.integers(0, 32767))),
+        draw(arrays.arrays(np.uint8, n_points)),
+        (np.cumsum(lengths, dtype=np.int16) - 1).astype(np.int16),
+        draw(st.integers(16, 16384)),
+    )
+
+
+SQUARE = Outline(
+    np.array([[0, 0], [500, 0], [500, 500], [0, 500]], np.int32),
+    np.ones(4, np.uint8),
+    np.array([3], np.int16),
+    1000,
+)
+
+
+@given(outlines())
+def test_an_outline_comes_back_from_its_bytes(outline: Outline) -> None:
+    back = Outline.from_bytes(outline.to_bytes())
+    assert np.array_equal(back.points, outline.points)
+    assert np.array_equal(back.tags, outline.tags)
+    assert np.array_equal(back.contours, outline.contours)
+    assert back.units_per_em == outline.units_per_em
+    assert back.to_bytes() == outline.to_bytes()
+
+
+@given(outlines(), st.data())
+def test_truncated_bytes_are_no_outline(outline: Outline, data: st.DataObject) -> None:
+    whole = outline.to_bytes()
+    with pytest.raises(BadDataset):
+        Outline.from_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+
+
+@given(outlines(), st.data())
+def test_altered_bytes_are_refused_or_drawn_but_never_crash(outline: Outline, data: st.DataObject) -> None:
+    altered = bytearray(outline.to_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        altered[data.draw(st.integers(0, len(altered) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(BadDataset, BadFont):
+        draw(Outline.from_bytes(bytes(altered)))
+
+
+@pytest.mark.parametrize("contours", [[2], [4], [3, 3], [3, 2], [-1, 3], [1, 0, 3]])
+def test_contours_that_do_not_end_where_points_do_are_refused(contours: list[int]) -> None:
+    wrong = Outline(SQUARE.points, SQUARE.tags, np.array(contours, np.int16), 1000)
+    with pytest.raises(BadDataset, match="contours"):
+        Outline.from_bytes(wrong.to_bytes())
+
+
+def test_a_shape_too_wide_for_its_bytes_is_refused() -> None:
+    wide = Outline(SQUARE.points * 100, SQUARE.tags, SQUARE.contours, 1000)
+    with pytest.raises(BadDataset, match="32,767"):
+        wide.to_bytes()
+
+
+def test_equal_shapes_hash_alike_and_another_scale_does_not() -> None:
+    same = Outline(SQUARE.points.copy(), SQUARE.tags.copy(), SQUARE.contours.copy(), 1000)
+    other = Outline(SQUARE.points, SQUARE.tags, SQUARE.contours, 2048)
+    assert outline_hash(same.to_bytes()) == outline_hash(SQUARE.to_bytes())
+    assert outline_hash(other.to_bytes()) != outline_hash(SQUARE.to_bytes())
+    assert len(outline_hash(b"")) == 16

@@ -1,0 +1,47 @@
+"""Fixtures that run the pipeline once a session on the small dataset: run, export, bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from export.bundle import Parity, export_bundle
+from glyphs.dataset.store import Dataset
+from index.build import IndexBuilder
+from recognition.bundle import Bundle, seal
+from recognition.recogniser import Recogniser
+from training.checkpoint import load_checkpoint
+from training.config import TINY
+from training.fit import train
+
+
+@pytest.fixture(scope="session")
+def tiny_run(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four steps: everything turns, nothing is learned."""
+    run = tmp_path_factory.mktemp("run")
+    train(small_dataset.path, run, TINY, progress=False)
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_export(
+    tiny_run: Path, small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Parity]:
+    out = tmp_path_factory.mktemp("export") / "bundle"
+    return out, export_bundle(load_checkpoint(tiny_run), small_dataset.path, out)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_export: tuple[Path, Parity], small_dataset: Dataset) -> Bundle:
+    """The export with an index."""
+    path, _ = tiny_export
+    bundle = Bundle.load(path)
+    recogniser = Recogniser(bundle)
+    builder = IndexBuilder(small_dataset, bundle.labels, per_label=1, settings=bundle.manifest.raster)
+    for _ in builder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
+        pass
+    assert builder.index is not None
+    builder.index.save(path)
+    seal(path, bundle.manifest)
+    return Bundle.load(path)
