@@ -6,20 +6,7 @@ BadPicture
 ├── BrokenPicture        truncated or corrupt
 └── BlankPicture         no ink: one colour, fully transparent, or nothing but noise
 
-The steps, each a function below, in order:
-
-decode     bytes -> pixels: limits from the header, at most 1,024 px a side, upright by EXIF
-grey       colour and alpha -> one channel, the one in which neighbours differ most
-calm       strong noise is averaged away, at the price of sharpness
-threshold  half way up the edges
-flatten    where the light is uneven it is subtracted, and the threshold found anew
-polarity   which side of the threshold is the glyph
-stretch    background -> 0, stroke -> 255
-quieten    what the background does by itself (noise, JPEG's ringing) -> 0
-despeckle  crumbs far smaller than any dot -> 0
-
-A clean picture passes calm, flatten, quieten and despeckle untouched: black on white comes out
-as 255 - grey exactly.
+Here the file becomes one grey channel; `glyphs.ink` finds the ink in it, `glyphs.raster.fit` crops it.
 """
 
 from __future__ import annotations
@@ -30,27 +17,23 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from glyphs.errors import BadPicture
+from glyphs.ink import BlankPicture, Grey, find_ink, grown
 from glyphs.raster import Raster, RasterSettings, fit
+
+__all__ = [
+    "FORMATS", "BlankPicture", "BrokenPicture", "PictureLimits", "PictureTooLarge", "UnsupportedPicture",
+    "read_ink", "read_picture",
+]  # fmt: skip
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
-Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
-Mask = NDArray[np.bool_]  # (H, W)
-Scalar = TypeVar("Scalar", bound=np.generic)
-
 _LONGEST = 1024  # px; more says nothing about a glyph drawn in 112
-_SKETCH = 256  # px; enough to measure levels, light and noise
-_SMALLEST = 16  # px; in less, noise and light cannot be told from antialiasing
-_LEAST_CONTRAST = 6.0  # of 255, between background and stroke; below it a picture is blank
-_LEAST_SIGNAL = 4.0  # contrast over the noise's standard deviation; below it a picture is blank
-_SEEN = 16  # of 255; fainter ink does not count where blobs are told apart, nor in `fit`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +66,6 @@ class BrokenPicture(BadPicture):
     """A truncated or corrupt picture."""
 
 
-class BlankPicture(BadPicture):
-    """A picture without ink."""
-
-
 def read_picture(
     data: bytes, settings: RasterSettings = RasterSettings(), limits: PictureLimits = PictureLimits()
 ) -> Raster:
@@ -104,15 +83,7 @@ def read_ink(data: bytes, limits: PictureLimits = PictureLimits()) -> NDArray[np
     Raises:
         BadPicture: in one of the kinds above; never anything else.
     """
-    grey, noise = _calm(_grey(_decode(data, limits)))
-    threshold = _threshold(grey, noise)
-    shaded = _is_shaded(grey, threshold, noise)
-    if shaded:
-        grey = _flatten(grey)
-        threshold = _threshold(grey, noise)
-    dark = grey < threshold
-    is_ink = dark if _dark_is_ink(dark) else ~dark
-    return _despeckle(_quieten(_stretch(grey, is_ink, noise), is_ink, noise), shaded)
+    return find_ink(_grey(_decode(data, limits)))
 
 
 # --- decode -------------------------------------------------------------------------------------
@@ -213,7 +184,7 @@ def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey:
     block = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
     if np.count_nonzero(opaque) < 0.7 * block or np.ptp(colour[opaque], axis=0).max() <= 40:
         return 255 - alpha.astype(np.float32)
-    rim = opaque & _grown(np.pad(~opaque, 1, constant_values=True), 1)[1:-1, 1:-1]
+    rim = opaque & grown(np.pad(~opaque, 1, constant_values=True), 1)[1:-1, 1:-1]
     plate = np.median(colour[rim], axis=0).astype(np.float32)
     cover = alpha[..., None] * np.float32(1 / 255)
     return _project(np.rint(plate + (colour - plate) * cover).astype(np.uint8))
@@ -235,271 +206,3 @@ def _project(colour: NDArray[np.uint8]) -> Grey:
     axis *= math.copysign(1, lightness) / np.abs(axis).sum()  # light stays light, 255 wide
     grey: Grey = colour.astype(np.float32) @ axis
     return grey
-
-
-# --- calm ---------------------------------------------------------------------------------------
-
-
-def _calm(grey: Grey) -> tuple[Grey, float]:
-    """Average strong noise away; also tells the standard deviation of what is left."""
-    noise = _noise(grey)
-    low, high = np.quantile(_strided(grey), (0.01, 0.99)) if noise else (0.0, 0.0)
-    while noise > 0.04 * (high - low) and max(grey.shape) >= 2 * _SKETCH:
-        grey, noise = np.asarray(Image.fromarray(grey).reduce(2)), noise / 2
-    if noise > 0.1 * (high - low):
-        grey, noise = _smoothed(grey), noise / 3
-    return grey, noise
-
-
-def _noise(grey: Grey) -> float:
-    """Standard deviation of the noise: the lower quartile of second differences.
-
-    Strokes leave more than a quarter of a clean picture's second differences at exactly 0, and
-    light that changes slowly leaves them near it.
-    """
-    if min(grey.shape) < _SMALLEST:
-        return 0.0
-    step = math.ceil(max(grey.shape) / _SKETCH)
-    across, down = np.diff(grey[::step], 2, axis=1), np.diff(grey[:, ::step], 2, axis=0)
-    second = np.abs(np.concatenate((across.ravel(), down.ravel())))
-    # A normal variable's lower quartile is 0.3186 sigma; (1, -2, 1) multiplies variance by 6.
-    return float(np.quantile(second, 0.25)) / (0.3186 * math.sqrt(6))
-
-
-# --- threshold, light, polarity ----------------------------------------------------------------
-
-
-def _threshold(grey: Grey, noise: float) -> float:
-    """The level half way between background and stroke: the mean level of the edges.
-
-    Unlike a histogram's threshold it does not care how much of the picture the ink takes.
-
-    Raises:
-        BlankPicture: there are no edges, or none that noise would not make.
-    """
-    sketch = _sketch(grey, _SKETCH)
-    noise = noise * max(sketch.shape) / max(grey.shape)  # averaged away while sketching
-    one = np.concatenate((sketch[1:].ravel(), sketch[:, 1:].ravel()))
-    other = np.concatenate((sketch[:-1].ravel(), sketch[:, :-1].ravel()))
-    step, middle = np.abs(one - other), (one + other) / 2
-    is_edge = step > max(4 * noise, 0.2 * float(step.max(initial=0.0)))
-    if is_edge.any():
-        threshold = float(np.average(middle[is_edge], weights=step[is_edge]))
-        dark = sketch < threshold
-        if dark.any() and not dark.all():
-            contrast = float(np.median(sketch[~dark]) - np.median(sketch[dark]))
-            if contrast >= max(_LEAST_CONTRAST, _LEAST_SIGNAL * noise):
-                return threshold
-    raise BlankPicture("The picture shows no glyph.", "Send one glyph that stands out from its background.")
-
-
-def _is_shaded(grey: Grey, threshold: float, noise: float) -> bool:
-    """Whether the light on the background changes, by more than noise, along the margin.
-
-    Where strokes end at the margin says nothing about the light, so steep places are left out.
-    """
-    sketch = _sketch(grey, _SKETCH)
-    if min(sketch.shape) < _SMALLEST:
-        return False
-    dark = sketch < threshold
-    contrast = float(sketch[~dark].mean() - sketch[dark].mean())
-    steep = np.zeros(sketch.shape, bool)
-    down = np.abs(sketch[1:] - sketch[:-1]) > max(4 * noise, 0.1 * contrast)
-    right = np.abs(sketch[:, 1:] - sketch[:, :-1]) > max(4 * noise, 0.1 * contrast)
-    for place, step in ((steep[1:], down), (steep[:-1], down), (steep[:, 1:], right), (steep[:, :-1], right)):
-        place |= step
-    level, is_dark = _margin(sketch)[~_margin(steep)], _margin(dark)[~_margin(steep)]
-    level = level[is_dark == (np.count_nonzero(is_dark) > is_dark.size / 2)]
-    if level.size < 16:
-        return False
-    low, high = np.quantile(level, (0.1, 0.9))
-    return bool(high - low > 0.06 * contrast + 3.5 * noise)
-
-
-def _flatten(grey: Grey) -> Grey:
-    """Subtract the light: a surface of second order, too stiff to follow a stroke.
-
-    It is fitted to the margin first, then to everything that agrees with the margin.
-    """
-    cells = _sketch(grey, 32).astype(np.float64)
-    basis = _surfaces(*cells.shape)  # (6, h, w)
-    margin = np.ones(cells.shape)
-    margin[1:-1, 1:-1] = 0
-    weight = margin
-    for turn in range(12):
-        weighted = (basis * weight).reshape(6, -1)
-        normal = weighted @ basis.reshape(6, -1).T + 1e-9 * np.eye(6)
-        coefficients = np.linalg.solve(normal, weighted @ cells.ravel())
-        error = np.abs(cells - np.tensordot(coefficients, basis, 1))
-        spread = max(1.0, 3 * float(np.median(error[margin > 0])))
-        weight = (margin if turn < 4 else 1) / (1 + (error / spread) ** 2) ** 2
-    light = np.tensordot(coefficients.astype(np.float32), _surfaces(*grey.shape), 1)
-    return np.subtract(grey, light, dtype=np.float32)
-
-
-def _surfaces(height: int, width: int) -> Grey:
-    """1, x, y, x squared, xy, y squared at every pixel, x and y from -1 to 1; (6, H, W)."""
-    y = np.linspace(1 / height - 1, 1 - 1 / height, height, dtype=np.float32)[:, None]
-    x = np.linspace(1 / width - 1, 1 - 1 / width, width, dtype=np.float32)[None, :]
-    surfaces = np.empty((6, height, width), np.float32)
-    for surface, value in zip(surfaces, (np.float32(1), x, y, x * x, x * y, y * y), strict=True):
-        surface[:] = value
-    return surfaces
-
-
-def _dark_is_ink(dark: Mask) -> bool:
-    """Whether the dark side of the threshold is the ink.
-
-    A margin of one kind is the background. Where both kinds reach the margin the crop is close,
-    and the background is what has more of the margin, the area and the corners, and lies in more
-    pieces. The weights lean on a logistic fit to close crops of 1,300 glyphs of Debian's fonts,
-    of which they get 97 in 100 right dark on light, 80 in 100 light on dark: an H of light ink
-    and an H-shaped hole in dark ink are one picture, and dark ink is nine times as likely.
-    """
-    margin = float(_margin(dark).mean())
-    if not 0.02 < margin < 0.98:
-        return margin < 0.5
-    few = _strided(dark)
-    corners = float(dark[[0, 0, -1, -1], [0, -1, 0, -1]].mean())
-    pieces = max(-4, min(4, _pieces(few) - _pieces(~few)))
-    dark_is_background = (
-        4 * (margin - 0.5) + 6 * (float(few.mean()) - 0.5) + 2 * (corners - 0.5) + 1.5 * pieces
-    )
-    return dark_is_background < math.log(9)
-
-
-def _pieces(mask: Mask) -> int:
-    """How many blobs there are of more than a few pixels."""
-    starts, stops, labels = _blobs(mask)
-    return int(np.count_nonzero(np.bincount(labels, stops - starts) >= max(2, 0.004 * mask.size)))
-
-
-# --- stretch, quieten, despeckle ----------------------------------------------------------------
-
-
-def _stretch(grey: Grey, is_ink: Mask, noise: float) -> Grey:
-    """Background -> 0, stroke -> 255; what lies beyond either is kept for `_quieten`."""
-    few, few_ink = _strided(grey), _strided(is_ink)
-    if few_ink.all() or not few_ink.any():
-        few, few_ink = grey, is_ink
-    background = np.median(few[~few_ink])
-    stroke = few[few_ink] - background
-    sign = 1 if stroke.mean() > 0 else -1
-    full = np.quantile(sign * stroke, 0.5 if noise else 0.98)  # noise reaches beyond the stroke's level
-    return (grey - background) * np.float32(sign * 255 / full)
-
-
-def _quieten(ink: Grey, is_ink: Mask, noise: float) -> NDArray[np.uint8]:
-    """Zero what is no stronger than what the background does by itself, and clip to uint8.
-
-    Measured from 3 to 9 px off the strokes. There a clean picture is 0 but for a few hairlines,
-    which are stronger than JPEG's ringing is.
-    """
-    band = _grown(is_ink, 9) & ~_grown(is_ink, 2)
-    level = np.abs(ink[band])
-    level = level[level > 0.5]
-    if level.size >= max(8, 0.02 * np.count_nonzero(band)):
-        unrest = float(np.median(level))
-        if noise:
-            smooth = _smoothed(ink)
-            hum = 2 * float(np.quantile(np.abs(smooth[band]), 0.98))
-            ink = np.where((ink > min(6 * unrest, 80.0)) & (smooth > min(hum, 80.0)), ink, 0)
-        elif unrest < 24:
-            ink = np.where(ink > min(8 * unrest, 40.0), ink, 0)
-    return np.rint(np.clip(ink, 0, 255)).astype(np.uint8)
-
-
-def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
-    """Drop blobs that beside the largest are far smaller than any dot, or faint and small.
-
-    The dot of an i has more than 1 % of its stem's area even in a hairline font. In a shaded
-    picture small blobs at the margin go too: shadows and edges of the paper.
-    """
-    starts, stops, labels = _blobs(ink > _SEEN)
-    if not labels.any():
-        return ink
-    padded = np.pad(ink, ((0, 0), (1, 1)))
-    area = np.bincount(labels, stops - starts)
-    peak = np.zeros(len(area), np.uint8)
-    np.maximum.at(peak, labels, np.maximum.reduceat(padded.ravel(), starts))
-    least = area.max() * np.where(peak < 128, 0.03, 0.003)
-    if shaded:
-        (row, left), right = np.divmod(starts, padded.shape[1]), stops % padded.shape[1]
-        outermost = (row == 0) | (row == len(ink) - 1) | (left == 1) | (right == padded.shape[1] - 1)
-        least = np.where(np.bincount(labels, outermost) > 0, 0.2 * area.max(), least)
-    drop = (area < least)[labels]
-    if not drop.any():
-        return ink
-    change = np.zeros(padded.shape, np.int8)
-    change.flat[starts[drop]] = 1
-    change.flat[stops[drop]] = -1
-    return np.where(np.cumsum(change, axis=1)[:, 1:-1] > 0, np.uint8(0), ink)
-
-
-# --- tools --------------------------------------------------------------------------------------
-
-
-def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Connected blobs (8 neighbours) as runs along the rows: start, stop and blob number of each.
-
-    Positions count through a copy of the mask with an empty column on either side. Runs touch
-    where they overlap one row apart; of touching runs all take the smallest number, until
-    nothing changes.
-    """
-    stride = mask.shape[1] + 2
-    flat = np.pad(mask, ((0, 0), (1, 1))).ravel()
-    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts, stops = ends[0::2], ends[1::2]
-    first = np.searchsorted(stops, starts + stride, "left")
-    touching = np.searchsorted(starts, stops + stride, "right") - first
-    above = np.repeat(np.arange(len(starts)), touching)
-    below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
-    labels = np.arange(len(starts))
-    while True:
-        a, b = labels[above], labels[below]
-        joined = labels.copy()
-        np.minimum.at(joined, np.maximum(a, b), np.minimum(a, b))
-        joined = joined[joined]
-        if np.array_equal(joined, labels):
-            return starts, stops, np.unique(labels, return_inverse=True)[1]
-        labels = joined
-
-
-def _grown(mask: Mask, by: int) -> Mask:
-    """The mask and all within `by` pixels of it along rows and columns."""
-    reach = 0
-    while reach < by:
-        step = min(2 * reach + 1, by - reach)
-        wide = mask.copy()
-        wide[step:] |= mask[:-step]
-        wide[:-step] |= mask[step:]
-        mask = wide.copy()
-        mask[:, step:] |= wide[:, :-step]
-        mask[:, :-step] |= wide[:, step:]
-        reach += step
-    return mask
-
-
-def _smoothed(values: Grey) -> Grey:
-    """Mean of 3 x 3 pixels."""
-    wide = np.pad(values, 1, mode="edge")
-    rows = wide[:-2] + wide[1:-1] + wide[2:]
-    mean: Grey = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9)
-    return mean
-
-
-def _sketch(grey: Grey, longest: int) -> Grey:
-    """A copy reduced by averaging to at most `longest` px a side."""
-    factor = math.ceil(max(grey.shape) / longest)
-    return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
-
-
-def _strided(values: NDArray[Scalar]) -> NDArray[Scalar]:
-    """Every so manieth pixel, at most `_SKETCH` a side: levels without averaging."""
-    step = math.ceil(max(values.shape) / _SKETCH)
-    return values[::step, ::step]
-
-
-def _margin(values: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The outermost pixels."""
-    return np.concatenate((values[0], values[-1], values[:, 0], values[:, -1]))

@@ -142,6 +142,8 @@ def fit(ink: NDArray[np.uint8], settings: RasterSettings = RasterSettings()) -> 
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         raise BadPicture("The picture holds no ink.")
+    # Resampled by itself and pasted: a resampling kernel that saw the empty surroundings would
+    # smear the ink beyond its box. The price is a centre that may be half a pixel off.
     crop = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     scale = settings.box / max(crop.size)
     width, height = (max(1, round(side * scale)) for side in crop.size)

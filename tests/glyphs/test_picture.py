@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from glyphs import picture
+from glyphs import ink
 from glyphs.errors import BadPicture
 from glyphs.outline import Outline
 from glyphs.picture import (
@@ -611,7 +611,7 @@ class TestBlobs:
     def test_blobs_are_what_a_flood_would_fill(self, height: int, width: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         mask = rng.random((height, width)) < rng.random()
-        starts, stops, labels = picture._blobs(mask)
+        starts, stops, labels = ink._blobs(mask)
         read = np.zeros(mask.shape, int)
         for start, stop, label in zip(starts, stops, labels, strict=True):
             row, left = divmod(int(start), width + 2)
