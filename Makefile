@@ -51,8 +51,9 @@ bundle: .venv/.developing  ## Export the trained model with its index to runs/bu
 	$(BIN)/glyphery index runs/bundle --dataset $(DATASET)
 	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
 
-benchmark: .venv/.developing  ## Measure drawing, recognition and search, and posted pictures
+benchmark: .venv/.developing  ## Measure speed, the baseline and posted pictures
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.baseline --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
 
 clean:  ## Remove the environment and caches; runs/ stays
