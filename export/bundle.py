@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from glyphs.dataset.store import Dataset
 from glyphs.errors import ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
-from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, seal
+from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, replacing, seal
 from recognition.recogniser import Recogniser
 from training.checkpoint import Trained
 from training.evaluation import Examined, Floats, alike_matrix, surest
@@ -63,11 +61,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
     vocabulary = trained.vocabulary
     with Dataset.open(dataset) as opened:
         examined = Examined.of(opened, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
-        data_digest = opened.digest
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    work.chmod(0o755)
-    try:
+    with replacing(out) as work:
         to_onnx(trained.model, work / MODEL, size=config.size)
         rows = [
             [str(label), count] for label, count in zip(vocabulary.labels, vocabulary.families, strict=True)
@@ -81,7 +75,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
             embedding=EMBEDDING,
             labels=len(vocabulary.labels),
             provenance={
-                "dataset": data_digest,
+                "dataset": trained.dataset,
                 "samples": trained.samples,
                 "config": config.to_dict(),
                 "torch": str(torch.__version__),
@@ -93,11 +87,6 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         alike = alike_matrix(vocabulary.labels, trained.equivalence)
         threshold = float(np.quantile(surest(logits, alike), 1 - KNOWN_ACCEPTED))
         seal(work, replace(manifest, known_threshold=threshold))
-        if out.exists():
-            shutil.rmtree(out)
-        work.rename(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return parity
 
 

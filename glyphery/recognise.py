@@ -23,9 +23,11 @@ def index(
     per_label: Annotated[int, typer.Option(help="References of each label, each of another family.")] = 8,
 ) -> None:
     """Index reference glyphs of the training families, so that `similar` has something to find."""
+    import shutil
+
     from glyphs.dataset.store import Dataset
     from index.build import IndexBuilder
-    from recognition.bundle import Bundle, seal
+    from recognition.bundle import Bundle, replacing, seal
     from recognition.recogniser import Recogniser
 
     recogniser = Recogniser(Bundle.load(bundle), threads=0)
@@ -38,8 +40,10 @@ def index(
         for done in builder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
             advance(done)
     assert builder.index is not None
-    builder.index.save(bundle)
-    seal(bundle, manifest)
+    with replacing(bundle) as work:
+        shutil.copytree(bundle, work, dirs_exist_ok=True)
+        builder.index.save(work)
+        seal(work, manifest)
     print(f"{len(builder):,} references indexed in {bundle}")
 
 

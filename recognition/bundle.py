@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -131,6 +133,25 @@ def seal(path: Path, manifest: Manifest) -> Manifest:
     unfinished.write_text(sealed.to_json(), encoding="utf-8")
     os.replace(unfinished, path / MANIFEST)
     return sealed
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to make a bundle in; it takes the place of `path` if the block ends well.
+
+    Raises:
+        BadBundle: `path` is a folder of something else, which is left alone.
+    """
+    if path.exists() and not (path / MANIFEST).exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadBundle(f"{path} is there already and is no bundle.", "Choose another place.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
+        work, old = Path(beside) / "new", Path(beside) / "old"
+        work.mkdir()
+        yield work
+        if path.exists():
+            path.rename(old)
+        work.rename(path)
 
 
 def _sha256(path: Path) -> str:

@@ -1,24 +1,28 @@
-"""Fixtures that run the pipeline once a session on the small dataset: run, export, bundle."""
+"""Fixtures that run the pipeline once a session on the small dataset: run, export, bundle.
+
+Training and export are imported inside, so that tests of the other floors do not load torch.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from export.bundle import Parity, export_bundle
 from glyphs.dataset.store import Dataset
-from index.build import IndexBuilder
 from recognition.bundle import Bundle, seal
-from recognition.recogniser import Recogniser
-from training.checkpoint import load_checkpoint
-from training.config import TINY
-from training.fit import train
+
+if TYPE_CHECKING:
+    from export.bundle import Parity
 
 
 @pytest.fixture(scope="session")
 def tiny_run(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four steps: everything turns, nothing is learned."""
+    from training.config import TINY
+    from training.fit import train
+
     run = tmp_path_factory.mktemp("run")
     train(small_dataset.path, run, TINY, progress=False)
     return run
@@ -28,6 +32,9 @@ def tiny_run(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -
 def tiny_export(
     tiny_run: Path, small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Parity]:
+    from export.bundle import export_bundle
+    from training.checkpoint import load_checkpoint
+
     out = tmp_path_factory.mktemp("export") / "bundle"
     return out, export_bundle(load_checkpoint(tiny_run), small_dataset.path, out)
 
@@ -35,6 +42,9 @@ def tiny_export(
 @pytest.fixture(scope="session")
 def tiny_bundle(tiny_export: tuple[Path, Parity], small_dataset: Dataset) -> Bundle:
     """The export with an index."""
+    from index.build import IndexBuilder
+    from recognition.recogniser import Recogniser
+
     path, _ = tiny_export
     bundle = Bundle.load(path)
     recogniser = Recogniser(bundle)

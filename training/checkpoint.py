@@ -25,8 +25,8 @@ class Trained:
     config: TrainConfig
     vocabulary: Vocabulary
     equivalence: Equivalence
+    dataset: str  # content digest of the dataset it was trained on
     samples: int
-    path: Path
 
 
 def load_checkpoint(path: Path) -> Trained:
@@ -53,9 +53,8 @@ def load_checkpoint(path: Path) -> Trained:
             if name.startswith(prefix)
         }
         model.load_state_dict(weights)
-        table = path.parent.parent / "equivalence.json"
-        equivalence = Equivalence.from_json(table.read_text(encoding="utf-8"))
+        equivalence = Equivalence.from_json(ours["equivalence"])
     except (KeyError, RuntimeError, EOFError, OSError, BadInput, BadZipFile, pickle.UnpicklingError) as error:
         raise BadCheckpoint(f"{path} is no usable checkpoint: {str(error).splitlines()[0]}") from None
     samples = int(content["global_step"]) * config.batch
-    return Trained(model.eval(), config, vocabulary, equivalence, samples, path)
+    return Trained(model.eval(), config, vocabulary, equivalence, str(ours["dataset"]), samples)

@@ -1,7 +1,7 @@
 """Run a training: data, module, Lightning's trainer, and a folder that holds it all.
 
-A run folder: config.json, labels.json, equivalence.json, metrics.jsonl, checkpoints/ (best.ckpt,
-last.ckpt and one an epoch). Running the same folder again resumes it where it stopped.
+A run folder: run.json (configuration and dataset), metrics.jsonl, checkpoints/ (best.ckpt, last.ckpt
+and one an epoch). Running the same folder again resumes it where it stopped.
 """
 
 from __future__ import annotations
@@ -56,22 +56,21 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
     """Train until the configured number of samples is drawn; returns the best checkpoint.
 
     Raises:
-        BadInput: the folder holds a run of another configuration.
+        BadInput: the folder holds a run of another configuration or dataset.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    saved = run / "config.json"
-    if saved.exists() and json.loads(saved.read_text()) != config.to_dict():
-        raise BadInput(
-            f"{run} holds a run of another configuration.", "Choose another --out, or remove the folder."
-        )
-
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     data = GlyphData(dataset, config)
-    module = GlyphModule(config, data.vocabulary, data.equivalence, data.sampling)
+    saved, this = run / "run.json", {"dataset": data.digest, "config": config.to_dict()}
+    if saved.exists() and json.loads(saved.read_text()) != this:
+        raise BadInput(
+            f"{run} holds a run of another configuration or dataset.",
+            "Choose another --out, or remove the folder.",
+        )
+    run.mkdir(parents=True, exist_ok=True)
+    saved.write_text(json.dumps(this, indent=1))
+    module = GlyphModule(config, data)
     module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    saved.write_text(json.dumps(config.to_dict(), indent=1))
-    (run / "equivalence.json").write_text(data.equivalence.to_json())
 
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"

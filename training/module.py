@@ -6,16 +6,14 @@ import math
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.utilities.types import LRSchedulerConfig, OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from glyphs.equivalence import Equivalence
 from training.config import TrainConfig
-from training.data import Batch, Vocabulary
+from training.data import Batch, GlyphData
 from training.evaluation import alike_matrix
 from training.losses import AdjustedCrossEntropy, SupervisedContrastive
 from training.models import create
@@ -26,24 +24,17 @@ class GlyphModule(L.LightningModule):
 
     alike: Tensor
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        vocabulary: Vocabulary,
-        equivalence: Equivalence,
-        sampling: np.ndarray[Any, Any],
-    ) -> None:
+    def __init__(self, config: TrainConfig, data: GlyphData) -> None:
         super().__init__()
-        self.config = config
-        self.vocabulary = vocabulary
-        self.model = create(config.model, labels=len(vocabulary.labels), size=config.size)
-        self.classification = AdjustedCrossEntropy(
-            torch.tensor(sampling, dtype=torch.float32), config.smoothing
-        )
+        self.config, self.vocabulary = config, data.vocabulary
+        self.equivalence, self.digest = data.equivalence, data.digest
+        labels = data.vocabulary.labels
+        self.model = create(config.model, labels=len(labels), size=config.size)
+        sampling = torch.tensor(data.sampling, dtype=torch.float32)
+        self.classification = AdjustedCrossEntropy(sampling, config.smoothing)
         self.contrast = SupervisedContrastive(config.temperature)
-        self.register_buffer(
-            "alike", torch.from_numpy(alike_matrix(vocabulary.labels, equivalence)), persistent=False
-        )
+        alike = torch.from_numpy(alike_matrix(labels, data.equivalence))
+        self.register_buffer("alike", alike, persistent=False)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         answers = self.model(_channels_last(batch["image"]), batch["metrics"])
@@ -92,6 +83,8 @@ class GlyphModule(L.LightningModule):
             "config": self.config.to_dict(),
             "labels": [str(label) for label in self.vocabulary.labels],
             "families": list(self.vocabulary.families),
+            "equivalence": self.equivalence.to_json(),
+            "dataset": self.digest,
         }
 
 

@@ -8,8 +8,8 @@ import pytest
 import export.bundle
 from export.bundle import Parity, export_bundle
 from glyphs.dataset.store import Dataset
-from glyphs.errors import ParityError
-from recognition.bundle import Bundle
+from glyphs.errors import BadBundle, ParityError
+from recognition.bundle import Bundle, replacing
 from training.checkpoint import load_checkpoint
 
 
@@ -35,7 +35,7 @@ def test_a_disagreeing_export_is_refused_and_leaves_the_old_bundle(
 ) -> None:
     out = tmp_path / "bundle"
     out.mkdir()
-    (out / "old").write_text("old")
+    (out / "manifest.json").write_text("old")
     trained = load_checkpoint(tiny_run)
 
     def skewed(model: object, path: Path, *, size: int) -> None:
@@ -46,7 +46,14 @@ def test_a_disagreeing_export_is_refused_and_leaves_the_old_bundle(
     with pytest.raises(ParityError):
         export_bundle(trained, small_dataset.path, out)
     assert [file.name for file in tmp_path.iterdir()] == ["bundle"]
-    assert (out / "old").read_text() == "old"
+    assert (out / "manifest.json").read_text() == "old"
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    with pytest.raises(BadBundle, match="no bundle"), replacing(tmp_path):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def test_parity_is_about_both_the_numbers_and_the_answers() -> None:

@@ -16,7 +16,7 @@ from training.fit import train
 
 
 def test_a_run_leaves_its_configuration_figures_and_checkpoints(tiny_run: Path) -> None:
-    assert json.loads((tiny_run / "config.json").read_text())["batch"] == TINY.batch
+    assert json.loads((tiny_run / "run.json").read_text())["config"]["batch"] == TINY.batch
     lines = [json.loads(line) for line in (tiny_run / "metrics.jsonl").read_text().splitlines()]
     assert any("val_top1" in line for line in lines)
     assert {file.name for file in (tiny_run / "checkpoints").iterdir()} >= {
@@ -29,7 +29,7 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_never_stopped(
 ) -> None:
     killed = tmp_path / "killed"
     (killed / "checkpoints").mkdir(parents=True)
-    shutil.copy(tiny_run / "config.json", killed)
+    shutil.copy(tiny_run / "run.json", killed)
     shutil.copy(tiny_run / "checkpoints" / "epoch-000.ckpt", killed / "checkpoints" / "last.ckpt")
     train(small_dataset.path, killed, TINY, progress=False)
     whole = torch.load(tiny_run / "checkpoints" / "last.ckpt", weights_only=True)
