@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 from glyphery import data, model, recognise, serving
 from glyphs.errors import GlypheryError
 
+_OF_TRAINING = {"lightning", "onnx", "onnxscript", "torch"}
+
 
 class _Verbs(TyperGroup):
     """Turns our errors into one line and an exit code; lists verbs in the order of the data flow."""
@@ -25,6 +27,15 @@ class _Verbs(TyperGroup):
         except GlypheryError as error:
             print(f"glyphery: {error}", file=sys.stderr)
             ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            if error.name not in _OF_TRAINING:
+                raise
+            print(
+                f"glyphery: This verb needs {error.name}. Install it with the others that training needs:"
+                " pip install 'glyphery[train]'.",
+                file=sys.stderr,
+            )
+            ctx.exit(1)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return ["dataset", "train", "evaluate", "export", "index", "classify", "similar", "serve"]

@@ -26,6 +26,8 @@ def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int,
     ids = dataset.label_ids()
     table = dataset.table(Split.TRAIN)
     table = table.take(np.isin(table.label, [ids[label] for label in labels if label in ids]))
+    if not len(table):
+        return table
     table = table.take(np.random.default_rng(seed).permutation(len(table)))
     # The first row of each (label, family) in a random order is a random style of that family.
     _, first = np.unique(np.stack([table.label, table.family], axis=1), axis=0, return_index=True)

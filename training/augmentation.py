@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import math
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
@@ -24,19 +26,17 @@ from training.config import Augmentation
 def augmented(outline: Outline, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
     """A distorted and perhaps degraded raster of an outline."""
     distortion = _distortion(outline, how, rng)
-    if rng.random() >= how.degrade:
-        return draw(outline, settings, distortion)
-    # Even on a logarithmic scale: as many samples between 14 and 28 pixels as between 28 and 56.
-    box = round(math.exp(rng.uniform(math.log(how.smallest), math.log(settings.box))))
-    small = RasterSettings(size=box + 6, box=box)
-    subpixel = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
-    ink = draw(
-        outline, small, Distortion(distortion.matrix, distortion.weight, distortion.jitter, 1.0, subpixel)
-    )
-    try:
-        return degraded(ink, settings, how, rng)
-    except BadPicture:  # so thin, so small, that nothing is left of it
-        return draw(outline, settings, distortion)
+    if rng.random() < how.degrade:
+        # Even on a logarithmic scale: as many samples between 14 and 28 pixels as between 28 and 56.
+        box = round(math.exp(rng.uniform(math.log(how.smallest), math.log(settings.box))))
+        small = RasterSettings(size=box + 6, box=box)
+        subpixel = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
+        ink = draw(outline, small, replace(distortion, scale=1.0, shift=subpixel))
+        with suppress(BadPicture):  # so thin, so small, that nothing is left of it
+            return degraded(ink, settings, how, rng)
+    raster = draw(outline, settings, distortion)
+    # A hairline thinned to nothing stays as its font drew it.
+    return raster if raster.any() else draw(outline, settings)
 
 
 def degraded(ink: NDArray[np.uint8], settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:

@@ -55,6 +55,7 @@ def load_checkpoint(path: Path) -> Trained:
         model.load_state_dict(weights)
         equivalence = Equivalence.from_json(ours["equivalence"])
     except (KeyError, RuntimeError, EOFError, OSError, BadInput, BadZipFile, pickle.UnpicklingError) as error:
-        raise BadCheckpoint(f"{path} is no usable checkpoint: {str(error).splitlines()[0]}") from None
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BadCheckpoint(f"{path} is no usable checkpoint: {reason}") from None
     samples = int(content["global_step"]) * config.batch
     return Trained(model.eval(), config, vocabulary, equivalence, str(ours["dataset"]), samples)
