@@ -70,7 +70,7 @@ def evaluate(
         show.as_json(figures)
         return
     rows = [
-        (asked_with.replace("_", " "), prior, *(100 * of[prior][name] for name in _FIGURES))
+        (asked_with.replace("_", " "), prior, *(f"{100 * of[prior][name]:.1f}" for name in _FIGURES))
         for asked_with in ("with_metrics", "without_metrics")
         for of in [figures[asked_with]]
         for prior in ("uniform", "fonts")

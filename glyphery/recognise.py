@@ -20,7 +20,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line
 def index(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle; the index is added to it.")],
     dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("glyphs.db"),
-    per_label: Annotated[int, typer.Option(help="References of each label, each of another family.")] = 8,
+    per_label: Annotated[
+        int, typer.Option(help="References kept of each label, out of four times as many families.")
+    ] = 6,
 ) -> None:
     """Index reference glyphs of the training families, so that `similar` has something to find."""
     import shutil
@@ -44,7 +46,7 @@ def index(
         shutil.copytree(bundle, work, dirs_exist_ok=True)
         builder.index.save(work)
         seal(work, manifest)
-    print(f"{len(builder):,} references indexed in {bundle}")
+    print(f"{len(builder.index.references):,} references of {len(builder):,} candidates indexed in {bundle}")
 
 
 def classify(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +21,9 @@ class Advance(Protocol):
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    found = Console(stderr=stderr)
+    # A pipe has no width of its own, and a table cut to 80 columns loses what it says.
+    return found if found.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=120)
 
 
 @contextmanager

@@ -11,14 +11,15 @@ from glyphs.dataset.shapes import Shapes
 from glyphs.dataset.store import Dataset, GlyphTable
 from glyphs.errors import BadDataset
 from glyphs.labels import Label
-from glyphs.raster import RasterSettings
+from glyphs.raster import Raster, RasterSettings
 from glyphs.splits import Split
-from index.references import PICTURE, References, small_picture
+from index.references import References, small_picture
 from index.search import ReferenceIndex
 
 # (N, S, S) uint8 rasters, (N, 4) float32 metrics -> (N, E) float32 unit embeddings
 Embed = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
 _CHUNK = 256
+CANDIDATES = 4  # families looked at for every reference kept
 
 
 def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int, seed: int = 0) -> GlyphTable:
@@ -39,16 +40,38 @@ def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int,
     )
 
 
+def most_telling(embeddings: NDArray[np.float32], keep: int) -> list[int]:
+    """Which `keep` rows of (N, E) unit embeddings stand best for all N, most telling first.
+
+    Greedy facility location (Nemhauser, Wolsey and Fisher, 1978): each step takes the row that
+    adds most to the sum, over all rows, of the similarity to the nearest row taken.
+    """
+    similar = embeddings @ embeddings.T
+    chosen: list[int] = []
+    served = np.full(len(embeddings), -1.0, np.float32)
+    for _ in range(min(keep, len(embeddings))):
+        gain = np.maximum(similar, served[:, None]).sum(axis=0)
+        gain[chosen] = -np.inf
+        chosen.append(int(gain.argmax()))
+        served = np.maximum(served, similar[:, chosen[-1]])
+    return chosen
+
+
 class IndexBuilder:
-    """Draws and embeds references; iterate over `run` for progress, then take `index`."""
+    """Draws and embeds candidates; iterate over `run` for progress, then take `index`."""
 
     def __init__(
         self, dataset: Dataset, labels: Iterable[Label], *, per_label: int, settings: RasterSettings
     ) -> None:
-        """Raises BadDataset where the dataset has a glyph of none of the labels."""
-        self._table = choose_references(dataset, labels, per_label)
+        """per_label: references kept of each label, out of `CANDIDATES` times as many families.
+
+        Raises:
+            BadDataset: the dataset has a glyph of none of the labels.
+        """
+        self._table = choose_references(dataset, labels, per_label * CANDIDATES)
         if not len(self._table):
             raise BadDataset(f"{dataset.path} has no training glyph of the bundle's labels.")
+        self._keep = per_label
         self._settings = settings
         self._shapes = Shapes(dataset, self._table.shape.tolist())
         known, fonts = dataset.labels(), dataset.fonts()
@@ -57,21 +80,29 @@ class IndexBuilder:
         self.index: ReferenceIndex | None = None
 
     def __len__(self) -> int:
+        """How many candidates there are."""
         return len(self._table)
 
     def run(self, embed: Embed) -> Iterator[int]:
-        """Yields how many references are done."""
-        pictures = np.zeros((len(self), PICTURE, PICTURE), np.uint8)
-        embeddings = []
+        """Yields how many candidates are done."""
+        parts = []
         for start in range(0, len(self), _CHUNK):
-            rows = range(start, min(start + _CHUNK, len(self)))
-            rasters = np.stack(
-                [self._shapes.draw(int(self._table.shape[row]), self._settings) for row in rows]
-            )
-            embeddings.append(embed(rasters, self._table.metrics[rows.start : rows.stop]))
-            pictures[rows.start : rows.stop] = [small_picture(raster) for raster in rasters]
+            rows = slice(start, min(start + _CHUNK, len(self)))
+            rasters = np.stack([self._draw(row) for row in range(rows.start, rows.stop)])
+            parts.append(embed(rasters, self._table.metrics[rows]))
             yield rows.stop
-        families, styles = zip(*self._fonts, strict=True)
-        self.index = ReferenceIndex.build(
-            np.concatenate(embeddings), References(self._labels, families, styles, pictures)
-        )
+        embeddings = np.concatenate(parts)
+        # Candidates of a label lie together.
+        starts = np.flatnonzero(np.r_[True, np.diff(self._table.label) != 0])
+        kept = [
+            start + row
+            for start, end in zip(starts, [*starts[1:], len(self)], strict=True)
+            for row in most_telling(embeddings[start:end], self._keep)
+        ]
+        families, styles = zip(*(self._fonts[row] for row in kept), strict=True)
+        pictures = np.stack([small_picture(self._draw(row)) for row in kept])
+        references = References([self._labels[row] for row in kept], families, styles, pictures)
+        self.index = ReferenceIndex.build(embeddings[kept], references)
+
+    def _draw(self, row: int) -> Raster:
+        return self._shapes.draw(int(self._table.shape[row]), self._settings)

@@ -1,0 +1,71 @@
+"""The shipped bundle: whole, of the size promised, and right on families it never saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundles import default_bundle
+from glyphs.fonts import FontFile
+from glyphs.labels import Form, Label
+from glyphs.raster import draw
+from glyphs.shaping import labelled_glyphs
+from glyphs.splits import Split, frozen_splits
+from index.search import ReferenceIndex
+from recognition.bundle import Bundle
+from recognition.candidates import Candidates
+from recognition.recogniser import Recogniser
+
+# Test font -> the family it is a subset of. Neither family was trained on.
+UNSEEN = {"arabic.ttf": "Lateef", "kufi.otf": "Lemonada"}
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    return Recogniser(Bundle.load(default_bundle()))
+
+
+def test_it_knows_the_labels_promised_among_them_arabic_forms(recogniser: Recogniser) -> None:
+    labels = recogniser.bundle.labels
+    assert len(labels) >= 2500
+    assert sum(label.positional for label in labels) >= 600
+    assert {Label(0x639, form) for form in (Form.ISOL, Form.INIT, Form.MEDI, Form.FINA)} <= set(labels)
+
+
+def test_every_label_has_a_reference_and_references_are_of_training_families(recogniser: Recogniser) -> None:
+    references = ReferenceIndex.load(recogniser.bundle.path).references
+    assert set(references.labels) == set(recogniser.bundle.labels)
+    held_out = {family for family, split in frozen_splits().items() if split is not Split.TRAIN}
+    assert not held_out & set(references.families)
+
+
+def test_its_manifest_says_how_good_it_is(recogniser: Recogniser) -> None:
+    quality = recogniser.bundle.manifest.quality
+    assert quality["split"] == "test"
+    assert 0 < quality["with_metrics"]["fonts"]["top1"] <= quality["ceiling"]["with_metrics"] < 1
+
+
+@pytest.mark.parametrize("file", sorted(UNSEEN))
+def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_dir: Path, file: str) -> None:
+    assert frozen_splits()[UNSEEN[file]] is not Split.TRAIN
+    face = next(FontFile.read(font_dir / file).faces())
+    known = set(recogniser.bundle.labels)
+    glyphs = {
+        label: glyph
+        for label, components in labelled_glyphs(face).items()
+        if label in known and (glyph := face.glyph(components))
+    }
+    assert len(glyphs) > 50
+    rasters = np.stack([draw(glyph.outline) for glyph in glyphs.values()])
+    metrics = np.array(
+        [(g.metrics.width, g.metrics.height, g.metrics.bottom, g.metrics.advance) for g in glyphs.values()],
+        np.float32,
+    )
+    found = Candidates(recogniser.bundle).recognise(recogniser.answer(rasters, metrics).logits, 5)
+    same = recogniser.bundle.equivalence.same
+    right = [same(label, f.predictions[0].label) for label, f in zip(glyphs, found, strict=True)]
+    listed = [label in {p.label for p in f.predictions} for label, f in zip(glyphs, found, strict=True)]
+    assert np.mean(right) > 0.7
+    assert np.mean(listed) > 0.85
