@@ -37,6 +37,11 @@ def _ink(outline: Outline, pixels: int) -> NDArray[np.uint8]:
     return draw(outline, RasterSettings(size=pixels, box=max(8, round(pixels * 0.8))))
 
 
+def _enlarged(ink: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    size = (ink.shape[1] * times, ink.shape[0] * times)
+    return np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC))
+
+
 def _saved(pixels: NDArray[np.uint8], format: str = "PNG", **options: int) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format, **options)
@@ -60,7 +65,7 @@ PAINTS: dict[str, Paint] = {
     "JPEG, quality 75": lambda o: _saved(255 - _ink(o, 128), "JPEG", quality=75),
     "WebP": lambda o: _saved(255 - _ink(o, 128), "WEBP", quality=75),
     "64 px": lambda o: _saved(255 - _ink(o, 64)),
-    "2,000 px": lambda o: _saved(255 - _ink(o, 2000)),
+    "2,000 px": lambda o: _saved(255 - _enlarged(_ink(o, 1000), 2)),
     "24 px": lambda o: _saved(255 - _ink(o, 24)),
     "16 px": lambda o: _saved(255 - _ink(o, 16)),
 }

@@ -35,9 +35,9 @@ class RasterSettings:
     box: int = 112
 
     def __post_init__(self) -> None:
-        if not 8 <= self.box <= self.size <= 4096:
+        if not 8 <= self.box <= self.size <= 1024:
             raise ValueError(
-                f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 4096"
+                f"raster box {self.box} and size {self.size} must satisfy 8 <= box <= size <= 1024"
             )
 
     def to_dict(self) -> dict[str, Any]:
