@@ -77,7 +77,7 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
     keep = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,
-                        auto_insert_metric_name=False),
+                        auto_insert_metric_name=False, enable_version_counter=False),
     ]  # fmt: skip
     trainer = L.Trainer(
         max_epochs=config.epochs, precision="bf16-mixed" if _has_bf16() else "32-true",

@@ -138,7 +138,7 @@ def bundle_without_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         raster=RasterSettings(),
         embedding=128,
         labels=len(KNOWN),
-        known_threshold=0.3,
+        known_threshold=0.6,
         quality={"top_1": 0.5},
     )
     rasters = np.stack([raster_of(star(label)) for label in KNOWN])
