@@ -249,7 +249,12 @@ def _open(data: bytes, index: int) -> freetype.Face:
     try:
         return freetype.Face(io.BytesIO(data), index=index)
     except (freetype.FT_Exception, ValueError) as error:
-        raise BadFont(f"It is no font FreeType can read: {error}.") from None
+        raise BadFont(f"It is no font FreeType can read: {_reason(error)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    """FreeType's own words, without its Python wrapper's."""
+    return str(error).removeprefix("FT_Exception:").strip(" ()") or type(error).__name__
 
 
 def _decode(name: bytes | None) -> str:

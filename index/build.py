@@ -95,7 +95,7 @@ class IndexBuilder:
         # Candidates of a label lie together.
         starts = np.flatnonzero(np.r_[True, np.diff(self._table.label) != 0])
         kept = [
-            start + row
+            int(start) + row
             for start, end in zip(starts, [*starts[1:], len(self)], strict=True)
             for row in most_telling(embeddings[start:end], self._keep)
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.types import LRSchedulerConfig, OptimizerLRSchedulerConfig
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -75,7 +75,7 @@ class GlyphModule(L.LightningModule):
         def rate(step: int) -> float:
             return min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
 
-        schedule: LRSchedulerConfig = {"scheduler": LambdaLR(optimizer, rate), "interval": "step"}  # type: ignore[typeddict-item]
+        schedule: LRSchedulerConfigType = {"scheduler": LambdaLR(optimizer, rate), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
