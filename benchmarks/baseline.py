@@ -45,12 +45,11 @@ def _main(
 ) -> None:
     """Accuracy of the nearest raster, and whether the label is among the ten nearest."""
     loaded = Bundle.load(bundle or default_bundle())
-    places = {label: place for place, label in enumerate(loaded.labels)}
     with Dataset.open(dataset) as opened:
         examined = Examined.of(opened, Split(split), loaded.labels, limit=limit)
         references = choose_references(opened, loaded.labels, per_label)
-        shapes, labels = Shapes(opened, references.shape.tolist()), opened.labels()
-    of_reference = np.array([places[labels[int(label)]] for label in references.label])
+        shapes, places = Shapes(opened, references.shape.tolist()), opened.places(loaded.labels)
+    of_reference = places[references.label]
     index = faiss.IndexFlatIP(_SMALL.size**2)
     index.add(_pixels(references, shapes))
     _, nearest = index.search(_pixels(examined.table, examined.shapes), 10)

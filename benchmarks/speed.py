@@ -38,9 +38,7 @@ def rate(work: Callable[[], object], items: int, seconds: float = 2.0) -> float:
 
 
 def _main(
-    font: Annotated[Path, typer.Option(help="A font to draw with.")] = Path(
-        "tests/data/fonts/GlypheryTestSans.ttf"
-    ),
+    font: Annotated[Path, typer.Option(help="A font to draw with.")] = Path("tests/data/fonts/sans.ttf"),
     bundle: Annotated[
         Path | None, typer.Option(help="Folder of a bundle; the shipped one by default.")
     ] = None,

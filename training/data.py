@@ -71,15 +71,6 @@ class Vocabulary:
             )
         return cls(tuple(label for label, _ in chosen), tuple(n for _, n in chosen))
 
-    def places(self, dataset: Dataset) -> NDArray[np.int64]:
-        """Database label id -> place among the logits, or -1."""
-        ids = dataset.label_ids()
-        places = np.full(max(ids.values(), default=0) + 1, -1, np.int64)
-        for place, label in enumerate(self.labels):
-            if label in ids:
-                places[ids[label]] = place
-        return places
-
 
 class _Samples(TorchDataset[dict[str, Tensor]]):
     """Numbered training samples; see the module's text."""
@@ -194,7 +185,7 @@ class GlyphData(L.LightningDataModule):
             training = dataset.table(Split.TRAIN)
             self.vocabulary = Vocabulary.choose(dataset, training, config.min_families)
             self.equivalence: Equivalence = build_equivalence(dataset).restricted(self.vocabulary.labels)
-            places = self.vocabulary.places(dataset)
+            places = dataset.places(self.vocabulary.labels)
             training = training.take(places[training.label] >= 0)
             validation = dataset.table(Split.VALIDATION)
             validation = validation.take(places[validation.label] >= 0)

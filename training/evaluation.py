@@ -52,11 +52,7 @@ class Examined:
         Raises:
             BadDataset: the split holds none of the labels.
         """
-        ids = dataset.label_ids()
-        places = np.full(max(ids.values()) + 1, -1, np.int64)
-        for place, label in enumerate(labels):
-            if label in ids:
-                places[ids[label]] = place
+        places = dataset.places(labels)
         table = dataset.table(split)
         known = places[table.label] >= 0
         unknown, table = table.take(~known), table.take(known)

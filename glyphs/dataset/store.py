@@ -280,6 +280,15 @@ class Dataset:
     def labels(self) -> dict[int, Label]:
         return {identifier: label for label, identifier in self.label_ids().items()}
 
+    def places(self, labels: Sequence[Label]) -> NDArray[np.int64]:
+        """Label id -> place among `labels`, or -1: how a table's column becomes a model's classes."""
+        ids = self.label_ids()
+        places = np.full(max(ids.values(), default=0) + 1, -1, np.int64)
+        for place, label in enumerate(labels):
+            if label in ids:
+                places[ids[label]] = place
+        return places
+
     def shapes_by_family(self) -> dict[str, set[int]]:
         query = """SELECT families.name, shape FROM (
             SELECT DISTINCT fonts.family AS family, shape FROM glyphs JOIN fonts ON fonts.id = glyphs.font
