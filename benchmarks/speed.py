@@ -1,7 +1,7 @@
 """How fast the parts are, each beside a named peer in the same run.
 
-Drawing beside Pillow's own text drawing, recognition beside a plain matrix product of the same
-machine, search beside numpy. Run: `python -m benchmarks.speed`.
+Drawing beside Pillow's own text drawing, recognition beside the same arithmetic
+as a matrix product of numpy's, search beside numpy. Run: `python -m benchmarks.speed`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _main(
     for batch in (1, 32, 256):
         rasters = rng.integers(0, 256, (batch, size, size), np.uint8)
         found = rate(lambda rasters=rasters: recogniser.answer(rasters), batch)  # type: ignore[misc]
-        rows.append((f"recognise, batch {batch}", found, "a matrix product's pace", flops / FLOP_PER_RASTER))
+        rows.append((f"recognise, batch {batch}", found, "numpy's matrix product", flops / FLOP_PER_RASTER))
 
     references = ReferenceIndex.load(loaded.path)
     stored = references._index.reconstruct_n(0, len(references.references))

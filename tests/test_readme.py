@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_PORT = 8731
 
 
 def _commands() -> list[tuple[str, str]]:
@@ -57,17 +57,21 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(place: Path, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(["glyphery", "serve", "--port", str(_PORT)], cwd=place, env=environment)
+def server(place: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Address of a server of the shipped bundle, on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(["glyphery", "serve", "--port", str(port)], cwd=place, env=environment)
     try:
         for _ in range(300):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/readyz"):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz"):
                     break
             except OSError:
                 assert process.poll() is None
                 time.sleep(0.1)
-        yield
+        yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
@@ -80,7 +84,7 @@ def test_the_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize(("command", "printed"), COMMANDS, ids=[command[:60] for command, _ in COMMANDS])
 def test_a_command_of_the_readme_does_what_it_says(
-    command: str, printed: str, place: Path, environment: dict[str, str], server: None
+    command: str, printed: str, place: Path, environment: dict[str, str], server: str
 ) -> None:
     if command.startswith(("make ", "glyphery serve")):
         # These set up this very environment, run these very tests or never end: see that they resolve.
@@ -88,7 +92,7 @@ def test_a_command_of_the_readme_does_what_it_says(
         printed = ""
     if command.startswith("curl") and not shutil.which("curl"):
         pytest.skip("curl is not installed")
-    command = command.replace("localhost:8000", f"127.0.0.1:{_PORT}")
+    command = command.replace("localhost:8000", server)
     done = subprocess.run(command, shell=True, cwd=place, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     said = iter(_words(done.stdout))
