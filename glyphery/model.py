@@ -86,7 +86,10 @@ def evaluate(
         f" {ceiling['without_metrics']:.1%} without."
     )
     if "retrieval_top10" in figures:
-        print(f"Same label among the ten nearest references: {figures['retrieval_top10']:.1%}.")
+        print(
+            f"Same label among the ten nearest references: {figures['retrieval_top10']:.1%} with metrics,"
+            f" {figures['retrieval_top10_without_metrics']:.1%} without."
+        )
     show.table(
         "By script (with metrics, fonts prior)", ("script", "glyphs", "top1", "equivalent"),
         ((name, of["glyphs"], of["top1"], of["equivalent"])

@@ -26,8 +26,8 @@ class Recogniser:
     """A bundle's model, loaded. `answer` may be called from several threads at once."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
-        """threads: intra-op threads of one call. Idle threads sleep instead of spinning, so that
-        several recognisers share a machine.
+        """threads: intra-op threads of one call, 0 for one a core. Idle threads sleep instead of
+        spinning, so that several recognisers share a machine.
 
         Raises:
             BadBundle: ONNX Runtime refuses the model, or its shapes are not the manifest's.

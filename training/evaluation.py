@@ -30,6 +30,7 @@ Predict = Callable[[NDArray[np.uint8], Floats], tuple[Floats, Floats]]
 Neighbours = Callable[[Floats], list[list[Label]]]
 _CHUNK = 256
 _TOP = (1, 5, 10)
+_ASKED = "with_metrics", "without_metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +121,11 @@ def evaluate(
     table, truth = examined.table, examined.truth
     log_prior = np.log(np.array(families, np.float32))
     alike = alike_matrix(labels, equivalence)
-    tallies = {
-        (asked, prior): _Tally()
-        for asked in ("with_metrics", "without_metrics")
-        for prior in ("uniform", "fonts")
-    }
-    found: list[NDArray[np.bool_]] = []
+    tallies = {(asked, prior): _Tally() for asked in _ASKED for prior in ("uniform", "fonts")}
+    found: dict[str, list[NDArray[np.bool_]]] = {asked: [] for asked in _ASKED}
     sure_of_known: list[Floats] = []
     for rows, rasters in examined.rasters(table, settings):
-        for asked in ("with_metrics", "without_metrics"):
+        for asked in _ASKED:
             metrics = table.metrics[rows]
             logits, embeddings = predict(
                 rasters, metrics if asked == "with_metrics" else np.full_like(metrics, np.nan)
@@ -137,13 +134,10 @@ def evaluate(
             tallies[asked, "fonts"].add(logits + log_prior, truth[rows], alike)
             if asked == "with_metrics":
                 sure_of_known.append(surest(logits, alike))
-                if neighbours is not None:
-                    wanted = (labels[place] for place in truth[rows])
-                    found.append(
-                        np.array(
-                            [label in ten for label, ten in zip(wanted, neighbours(embeddings), strict=True)]
-                        )
-                    )
+            if neighbours is not None:
+                wanted = (labels[place] for place in truth[rows])
+                near = zip(wanted, neighbours(embeddings), strict=True)
+                found[asked].append(np.array([label in ten for label, ten in near]))
         progress(rows.stop)
 
     figures: dict[str, Any] = {
@@ -169,8 +163,10 @@ def evaluate(
         for name, part in parts.items()
         if part.any()
     }
-    if found:
-        figures["retrieval_top10"] = float(np.concatenate(found).mean())
+    if neighbours is not None:
+        retrieved = {asked: float(np.concatenate(hits).mean()) for asked, hits in found.items()}
+        figures["retrieval_top10"] = retrieved["with_metrics"]
+        figures["retrieval_top10_without_metrics"] = retrieved["without_metrics"]
     if len(examined.unknown):
         sure_of_unknown = [
             surest(predict(rasters, examined.unknown.metrics[rows])[0], alike)
