@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from export.to_onnx import to_onnx
 from glyphs.dataset.store import Dataset
+from glyphs.equivalence import certainty
 from glyphs.errors import ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, replacing, seal
 from recognition.recogniser import Recogniser
 from training.checkpoint import Trained
-from training.evaluation import Examined, Floats, alike_matrix, surest
+from training.evaluation import Examined, Floats
 from training.models import EMBEDDING
 
 PARITY_GLYPHS = 1000
@@ -57,7 +57,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         BadDataset: the dataset has no validation glyph of the model's labels.
     """
     config = trained.config
-    settings = RasterSettings(config.size, config.box)
+    settings = config.raster
     vocabulary = trained.vocabulary
     with Dataset.open(dataset) as opened:
         examined = Examined.of(opened, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
@@ -84,8 +84,8 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         seal(work, manifest)
         parity, logits = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
         parity.check()
-        alike = alike_matrix(vocabulary.labels, trained.equivalence)
-        threshold = float(np.quantile(surest(logits, alike), 1 - KNOWN_ACCEPTED))
+        alike = trained.equivalence.places(vocabulary.labels)
+        threshold = float(np.quantile(certainty(logits, alike), 1 - KNOWN_ACCEPTED))
         seal(work, replace(manifest, known_threshold=threshold))
     return parity
 
@@ -98,7 +98,7 @@ def _compare(
     metrics[::3] = np.nan
     torch_logits, onnx_logits = [], []
     for rows, rasters in examined.rasters(examined.table, settings):
-        torch_logits.append(_torch_logits(trained, rasters, metrics[rows]))
+        torch_logits.append(trained.predict(rasters, metrics[rows])[0])
         onnx_logits.append(exported.answer(rasters, metrics[rows]).logits)
     ours, theirs = np.concatenate(torch_logits), np.concatenate(onnx_logits)
     parity = Parity(
@@ -107,10 +107,3 @@ def _compare(
         int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum()),
     )
     return parity, theirs
-
-
-@torch.inference_mode()
-def _torch_logits(trained: Trained, rasters: NDArray[np.uint8], metrics: Floats) -> Floats:
-    answers = trained.model(torch.from_numpy(rasters[:, None]), torch.from_numpy(metrics))
-    logits: Floats = answers["logits"].float().numpy()
-    return logits

@@ -45,26 +45,26 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
 ) -> None:
     """Measure a model on families it never saw: strict, up to equivalence, and the ceiling."""
+    from dataclasses import replace
+
     from glyphs.dataset.store import Dataset
     from glyphs.errors import BadInput
     from glyphs.splits import Split
+    from recognition.bundle import Bundle, seal
     from training.evaluation import Examined
     from training.evaluation import evaluate as measure
 
     if split not in (Split.VALIDATION, Split.TEST):
         raise BadInput(f"There are no unseen families in split {split!r}.", "Choose validation or test.")
+    # Loaded before the work: figures that cannot be recorded should not be waited for.
+    manifest = Bundle.load(target).manifest if record else None
     asked = _predictor(target)
     with Dataset.open(dataset) as opened:
         examined = Examined.of(opened, Split(split), asked["labels"], limit=limit)
     with show.bar("Asking", len(examined.table)) as advance:
         figures = measure(examined, progress=advance, **asked)
     figures = {"split": split} | figures
-    if record:
-        from dataclasses import replace
-
-        from recognition.bundle import Bundle, seal
-
-        manifest = Bundle.load(target).manifest
+    if manifest is not None:
         seal(target, replace(manifest, quality=figures))
     if json:
         show.as_json(figures)
@@ -119,8 +119,6 @@ def export(
 
 
 def _configured(preset: str, overrides: list[str]) -> TrainConfig:
-    import json as _json
-
     from glyphs.errors import BadInput
     from training.config import PRESETS, TrainConfig
 
@@ -130,18 +128,18 @@ def _configured(preset: str, overrides: list[str]) -> TrainConfig:
     for override in overrides:
         key, separator, text = override.partition("=")
         *path, field = key.split(".")
-        place = values
+        place: Any = values
         for part in path:
-            place = place.get(part, {})
-        if not separator or field not in place:
+            place = place.get(part) if isinstance(place, dict) else None
+        old = place.get(field) if isinstance(place, dict) else None
+        if not separator or not isinstance(old, int | float | str):
             raise BadInput(
                 f"{override!r} sets no field of a run.", "Write field=value, such as samples=100000."
             )
         try:
-            value = _json.loads(text.replace("_", "")) if not isinstance(place[field], str) else text
+            place[field] = type(old)(text)
         except ValueError:
             raise BadInput(f"{text!r} is no value for {key}.") from None
-        place[field] = type(place[field])(value)
     return TrainConfig.from_dict(values)
 
 
@@ -169,24 +167,15 @@ def _predictor(target: Path) -> dict[str, Any]:
             "neighbours": _neighbours(ReferenceIndex.load(target)) if bundle.has(FILE) else None,
         }
 
-    import torch
-
-    from glyphs.raster import RasterSettings
     from training.checkpoint import load_checkpoint
 
     trained = load_checkpoint(target)
-
-    @torch.inference_mode()
-    def torch_predict(rasters: Any, metrics: Any) -> tuple[Any, Any]:
-        answers = trained.model(torch.from_numpy(rasters[:, None]), torch.from_numpy(metrics))
-        return answers["logits"].numpy(), answers["embedding"].numpy()
-
     return {
-        "predict": torch_predict,
+        "predict": trained.predict,
         "labels": trained.vocabulary.labels,
         "families": trained.vocabulary.families,
         "equivalence": trained.equivalence,
-        "settings": RasterSettings(trained.config.size, trained.config.box),
+        "settings": trained.config.raster,
     }
 
 

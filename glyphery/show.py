@@ -43,9 +43,7 @@ def bar(title: str, total: int | None = None) -> Iterator[Advance]:
         task = progress.add_task("", total=total)
 
         def advance(done: int, total: int | None = None, note: str = "") -> None:
-            progress.update(
-                task, completed=done, total=total, description=note
-            ) if total else progress.update(task, completed=done, description=note)
+            progress.update(task, completed=done, total=total, description=note)  # None: as it was
 
         yield advance
 
@@ -60,17 +58,14 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> 
         numeric = bool(cells) and all(isinstance(row[place], int | float) for row in cells)
         drawn.add_column(column, justify="right" if numeric else "left")
     for row in cells:
-        drawn.add_row(
-            *(
-                f"{cell:,}"
-                if isinstance(cell, int)
-                else f"{cell:.4f}"
-                if isinstance(cell, float)
-                else str(cell)
-                for cell in row
-            )
-        )
+        drawn.add_row(*map(_cell, row))
     console().print(drawn)
+
+
+def _cell(value: Any) -> str:
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
+    )
 
 
 def as_json(value: Any) -> None:

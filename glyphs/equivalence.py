@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label, fold
@@ -66,6 +67,11 @@ class Equivalence:
         known = set(labels)
         return Equivalence(pair for pair in self.evidence if pair.first in known and pair.second in known)
 
+    def places(self, labels: Sequence[Label]) -> list[list[int]]:
+        """For each of `labels`, the places in `labels` of those that look the same, itself not among them."""
+        place = {label: i for i, label in enumerate(labels)}
+        return [[place[other] for other in self.equivalents(label) if other in place] for label in labels]
+
     def to_json(self) -> str:
         rows = [
             asdict(pair) | {"first": str(pair.first), "second": str(pair.second)} for pair in self.evidence
@@ -89,6 +95,18 @@ class Equivalence:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadInput(f"Not an equivalence table: {error!r}.") from None
+
+
+def certainty(logits: NDArray[np.float32], alike: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """(N, L) -> (N,) with nothing assumed: the best label's probability and its look-alikes'.
+
+    An A that is as much an Alpha is a known glyph all the same. `alike` is `Equivalence.places`.
+    """
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    best = shares.argmax(axis=1)
+    others = np.array([shares[row, alike[place]].sum() for row, place in enumerate(best)], np.float32)
+    out: NDArray[np.float32] = (1 + others) / shares.sum(axis=1)
+    return out
 
 
 def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:

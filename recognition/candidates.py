@@ -14,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from glyphs.equivalence import certainty
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from recognition.bundle import Bundle
@@ -84,10 +85,7 @@ class Candidates:
                 f"None of the {len(bundle.labels)} labels of {bundle.manifest.name} is possible here.",
                 "Allow more scripts, characters or labels.",
             )
-        places = {label: place for place, label in enumerate(bundle.labels)}
-        self._alike = [
-            [places[other] for other in bundle.equivalence.equivalents(label)] for label in bundle.labels
-        ]
+        self._alike = bundle.equivalence.places(bundle.labels)
         # A label of no family counts like one of a single family: it must not become impossible.
         weights = np.maximum(np.array(bundle.families, np.float32)[self._places], 1)
         self._log_prior = np.log(weights) if prior is Prior.FONTS else np.zeros_like(weights)
@@ -101,7 +99,7 @@ class Candidates:
 
     def recognise(self, logits: NDArray[np.float32], k: int) -> list[Recognition]:
         """The k best labels of each row of (N, L) logits; fewer where fewer are possible."""
-        surest = self._surest(logits)
+        sure = certainty(logits, self._alike)
         probabilities = self.probabilities(logits)
         k = min(k, len(self._places))
         best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
@@ -110,21 +108,8 @@ class Candidates:
         for row, columns in enumerate(best):
             order = columns[np.argsort(-probabilities[row, columns], kind="stable")]
             predictions = tuple(self._prediction(int(c), float(probabilities[row, c])) for c in order)
-            found.append(Recognition(bool(surest[row] >= threshold), predictions))
+            found.append(Recognition(bool(sure[row] >= threshold), predictions))
         return found
-
-    def _surest(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, L) -> (N,) with nothing assumed: the best label's probability and its look-alikes'.
-
-        An A that is as much an Alpha is a known glyph all the same.
-        """
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        best = shares.argmax(axis=1)
-        alike = np.array(
-            [shares[row, self._alike[place]].sum() for row, place in enumerate(best)], np.float32
-        )
-        out: NDArray[np.float32] = (1 + alike) / shares.sum(axis=1)
-        return out
 
     def _prediction(self, column: int, probability: float) -> Prediction:
         label = self._bundle.labels[self._places[column]]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadCheckpoint, BadInput
@@ -27,6 +29,14 @@ class Trained:
     equivalence: Equivalence
     dataset: str  # content digest of the dataset it was trained on
     samples: int
+
+    @torch.inference_mode()
+    def predict(
+        self, rasters: NDArray[np.uint8], metrics: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(N, S, S) rasters, (N, 4) metrics -> (N, L) logits, (N, E) unit embeddings."""
+        answers = self.model(torch.from_numpy(rasters[:, None]), torch.from_numpy(metrics))
+        return answers["logits"].float().numpy(), answers["embedding"].float().numpy()
 
 
 def load_checkpoint(path: Path) -> Trained:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from glyphs.errors import BadInput
+from glyphs.raster import RasterSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,10 @@ class TrainConfig:
             )
         if self.samples < self.batch or self.epoch_samples < self.batch:
             raise BadInput("samples and epoch_samples must be at least one batch.")
+
+    @property
+    def raster(self) -> RasterSettings:
+        return RasterSettings(self.size, self.box)
 
     @property
     def steps_per_epoch(self) -> int:

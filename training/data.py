@@ -67,7 +67,7 @@ class Vocabulary:
         if len(chosen) < 2:
             raise BadDataset(
                 f"Fewer than two labels occur in {min_families} training families.",
-                "Add fonts, or lower --min-families.",
+                "Add fonts, or lower min_families.",
             )
         return cls(tuple(label for label, _ in chosen), tuple(n for _, n in chosen))
 
@@ -84,7 +84,7 @@ class _Samples(TorchDataset[dict[str, Tensor]]):
         weights: NDArray[np.float64],
     ) -> None:
         self._shapes, self._config = shapes, config
-        self._settings = RasterSettings(config.size, config.box)
+        self._settings = config.raster
         self._cumulative = np.cumsum(weights) / weights.sum()
         # Rows by label, then by family: a label's families are drawn evenly, then a glyph within.
         order = np.lexsort((table.family, places))
@@ -179,7 +179,7 @@ class GlyphData(L.LightningDataModule):
     def __init__(self, path: Path, config: TrainConfig) -> None:
         super().__init__()
         self._config = config
-        settings = RasterSettings(config.size, config.box)
+        settings = config.raster
         with Dataset.open(path) as dataset:
             self.digest = dataset.digest
             training = dataset.table(Split.TRAIN)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glyphs.dataset.shapes import Shapes
 from glyphs.dataset.store import Dataset, GlyphTable
-from glyphs.equivalence import Equivalence
+from glyphs.equivalence import Equivalence, certainty
 from glyphs.errors import BadDataset
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
@@ -91,7 +91,7 @@ class _Tally:
         best = logits.argmax(axis=1)
         self.ranks.append((logits > logits[rows, truth][:, None]).sum(axis=1))
         self.equivalent.append((best == truth) | alike[truth, best])
-        self.confidence.append(surest(logits))
+        self.confidence.append(confidence(logits))
 
     def figures(self, truth: NDArray[np.int64]) -> dict[str, float]:
         ranks, equivalent = np.concatenate(self.ranks), np.concatenate(self.equivalent)
@@ -120,7 +120,7 @@ def evaluate(
     """
     table, truth = examined.table, examined.truth
     log_prior = np.log(np.array(families, np.float32))
-    alike = alike_matrix(labels, equivalence)
+    alike, alike_places = alike_matrix(labels, equivalence), equivalence.places(labels)
     tallies = {(asked, prior): _Tally() for asked in _ASKED for prior in ("uniform", "fonts")}
     found: dict[str, list[NDArray[np.bool_]]] = {asked: [] for asked in _ASKED}
     sure_of_known: list[Floats] = []
@@ -133,7 +133,7 @@ def evaluate(
             tallies[asked, "uniform"].add(logits, truth[rows], alike)
             tallies[asked, "fonts"].add(logits + log_prior, truth[rows], alike)
             if asked == "with_metrics":
-                sure_of_known.append(surest(logits, alike))
+                sure_of_known.append(certainty(logits, alike_places))
             if neighbours is not None:
                 wanted = (labels[place] for place in truth[rows])
                 near = zip(wanted, neighbours(embeddings), strict=True)
@@ -169,7 +169,7 @@ def evaluate(
         figures["retrieval_top10_without_metrics"] = retrieved["without_metrics"]
     if len(examined.unknown):
         sure_of_unknown = [
-            surest(predict(rasters, examined.unknown.metrics[rows])[0], alike)
+            certainty(predict(rasters, examined.unknown.metrics[rows])[0], alike_places)
             for rows, rasters in examined.rasters(examined.unknown, settings)
         ]
         figures["known_auroc"] = auroc(np.concatenate(sure_of_known), np.concatenate(sure_of_unknown))
@@ -178,22 +178,15 @@ def evaluate(
 
 def alike_matrix(labels: tuple[Label, ...], equivalence: Equivalence) -> NDArray[np.bool_]:
     """(L, L): which labels look the same; a label is not listed with itself."""
-    place = {label: i for i, label in enumerate(labels)}
     alike = np.zeros((len(labels), len(labels)), bool)
-    for label, i in place.items():
-        for other in equivalence.equivalents(label):
-            if other in place:
-                alike[i, place[other]] = True
+    for place, others in enumerate(equivalence.places(labels)):
+        alike[place, others] = True
     return alike
 
 
-def surest(logits: Floats, alike: NDArray[np.bool_] | None = None) -> Floats:
-    """(N, L) -> (N,) probability of each row's best label, with its look-alikes' where `alike` is given."""
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    best: NDArray[Any] = np.ones(len(logits), np.float32)
-    if alike is not None:
-        best = best + (shares * alike[shares.argmax(axis=1)]).sum(axis=1)
-    out: Floats = best / shares.sum(axis=1)
+def confidence(logits: Floats) -> Floats:
+    """(N, L) -> (N,) probability of each row's best label."""
+    out: Floats = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
     return out
 
 

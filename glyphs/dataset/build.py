@@ -89,7 +89,7 @@ def build(
             dataset.set_meta("complete", None)
         known = dataset.known_files()
         shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
-        glyphs = dataset.summary()["glyphs"]
+        glyphs = dataset.count("glyphs")
         workers = workers or len(os.sched_getaffinity(0))
         context = multiprocessing.get_context("forkserver")
         with context.Pool(workers, _set_job, (known.copy(), skipped_scripts)) as pool:

@@ -351,6 +351,10 @@ class Dataset:
             total.update(repr(row).encode())
         return total.hexdigest()
 
+    def count(self, rows: str) -> int:
+        """How many rows a table has, or meet a condition: `count("labels WHERE form != ''")`."""
+        return int(self._db.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])
+
     def summary(self) -> dict[str, Any]:
         """Counts, over all and by script and by character class (glyphs, labels, families)."""
 
@@ -361,18 +365,15 @@ class Dataset:
             names = (column, "glyphs", "labels", "families")
             return [dict(zip(names, row, strict=True)) for row in self._db.execute(query)]
 
-        def count(query: str) -> int:
-            return int(self._db.execute(query).fetchone()[0])
-
         return {
-            "glyphs": count("SELECT count(*) FROM glyphs"),
-            "shapes": count("SELECT count(*) FROM shapes"),
-            "labels": count("SELECT count(*) FROM labels"),
-            "positional": count("SELECT count(*) FROM labels WHERE script = 'Arab' AND form != ''"),
-            "fonts": count("SELECT count(*) FROM fonts"),
-            "families": count("SELECT count(*) FROM families"),
-            "excluded": count("SELECT count(*) FROM families WHERE excluded IS NOT NULL"),
-            "rejected": count("SELECT count(*) FROM rejects"),
+            "glyphs": self.count("glyphs"),
+            "shapes": self.count("shapes"),
+            "labels": self.count("labels"),
+            "positional": self.count("labels WHERE script = 'Arab' AND form != ''"),
+            "fonts": self.count("fonts"),
+            "families": self.count("families"),
+            "excluded": self.count("families WHERE excluded IS NOT NULL"),
+            "rejected": self.count("rejects"),
             "splits": dict(
                 self._db.execute(
                     """SELECT split, count(*) FROM families WHERE excluded IS NULL

@@ -18,7 +18,7 @@ from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
 from service.schemas import SimilarResponse
 
-_ANY_MODEL = Context()
+_NOTHING_KNOWN = Context()
 # An hour, because a new bundle numbers its references anew; after that the ETag saves the transfer.
 _CACHE = "public, max-age=3600"
 
@@ -44,7 +44,7 @@ async def similar(
     def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
         wanted = only
         if exclude_same:
-            [recognition] = model.candidates(_ANY_MODEL).recognise(answers.logits, 1)
+            [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers.logits, 1)
             wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
         [neighbours] = model.index.search(answers.embeddings, k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours)}
