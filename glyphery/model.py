@@ -137,10 +137,18 @@ def _configured(preset: str, overrides: list[str]) -> TrainConfig:
                 f"{override!r} sets no field of a run.", "Write field=value, such as samples=100000."
             )
         try:
-            place[field] = type(old)(text)
+            place[field] = text if isinstance(old, str) else _number(text, whole=isinstance(old, int))
         except ValueError:
             raise BadInput(f"{text!r} is no value for {key}.") from None
     return TrainConfig.from_dict(values)
+
+
+def _number(text: str, *, whole: bool) -> float:
+    """A number as people write it: 2_000_000, 2e6. Raises ValueError."""
+    value = float(text.replace("_", ""))
+    if whole and not value.is_integer():
+        raise ValueError(text)
+    return int(value) if whole else value
 
 
 def _predictor(target: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from training.config import TrainConfig
 from training.data import GlyphData
@@ -58,10 +59,8 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
     Raises:
         BadInput: the folder holds a run of another configuration or dataset.
     """
-    L.seed_everything(config.seed, verbose=False)
-    torch.set_float32_matmul_precision("high")
-    data = GlyphData(dataset, config)
-    saved, this = run / "run.json", {"dataset": data.digest, "config": config.to_dict()}
+    with Dataset.open(dataset) as opened:
+        saved, this = run / "run.json", {"dataset": opened.digest, "config": config.to_dict()}
     if saved.exists() and json.loads(saved.read_text()) != this:
         raise BadInput(
             f"{run} holds a run of another configuration or dataset.",
@@ -69,6 +68,9 @@ def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = Tru
         )
     run.mkdir(parents=True, exist_ok=True)
     saved.write_text(json.dumps(this, indent=1))
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    data = GlyphData(dataset, config)
     module = GlyphModule(config, data)
     module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from glyphs.dataset.build import Progress, finish
 from glyphs.dataset.store import RASTER, Dataset, FontRecord, GlyphRecord
-from glyphs.errors import BadDataset, BadLabel, BadPicture
+from glyphs.errors import BadDataset, BadLabel, BadPicture, GlypheryError
 from glyphs.labels import Form, Label, fold
 from glyphs.picture import read_picture
 
@@ -69,15 +69,18 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
     rejected: list[tuple[str, str, str]] = []
     for done, file in enumerate(files, 1):
         reason = None
-        data = file.read_bytes()
+        data = b""
         try:
+            data = file.read_bytes()
             family, text = _family_and_label(file, longest_first)
+            if labels[text] in families.get(family, {}):
+                raise BadLabel(f"The family {family} has a raster of {text} already.")
             raster = read_picture(data)
             packed = io.BytesIO()
             Image.fromarray(raster).save(packed, "PNG")
             families[family][labels[text]] = GlyphRecord(labels[text], RASTER, packed.getvalue(), _UNKNOWN)
-        except (BadLabel, BadPicture) as error:
-            reason = error.message
+        except (BadLabel, BadPicture, OSError) as error:
+            reason = error.message if isinstance(error, GlypheryError) else f"It cannot be read: {error}."
             rejected.append((str(file), sha256(data).hexdigest(), reason))
         yield Progress(done, len(files), sum(map(len, families.values())), file.name, reason)
     if not families:

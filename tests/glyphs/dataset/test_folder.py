@@ -68,6 +68,15 @@ def test_a_mistake_in_chars_csv_is_named_with_its_line(tmp_path: Path, rows: str
         read_chars(_chars(tmp_path, rows))
 
 
+def test_a_second_raster_of_one_family_and_label_is_named_and_not_lost_in_silence(tmp_path: Path) -> None:
+    rasters = tmp_path / "rasters"
+    _draw(rasters / "Lato_65.png", width=4)
+    _draw(rasters / "more" / "Lato_65.png", width=12)
+    steps = list(import_rasters(rasters, _chars(tmp_path), tmp_path / "glyphs.db"))
+    assert [step.reason is None for step in steps] == [True, False]
+    assert steps[-1].glyphs == 1
+
+
 def test_nothing_is_written_where_nothing_can_be_used(tmp_path: Path) -> None:
     rasters = tmp_path / "rasters"
     _draw(rasters / "unlabelled.png")
