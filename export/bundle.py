@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 from export.to_onnx import to_onnx
-from glyphs.dataset.store import Dataset
 from glyphs.equivalence import certainty
-from glyphs.errors import ParityError
+from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, replacing, seal
 from recognition.recogniser import Recogniser
 from training.checkpoint import Trained
+from training.data import open_source
 from training.evaluation import Examined, Floats
 from training.models import EMBEDDING
 
@@ -59,12 +59,16 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
     config = trained.config
     settings = config.raster
     vocabulary = trained.vocabulary
-    with Dataset.open(dataset) as opened:
-        examined = Examined.of(opened, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
+    if config.channels != 1:
+        raise BadInput("Bundles see one grey channel; this model was trained on colour.", "Train it with channels=1.")
+    with open_source(dataset) as source:
+        examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
     with replacing(out) as work:
         to_onnx(trained.model, work / MODEL, size=config.size)
+        names = vocabulary.names
         rows = [
-            [str(label), count] for label, count in zip(vocabulary.labels, vocabulary.families, strict=True)
+            [str(label), count, *([names[label]] if label in names else [])]
+            for label, count in zip(vocabulary.labels, vocabulary.families, strict=True)
         ]
         (work / LABELS).write_text(json.dumps({"labels": rows}), encoding="utf-8")
         (work / EQUIVALENCE).write_text(trained.equivalence.to_json(), encoding="utf-8")

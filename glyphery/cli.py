@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, model, recognise, serving
+from glyphery import data, evaluating, model, recognise, serving
 from glyphs.errors import GlypheryError
 
 _OF_TRAINING = {"lightning", "onnx", "onnxscript", "torch"}
@@ -38,7 +38,7 @@ class _Verbs(TyperGroup):
             ctx.exit(1)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return ["dataset", "train", "evaluate", "export", "index", "classify", "similar", "serve"]
+        return ["dataset", "train", "evaluate", "compare", "export", "index", "classify", "similar", "serve"]
 
 
 app = typer.Typer(
@@ -69,7 +69,8 @@ def _root(
 
 app.add_typer(data.app, name="dataset")
 app.command()(model.train)
-app.command()(model.evaluate)
+app.command()(evaluating.evaluate)
+app.command()(evaluating.compare)
 app.command()(model.export)
 app.command()(recognise.index)
 app.command()(recognise.classify)

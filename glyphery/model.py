@@ -1,103 +1,87 @@
-"""`glyphery train`, `evaluate`, `export`: a dataset becomes a bundle."""
+"""`glyphery train`, `export`: glyphs become a model, a model a bundle."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glyphery import show
 
 if TYPE_CHECKING:
-    from index.search import ReferenceIndex
     from training.config import TrainConfig
+    from training.teacher import Teacher
 
-Data = Annotated[Path, typer.Option(help="A finished dataset.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="A dataset (glyphs.db), EMNIST's files (emnist/byclass), a folder of images by class,"
+        " or index_<name>.json lists."
+    ),
+]
 
 
 def train(
     dataset: Data = Path("glyphs.db"),
-    out: Annotated[Path, typer.Option(help="Run folder; an interrupted run in it is resumed.")] = Path(
-        "runs/levit_128s"
-    ),
-    preset: Annotated[str, typer.Option(help="Named configuration: default or tiny.")] = "default",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder, runs/MODEL by default; an interrupted run in it is resumed."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Named configuration; --presets lists them.")] = "default",
+    model: Annotated[str, typer.Option(help="Model; `glyphery models` lists them.")] = "",
     override: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a field: samples=100000, augmentation.degrade=0.3. Repeatable."),
+        typer.Option("--set", help="Change a field: samples=1e5, losses.smoothing=0.1. Repeatable."),
     ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use at most so many training glyphs.")] = None,
+    min_label_count: Annotated[
+        int | None, typer.Option(help="Leave out labels with fewer training glyphs.")
+    ] = None,
+    drop_singletons: Annotated[
+        bool, typer.Option("--drop-singletons", help="Leave out labels with one training glyph.")
+    ] = False,
+    find_rate: Annotated[
+        Path | None,
+        typer.Option("--find-rate", help="Train nothing: search a learning rate and draw its plot here (PNG)."),
+    ] = None,
+    list_presets: Annotated[
+        bool, typer.Option("--presets", help="List the presets with their arithmetic.")
+    ] = False,
+    print_config: Annotated[
+        bool, typer.Option("--show", help="Print the resolved configuration as JSON and stop.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Train a model on the training families of a dataset."""
+    """Train a model. The run folder keeps its configuration, figures and checkpoints."""
+    if list_presets:
+        _list_presets(json)
+        return
+    flags = {
+        "model": model or None,
+        "limit": limit,
+        "min_count": 2 if drop_singletons and not min_label_count else min_label_count,
+    }
+    config = _configured(preset, override or [], {k: str(v) for k, v in flags.items() if v is not None})
+    if print_config:
+        show.as_json(config.to_dict())
+        return
+
+    from training.fit import find_learning_rate
     from training.fit import train as run
 
-    best = run(dataset, out, _configured(preset, override or []))
-    print(best)
-
-
-def evaluate(
-    target: Annotated[Path, typer.Argument(help="A bundle, a run folder or a checkpoint.")],
-    dataset: Data = Path("glyphs.db"),
-    split: Annotated[
-        str, typer.Option(help="validation or test. Choose on validation; look at test once.")
-    ] = "validation",
-    limit: Annotated[int, typer.Option(help="Glyphs asked, drawn at random; 0: all.")] = 20_000,
-    record: Annotated[bool, typer.Option(help="Write the figures into the bundle's manifest.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print every figure as JSON.")] = False,
-) -> None:
-    """Measure a model on families it never saw: strict, up to equivalence, and the ceiling."""
-    from dataclasses import replace
-
-    from glyphs.dataset.store import Dataset
-    from glyphs.errors import BadInput
-    from glyphs.splits import Split
-    from recognition.bundle import Bundle, seal
-    from training.evaluation import Examined
-    from training.evaluation import evaluate as measure
-
-    if split not in (Split.VALIDATION, Split.TEST):
-        raise BadInput(f"There are no unseen families in split {split!r}.", "Choose validation or test.")
-    # Loaded before the work: figures that cannot be recorded should not be waited for.
-    manifest = Bundle.load(target).manifest if record else None
-    asked = _predictor(target)
-    with Dataset.open(dataset) as opened:
-        examined = Examined.of(opened, Split(split), asked["labels"], limit=limit)
-    with show.bar("Asking", len(examined.table)) as advance:
-        figures = measure(examined, progress=advance, **asked)
-    figures = {"split": split} | figures
-    if manifest is not None:
-        seal(target, replace(manifest, quality=figures))
-    if json:
-        show.as_json(figures)
+    if find_rate is not None:
+        rate = find_learning_rate(dataset, config, find_rate)
+        if json:
+            show.as_json({"learning_rate": rate, "plot": str(find_rate)})
+        else:
+            print(f"Suggested: --set learning_rate={rate:.1e}. Plot: {find_rate}")
         return
-    rows = [
-        (asked_with.replace("_", " "), prior, *(f"{100 * of[prior][name]:.1f}" for name in _FIGURES))
-        for asked_with in ("with_metrics", "without_metrics")
-        for of in [figures[asked_with]]
-        for prior in ("uniform", "fonts")
-    ]
-    show.table(
-        f"{figures['glyphs']:,} glyphs of {figures['families']} unseen families,"
-        f" {figures['labels']:,} labels; per cent",
-        ("metrics", "prior", *_FIGURES), rows,
-    )  # fmt: skip
-    ceiling = figures["ceiling"]
-    print(
-        f"Ceiling of strict top-1: {ceiling['with_metrics']:.1%} with metrics,"
-        f" {ceiling['without_metrics']:.1%} without."
-    )
-    if "retrieval_top10" in figures:
-        print(
-            f"Same label among the ten nearest references: {figures['retrieval_top10']:.1%} with metrics,"
-            f" {figures['retrieval_top10_without_metrics']:.1%} without."
-        )
-    show.table(
-        "By script (with metrics, fonts prior)", ("script", "glyphs", "top1", "equivalent"),
-        ((name, of["glyphs"], of["top1"], of["equivalent"])
-         for name, of in sorted(figures["by_script"].items(), key=lambda item: -item[1]["glyphs"])[:20]),
-    )  # fmt: skip
-
-
-_FIGURES = ("top1", "top5", "top10", "equivalent", "macro_top1", "macro_equivalent", "ece")
+    best = run(dataset, out or Path("runs") / config.model, config, teacher=_teacher(config))
+    if json:
+        show.as_json({"checkpoint": str(best)})
+    else:
+        print(best)
 
 
 def export(
@@ -118,74 +102,43 @@ def export(
     )
 
 
-def _configured(preset: str, overrides: list[str]) -> TrainConfig:
+def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> TrainConfig:
     from glyphs.errors import BadInput
-    from training.config import PRESETS, TrainConfig
+    from training.presets import PRESETS
 
     if preset not in PRESETS:
         raise BadInput(f"There is no preset {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
-    values: dict[str, Any] = PRESETS[preset].to_dict()
     for override in overrides:
-        key, separator, text = override.partition("=")
-        *path, field = key.split(".")
-        place: Any = values
-        for part in path:
-            place = place.get(part) if isinstance(place, dict) else None
-        old = place.get(field) if isinstance(place, dict) else None
-        if not separator or not isinstance(old, int | float | str):
+        if "=" not in override:
             raise BadInput(
                 f"{override!r} sets no field of a run.", "Write field=value, such as samples=100000."
             )
-        try:
-            place[field] = text if isinstance(old, str) else _number(text, whole=isinstance(old, int))
-        except ValueError:
-            raise BadInput(f"{text!r} is no value for {key}.") from None
-    return TrainConfig.from_dict(values)
+    changes = dict(override.split("=", 1) for override in overrides)
+    return PRESETS[preset].config.changed(flags | changes)
 
 
-def _number(text: str, *, whole: bool) -> float:
-    """A number as people write it: 2_000_000, 2e6. Raises ValueError."""
-    value = float(text.replace("_", ""))
-    if whole and not value.is_integer():
-        raise ValueError(text)
-    return int(value) if whole else value
+def _teacher(config: TrainConfig) -> Teacher | None:
+    if not config.distillation.teacher:
+        return None
+    from glyphery.evaluating import predictor
+    from training.teacher import Teacher
+
+    subject = predictor(Path(config.distillation.teacher))
+    return Teacher(
+        lambda rasters, metrics: subject.predict(rasters, metrics)[0], subject.labels, subject.settings
+    )
 
 
-def _predictor(target: Path) -> dict[str, Any]:
-    """What `training.evaluation.evaluate` asks: a bundle through ONNX Runtime, or a checkpoint."""
-    from recognition.bundle import MANIFEST, Bundle
+def _list_presets(json: bool) -> None:
+    from training.presets import PRESETS
 
-    if (target / MANIFEST).exists():
-        from index.search import FILE, ReferenceIndex
-        from recognition.recogniser import Recogniser
-
-        bundle = Bundle.load(target)
-        recogniser = Recogniser(bundle, threads=0)
-
-        def predict(rasters: Any, metrics: Any) -> tuple[Any, Any]:
-            answers = recogniser.answer(rasters, metrics)
-            return answers.logits, answers.embeddings
-
-        return {
-            "predict": predict,
-            "labels": bundle.labels,
-            "families": bundle.families,
-            "equivalence": bundle.equivalence,
-            "settings": bundle.manifest.raster,
-            "neighbours": _neighbours(ReferenceIndex.load(target)) if bundle.has(FILE) else None,
-        }
-
-    from training.checkpoint import load_checkpoint
-
-    trained = load_checkpoint(target)
-    return {
-        "predict": trained.predict,
-        "labels": trained.vocabulary.labels,
-        "families": trained.vocabulary.families,
-        "equivalence": trained.equivalence,
-        "settings": trained.config.raster,
-    }
-
-
-def _neighbours(index: ReferenceIndex) -> Any:
-    return lambda embeddings: [[n.reference.label for n in row] for row in index.search(embeddings, 10)]
+    rows = [
+        {"name": name, "about": of.about, "model": of.config.model, "samples": of.samples, "steps": of.steps,
+         "hours on two cores": round(of.hours, 2), "hours on a GPU": round(of.gpu_hours, 3),
+         "expect": of.expect}
+        for name, of in PRESETS.items()
+    ]  # fmt: skip
+    if json:
+        show.as_json(rows)
+    else:
+        show.table("Presets", rows[0], (row.values() for row in rows))

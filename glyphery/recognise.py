@@ -72,7 +72,7 @@ def classify(
             continue
         doubt = "" if recognition.known else " (like nothing that was learned)"
         rows = [
-            (p.label.character.text, str(p.label), f"{p.probability:.1%}", p.label.character.name,
+            (p.label.character.text, str(p.label), f"{p.probability:.1%}", p.name,
              " ".join(label.character.text for label in p.equivalents))
             for p in recognition.predictions
         ]  # fmt: skip
@@ -100,7 +100,7 @@ def similar(
         embedding = answers.embeddings
         if others:
             label = Candidates(recogniser.bundle).recognise(answers.logits, 1)[0].predictions[0].label
-        references = ReferenceIndex.load(recogniser.bundle.path)
+        chosen = recogniser.bundle
     else:
         try:
             label = Label.parse(asked)
@@ -108,19 +108,20 @@ def similar(
             raise BadLabel(f"{asked!r} is neither a file nor a label.", error.remedy) from None
         from recognition.bundle import Bundle
 
-        references = ReferenceIndex.load(Bundle.load(_path(bundle)).path)
-        found = references.embedding_of(label)
+        chosen = Bundle.load(_path(bundle))
+        found = ReferenceIndex.load(chosen.path).embedding_of(label)
         if found is None:
             raise BadLabel(f"The index has no reference of {label}.")
         embedding = found
+    references = ReferenceIndex.load(chosen.path)
     only = Filter(scripts=frozenset(_list(scripts)), without=frozenset({label} if others and label else ()))
     neighbours = references.search(embedding, k, only)[0]
     if json:
-        show.as_json({"neighbours": described(neighbours)})
+        show.as_json({"neighbours": described(neighbours, chosen.names)})
         return
     rows = [
         (n.reference.label.character.text, str(n.reference.label), f"{n.similarity:.3f}", n.reference.family,
-         n.reference.style, n.reference.label.character.name)
+         n.reference.style, chosen.names.get(n.reference.label, n.reference.label.character.name))
         for n in neighbours
     ]  # fmt: skip
     show.table(asked, ("", "label", "similarity", "family", "style", "name"), rows)

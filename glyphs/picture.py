@@ -28,7 +28,7 @@ from glyphs.raster import Raster, RasterSettings, fit
 
 __all__ = [
     "FORMATS", "BlankPicture", "BrokenPicture", "PictureLimits", "PictureTooLarge", "UnsupportedPicture",
-    "read_ink", "read_picture",
+    "read_colours", "read_ink", "read_picture",
 ]  # fmt: skip
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -84,6 +84,18 @@ def read_ink(data: bytes, limits: PictureLimits = PictureLimits()) -> NDArray[np
         BadPicture: in one of the kinds above; never anything else.
     """
     return find_ink(_grey(_decode(data, limits)))
+
+
+def read_colours(data: bytes, limits: PictureLimits = PictureLimits()) -> NDArray[np.uint8]:
+    """The colours of a picture, (H, W, 3) uint8, upright, on white, at most 1,024 px a side.
+
+    Raises:
+        BadPicture: in one of the kinds above, but not for being blank.
+    """
+    image = _decode(data, limits)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray((image.convert("L") if image.mode == "F" else image).convert("RGB"))
 
 
 # --- decode -------------------------------------------------------------------------------------

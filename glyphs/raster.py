@@ -153,3 +153,19 @@ def fit(ink: NDArray[np.uint8], settings: RasterSettings = RasterSettings()) -> 
         crop.resize((width, height), Image.Resampling.BICUBIC)
     )
     return raster
+
+
+def fill(
+    picture: NDArray[np.uint8], size: int, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Bring a colour picture, (H, W, 3), to (3, size, size): its largest centred square.
+
+    box: (left, top, right, bottom) in pixels of the picture, to take that part instead.
+    """
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    square = Image.fromarray(picture).resize(
+        (size, size), Image.Resampling.BILINEAR, box=box or (left, top, left + side, top + side)
+    )
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -126,11 +126,15 @@ class ReferenceIndex:
         return np.packbits(allowed, bitorder="little")
 
 
-def described(neighbours: Iterable[Neighbour]) -> list[dict[str, object]]:
-    """Neighbours as clients see them, by HTTP and with `--json`."""
+def described(neighbours: Iterable[Neighbour], names: Mapping[Label, str]) -> list[dict[str, object]]:
+    """Neighbours as clients see them, by HTTP and with `--json`.
+
+    names: of labels that stand for no character
+    """
     return [
         {
             **neighbour.reference.label.describe(),
+            **({"name": names[label]} if (label := neighbour.reference.label) in names else {}),
             "family": neighbour.reference.family,
             "style": neighbour.reference.style,
             "similarity": round(neighbour.similarity, 6),

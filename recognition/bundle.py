@@ -2,7 +2,8 @@
 
     manifest.json      what the model is, how good, where from; SHA-256 of every other file
     model.onnx         image, metrics -> logits, embedding
-    labels.json        the labels in the order of the logits, and how many families have each
+    labels.json        the labels in the order of the logits, how many families have each,
+                       and its name where it stands for no character
     equivalence.json   which of them look the same
     index.faiss, references.npz   optional: the reference glyphs (floor `index`)
 
@@ -31,6 +32,7 @@ FORMAT = 1
 MANIFEST, MODEL, LABELS, EQUIVALENCE = "manifest.json", "model.onnx", "labels.json", "equivalence.json"
 # Names of the model's inputs and outputs.
 IMAGE, METRICS, LOGITS, EMBEDDING = "image", "metrics", "logits", "embedding"
+PRIMITIVES = "primitives"  # an output of models that name them
 _REMEDY = "Export the bundle anew, or fetch it again."
 
 
@@ -74,7 +76,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle."""
+    """A checked bundle. `names` are of labels that stand for no character, such as faces or species."""
 
     path: Path
     manifest: Manifest
@@ -82,6 +84,7 @@ class Bundle:
     labels: tuple[Label, ...]
     families: tuple[int, ...]
     equivalence: Equivalence
+    names: Mapping[Label, str]
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
@@ -103,8 +106,9 @@ class Bundle:
                 if Path(name).name != name or _sha256(path / name) != expected:
                     raise BadBundle(f"{name} is not the file its manifest describes.", _REMEDY)
             rows = json.loads((path / LABELS).read_text(encoding="utf-8"))["labels"]
-            labels = tuple(Label.parse(text) for text, _ in rows)
-            families = tuple(int(count) for _, count in rows)
+            labels = tuple(Label.parse(text) for text, *_ in rows)
+            families = tuple(int(count) for _, count, *_ in rows)
+            names = {label: str(row[2]) for label, row in zip(labels, rows, strict=True) if len(row) > 2}
             if len(labels) != manifest.labels or len(set(labels)) != len(labels):
                 raise BadBundle(
                     f"It has {len(set(labels))} labels where its manifest says {manifest.labels}.", _REMEDY
@@ -114,7 +118,7 @@ class Bundle:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
         except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
-        return cls(path, manifest, f"sha256:{sha256(text).hexdigest()}", labels, families, equivalence)
+        return cls(path, manifest, f"sha256:{sha256(text).hexdigest()}", labels, families, equivalence, names)
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds a file of that name."""

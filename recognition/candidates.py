@@ -33,11 +33,15 @@ class NoCandidates(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A label with its probability among the candidates, and the known labels that look the same."""
+    """A label with its probability among the candidates, and the known labels that look the same.
+
+    name: of the character, or what the bundle calls a label that stands for none
+    """
 
     label: Label
     probability: float
     equivalents: tuple[Label, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ class Candidates:
 
     def _prediction(self, column: int, probability: float) -> Prediction:
         label = self._bundle.labels[self._places[column]]
-        return Prediction(label, probability, self._bundle.equivalence.equivalents(label))
+        name = self._bundle.names.get(label, label.character.name)
+        return Prediction(label, probability, self._bundle.equivalence.equivalents(label), name)
 
 
 def described(recognition: Recognition) -> dict[str, object]:
@@ -121,6 +126,7 @@ def described(recognition: Recognition) -> dict[str, object]:
     predictions: Sequence[dict[str, object]] = [
         {
             **prediction.label.describe(),
+            "name": prediction.name,
             "probability": round(prediction.probability, 6),
             "equivalents": [str(label) for label in prediction.equivalents],
         }

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def tiny_run(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four steps: everything turns, nothing is learned."""
-    from training.config import TINY
     from training.fit import train
+    from training.presets import TINY
 
     run = tmp_path_factory.mktemp("run")
     train(small_dataset.path, run, TINY, progress=False)

@@ -16,15 +16,32 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy.ndimage import map_coordinates
 
 from glyphs.errors import BadPicture
 from glyphs.outline import Outline
-from glyphs.raster import Distortion, Raster, RasterSettings, draw, fit
+from glyphs.raster import Distortion, Raster, RasterSettings, draw, fill, fit
 from training.config import Augmentation
 
 
-def augmented(outline: Outline, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
-    """A distorted and perhaps degraded raster of an outline."""
+def augmented(
+    shape: Outline | Raster, settings: RasterSettings, how: Augmentation, rng: Generator
+) -> Raster:
+    """A distorted and perhaps degraded raster, (S, S), of an outline or of a picture's ink (H, W).
+
+    A colour picture (H, W, 3) becomes (3, S, S), cropped and perhaps mirrored.
+
+    Raises:
+        BadFont, BadPicture: distortion left no ink.
+    """
+    if not isinstance(shape, Outline):
+        raster = _photograph(shape, settings, how, rng) if shape.ndim == 3 else _ink(shape, settings, how, rng)
+    else:
+        raster = _outline(shape, settings, how, rng)
+    return _erased(raster, rng) if how.erase and rng.random() < how.erase else raster
+
+
+def _outline(outline: Outline, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
     distortion = _distortion(outline, how, rng)
     if rng.random() < how.degrade:
         # Even on a logarithmic scale: as many samples between 14 and 28 pixels as between 28 and 56.
@@ -37,6 +54,52 @@ def augmented(outline: Outline, settings: RasterSettings, how: Augmentation, rng
     raster = draw(outline, settings, distortion)
     # A hairline thinned to nothing stays as its font drew it.
     return raster if raster.any() else draw(outline, settings)
+
+
+def _ink(ink: Raster, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
+    """Bend a picture's ink as a whole, then fit it as every picture is fitted."""
+    height, width = ink.shape
+    margin = max(height, width) // 4
+    tall, wide = height + 2 * margin, width + 2 * margin
+    # Where each pixel of the result comes from.
+    y, x = np.mgrid[:tall, :wide].astype(np.float32)
+    y, x = y - (tall - 1) / 2, x - (wide - 1) / 2
+    (a, b), (c, d) = np.linalg.inv(_matrix(how, rng)).astype(np.float32)
+    x, y = a * x + b * y + (width - 1) / 2, c * x + d * y + (height - 1) / 2
+    if how.elastic:
+        # Simard et al., "Best Practices for Convolutional Neural Networks", ICDAR 2003; the smooth
+        # field is a coarse grid of random vectors, enlarged.
+        field = rng.standard_normal((2, 5, 5), np.float32) * rng.uniform(0, how.elastic) * height
+        bent = [Image.fromarray(part).resize((wide, tall), Image.Resampling.BICUBIC) for part in field]
+        y, x = y + np.asarray(bent[0]), x + np.asarray(bent[1])
+    warped = map_coordinates(ink, [y, x], np.uint8, order=1)
+    box = round(settings.box * (1 - rng.uniform(0, how.shrink))) if rng.random() < 0.5 else settings.box
+    smaller = RasterSettings(settings.size, box)
+    raster = degraded(warped, smaller, how, rng) if rng.random() < how.degrade else fit(warped, smaller)
+    room = min(how.shift, (settings.size - box) / 2)
+    down, right = np.rint(rng.uniform(-room, room, 2)).astype(int)
+    return np.roll(raster, (down, right), (0, 1))
+
+
+def _photograph(picture: Raster, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
+    """A random part of a colour picture, of any place and a little of any shape."""
+    height, width = picture.shape[:2]
+    side = min(height, width) * math.sqrt(rng.uniform(how.crop, 1.0))
+    stretch = math.exp(rng.uniform(-how.aspect, how.aspect) / 2)
+    across, down = min(side * stretch, width), min(side / stretch, height)
+    left, top = rng.uniform(0, width - across), rng.uniform(0, height - down)
+    pixels = fill(picture, settings.size, (left, top, left + across, top + down))
+    return np.ascontiguousarray(pixels[:, :, ::-1]) if rng.random() < how.mirror else pixels
+
+
+def _erased(raster: Raster, rng: Generator) -> Raster:
+    """With a rectangle of up to a fifth of the area blank, and not all of the ink."""
+    size = raster.shape[-1]
+    height, width = (int(n) for n in rng.integers(size // 8, round(size * 0.45), 2))
+    top, left = int(rng.integers(size - height)), int(rng.integers(size - width))
+    erased = raster.copy()
+    erased[..., top : top + height, left : left + width] = 0
+    return erased if erased.any() else raster
 
 
 def degraded(ink: NDArray[np.uint8], settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
@@ -74,10 +137,7 @@ def hidden(metrics: NDArray[np.float32], how: Augmentation, rng: Generator) -> N
 
 
 def _distortion(outline: Outline, how: Augmentation, rng: Generator) -> Distortion:
-    angle = math.radians(rng.uniform(-how.rotation, how.rotation))
-    slant, aspect = rng.uniform(-how.slant, how.slant), math.exp(rng.uniform(-how.aspect, how.aspect))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[aspect, slant], [0.0, 1.0]])
+    matrix = _matrix(how, rng)
     jitter = None
     if how.jitter and rng.random() < 0.5:
         sigma = rng.uniform(0, how.jitter) / 1000 * outline.units_per_em
@@ -91,3 +151,11 @@ def _distortion(outline: Outline, how: Augmentation, rng: Generator) -> Distorti
         else (0.0, 0.0)
     )
     return Distortion(matrix, weight, jitter, scale, shift)
+
+
+def _matrix(how: Augmentation, rng: Generator) -> NDArray[np.float64]:
+    """(2, 2) rotation, slant and aspect."""
+    angle = math.radians(rng.uniform(-how.rotation, how.rotation))
+    slant, aspect = rng.uniform(-how.slant, how.slant), math.exp(rng.uniform(-how.aspect, how.aspect))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[aspect, slant], [0.0, 1.0]])

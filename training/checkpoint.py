@@ -34,8 +34,9 @@ class Trained:
     def predict(
         self, rasters: NDArray[np.uint8], metrics: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N, S, S) rasters, (N, 4) metrics -> (N, L) logits, (N, E) unit embeddings."""
-        answers = self.model(torch.from_numpy(rasters[:, None]), torch.from_numpy(metrics))
+        """(N, S, S) or (N, C, S, S) rasters, (N, 4) metrics -> (N, L) logits, (N, E) unit embeddings."""
+        images = rasters if rasters.ndim == 4 else rasters[:, None]
+        answers = self.model(torch.from_numpy(images), torch.from_numpy(metrics))
         return answers["logits"].float().numpy(), answers["embedding"].float().numpy()
 
 
@@ -54,8 +55,17 @@ def load_checkpoint(path: Path) -> Trained:
         content = torch.load(path, map_location="cpu", weights_only=True)
         ours = content["glyphery"]
         config = TrainConfig.from_dict(ours["config"])
-        vocabulary = Vocabulary(tuple(Label.parse(text) for text in ours["labels"]), tuple(ours["families"]))
-        model = create(config.model, labels=len(vocabulary.labels), size=config.size)
+        # Logits that carry the prior of training must not be given it a second time.
+        families = ours["families"] if config.losses.adjusted else [1] * len(ours["labels"])
+        vocabulary = Vocabulary(
+            tuple(Label.parse(text) for text in ours["labels"]),
+            tuple(families),
+            {Label.parse(text): str(name) for text, name in ours["names"].items()},
+        )
+        model = create(
+            config.model, labels=len(vocabulary.labels), channels=config.channels, size=config.size,
+            options=config.options,
+        )  # fmt: skip
         prefix = "model."
         weights = {
             name.removeprefix(prefix): tensor

@@ -7,22 +7,35 @@ and one an epoch). Running the same folder again resumes it where it stopped.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    RichProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
-from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from training.config import TrainConfig
-from training.data import GlyphData
+from training.data import GlyphData, open_source
 from training.module import GlyphModule
+from training.teacher import Teacher
 
 
 class JsonLines(Logger):
@@ -53,44 +66,122 @@ class JsonLines(Logger):
             )
 
 
-def train(dataset: Path, run: Path, config: TrainConfig, *, progress: bool = True) -> Path:
+def train(
+    dataset: Path, run: Path, config: TrainConfig, *, teacher: Teacher | None = None, progress: bool = True
+) -> Path:
     """Train until the configured number of samples is drawn; returns the best checkpoint.
 
     Raises:
         BadInput: the folder holds a run of another configuration or dataset.
+        BadDataset: there is nothing to train on.
     """
-    with Dataset.open(dataset) as opened:
-        saved, this = run / "run.json", {"dataset": opened.digest, "config": config.to_dict()}
-    if saved.exists() and json.loads(saved.read_text()) != this:
+    with open_source(dataset, colour=config.channels == 3) as source:
+        saved, this = run / "run.json", {"dataset": source.digest, "config": config.to_dict()}
+    # Through JSON, which knows no tuples.
+    if saved.exists() and json.loads(saved.read_text()) != json.loads(json.dumps(this)):
         raise BadInput(
             f"{run} holds a run of another configuration or dataset.",
             "Choose another --out, or remove the folder.",
         )
+    data, module = _prepare(dataset, config, teacher)
     run.mkdir(parents=True, exist_ok=True)
-    saved.write_text(json.dumps(this, indent=1))
-    L.seed_everything(config.seed, verbose=False)
-    torch.set_float32_matmul_precision("high")
-    data = GlyphData(dataset, config)
-    module = GlyphModule(config, data)
-    module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
+    partial_file = saved.with_suffix(".part")
+    partial_file.write_text(json.dumps(this, indent=1))
+    partial_file.replace(saved)
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"
-    keep = [
+    callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,
                         auto_insert_metric_name=False, enable_version_counter=False),
+        LearningRateMonitor(logging_interval="epoch"),
     ]  # fmt: skip
+    if config.ema:
+        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_average, config.ema)))
+    if config.patience:
+        callbacks.append(EarlyStopping("val_top1", mode="max", patience=config.patience))
+    if progress:
+        callbacks.append(RichProgressBar())
     trainer = L.Trainer(
-        max_epochs=config.epochs, precision="bf16-mixed" if _has_bf16() else "32-true",
-        gradient_clip_val=config.clip, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
-        callbacks=[*keep, *([RichProgressBar()] if progress else [])],
-        enable_progress_bar=progress, enable_model_summary=False, num_sanity_val_steps=0,
+        max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
+        callbacks=callbacks, enable_progress_bar=progress, **_trainer_options(config),
     )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    with _quiet():
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
     return checkpoints / "best.ckpt"
+
+
+def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps: int = 100) -> float:
+    """Lightning's learning-rate finder (Smith, "Cyclical Learning Rates", WACV 2017).
+
+    Trains `steps` batches at rates from 1e-6 to 1, draws the loss over the rate as a picture to
+    `plot`, and returns the suggestion: where the loss falls fastest.
+
+    Raises:
+        BadInput: the loss never fell.
+    """
+    data, module = _prepare(dataset, config, None)
+    with _quiet(), tempfile.TemporaryDirectory() as scratch:
+        trainer = L.Trainer(
+            default_root_dir=scratch, max_steps=steps, logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, **_trainer_options(config),
+        )  # fmt: skip
+        found = Tuner(trainer).lr_find(
+            module, datamodule=data, min_lr=1e-6, max_lr=1.0, num_training=steps, update_attr=False
+        )
+    suggestion = found.suggestion() if found is not None else None
+    if found is None or suggestion is None:
+        raise BadInput("The loss fell at no learning rate.", "Give the search more data, or look at the model.")
+    figure = found.plot(suggest=True)
+    assert figure is not None
+    figure.axes[0].set_title(f"{config.model}: loss over learning rate; suggested {suggestion:.1e}")
+    figure.savefig(plot, dpi=120, bbox_inches="tight")
+    return float(suggestion)
+
+
+def _prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tuple[GlyphData, GlyphModule]:
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    data = GlyphData(dataset, config)
+    module = GlyphModule(config, data, teacher)
+    module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return data, module
+
+
+def _trainer_options(config: TrainConfig) -> dict[str, Any]:
+    auto = "bf16-mixed" if _has_bf16() else "32-true"
+    return {
+        "precision": auto if config.precision == "auto" else config.precision,
+        "gradient_clip_val": config.clip,
+        "accumulate_grad_batches": config.accumulate,
+        "devices": config.devices,
+        "strategy": "ddp" if config.devices > 1 else "auto",
+        "sync_batchnorm": config.devices > 1 and torch.cuda.is_available(),
+        # Our sampler shares a batch out itself: partners must stay together.
+        "use_distributed_sampler": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+
+
+def _average(decay: float, average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
+    """An exponential moving average that forgets its start.
+
+    The decay grows as (1 + n) / (10 + n): with the full decay from the first step, a batch
+    normalisation would carry the variance it was initialised with for thousands of steps.
+    """
+    if not current.is_floating_point():
+        return current.clone()
+    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
+    return torch.lerp(current, average, decay)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advice on workers, which counts cores and not what drawing costs."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        yield
 
 
 def _has_bf16() -> bool:

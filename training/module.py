@@ -3,51 +3,130 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
+import numpy as np
 import torch
-from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
-from torch import Tensor
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
-from training.config import TrainConfig
+from training.config import TrainConfig, at
 from training.data import Batch, GlyphData
 from training.evaluation import alike_matrix
-from training.losses import AdjustedCrossEntropy, SupervisedContrastive
-from training.models import create
+from training.losses import ArcFace, Classification, SupervisedContrastive, distillation
+from training.mixing import Mixed, mix
+from training.models import EMBEDDING, create
+from training.primitives import PrimitiveLoss
+from training.teacher import Lessons, Teacher
 
 
 class GlyphModule(L.LightningModule):
     """A model with its losses. Its checkpoint alone is enough to build the model again."""
 
     alike: Tensor
+    group: Tensor
 
-    def __init__(self, config: TrainConfig, data: GlyphData) -> None:
+    def __init__(self, config: TrainConfig, data: GlyphData, teacher: Teacher | None = None) -> None:
         super().__init__()
         self.config, self.vocabulary = config, data.vocabulary
         self.equivalence, self.digest = data.equivalence, data.digest
+        self.learning_rate = config.learning_rate  # where Lightning's learning-rate finder looks
         labels = data.vocabulary.labels
-        self.model = create(config.model, labels=len(labels), size=config.size)
-        sampling = torch.tensor(data.sampling, dtype=torch.float32)
-        self.classification = AdjustedCrossEntropy(sampling, config.smoothing)
-        self.contrast = SupervisedContrastive(config.temperature)
-        alike = torch.from_numpy(alike_matrix(labels, data.equivalence))
-        self.register_buffer("alike", alike, persistent=False)
-
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        answers = self.model(_channels_last(batch["image"]), batch["metrics"])
-        label, shape = batch["label"], batch["shape"]
-        classification = self.classification(answers["logits"], label)
-        alike = self.alike[label][:, label] | (shape[:, None] == shape[None])
-        contrast = self.contrast(answers["embedding"], label, alike)
-        loss: Tensor = classification + self.config.contrastive * contrast
-        right = (answers["logits"].argmax(1) == label).float().mean()
-        self.log_dict(
-            {"loss": loss.detach(), "contrast": contrast.detach(), "train_top1": right}, prog_bar=True
+        losses = config.losses
+        self.model = create(
+            config.model, labels=len(labels), channels=config.channels, size=config.size, options=config.options
         )
+        self.classification = Classification(losses, data.sampling, data.counts)
+        self.contrast = SupervisedContrastive(losses.temperature)
+        self.arcface: nn.Module | None = None
+        if losses.embedding == "arcface":
+            self.arcface = ArcFace(len(labels), EMBEDDING, losses.margin, losses.scale)
+        self.primitives = PrimitiveLoss(config.primitives.targets, config.primitives.entropy)
+        self._lessons = None if teacher is None else Lessons(teacher, labels, config.raster)
+        self.register_buffer(
+            "alike", torch.from_numpy(alike_matrix(labels, data.equivalence)), persistent=False
+        )
+        group = data.group.copy()
+        if losses.grouping == "joining":  # letters that do not join have no group, not even one another
+            group[[label.character.joining_group is None for label in labels]] = -1
+        self.register_buffer("group", torch.from_numpy(group), persistent=False)
+
+    def on_train_batch_start(self, batch: Batch, number: int) -> None:
+        # Drop path and Gumbel noise draw from torch's generator. Seeding it by the number of the
+        # batch makes a resumed run draw what an uninterrupted one would have drawn.
+        config = self.config
+        batches = self.current_epoch * config.batches_per_epoch + number
+        torch.manual_seed((config.seed << 40) + batches * config.devices + self.global_rank)
+        self._done = batches / config.batches
+        if hasattr(self.model.backbone, "temperature"):
+            self.model.backbone.temperature = at(config.primitives.temperature, self._done)
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        config, label = self.config, batch["label"]
+        batches = self.current_epoch * config.batches_per_epoch + number
+        rng = np.random.Generator(np.random.Philox(key=[config.seed + 2, batches]))
+        mixed = mix(batch, config.mixing, rng)
+        image, metrics = batch["image"], batch["metrics"]
+        if mixed is not None:  # of which of the two glyphs would the metrics be?
+            image, metrics = mixed.image, torch.full_like(metrics, torch.nan)
+        answers = self.model(_channels_last(image), metrics)
+
+        logits = answers["logits"]
+        right = (logits.argmax(1) == label).float().mean()
+        loss = self._classification(logits, batch, mixed)
+        if config.losses.embedding != "none" and mixed is None:
+            apart = self._embedding(answers["embedding"], batch)
+            loss = loss + config.losses.embedding_weight * apart
+            self.log("embedding_loss", apart.detach())
+        if "primitives" in answers and (alpha := at(config.primitives.alpha, self._done)) > 0:
+            primitive = self.primitives(answers["primitives"], image)
+            loss = loss + alpha * primitive
+            self.log("primitive_loss", primitive.detach())
+        self.log_dict({"loss": loss.detach(), "train_top1": right}, prog_bar=True)
         return loss
+
+    def _classification(self, logits: Tensor, batch: Batch, mixed: Mixed | None) -> Tensor:
+        label = batch["label"]
+        losses: Tensor = self.classification(logits, label)
+        if mixed is not None:
+            other: Tensor = self.classification(logits, label[mixed.other])
+            return (mixed.share * losses + (1 - mixed.share) * other).mean()
+        weight = at(self.config.distillation.weight, self._done)
+        if self._lessons is not None and weight > 0:
+            lesson, known = self._lessons(batch)
+            taught = distillation(logits, lesson, self.config.distillation.temperature)
+            losses = torch.where(known, (1 - weight) * losses + weight * taught, losses)
+        return losses.mean()
+
+    def _embedding(self, embedding: Tensor, batch: Batch) -> Tensor:
+        if self.arcface is not None:
+            loss: Tensor = self.arcface(embedding, batch["label"], self.alike[batch["label"]])
+            return loss
+        # Positives and negatives come from the batches of all devices.
+        embedding, label, shape = (
+            self._gathered(column) for column in (embedding, batch["label"], batch["shape"])
+        )
+        same, alike = label[:, None] == label[None], self.alike[label][:, label]
+        grouping, group = self.config.losses.grouping, self.group[label]
+        if grouping == "label":
+            positive = same
+        elif grouping == "equivalence":
+            positive = same | alike
+        else:
+            positive = (group[:, None] == group[None]) & (group[:, None] >= 0)
+        contrast: Tensor = self.contrast(
+            embedding, positive, same | alike | (shape[:, None] == shape[None])
+        )
+        return contrast
+
+    def _gathered(self, column: Tensor) -> Tensor:
+        if self.trainer.world_size == 1:
+            return column
+        gathered = cast(Tensor, self.all_gather(column, sync_grads=column.requires_grad))
+        return gathered.flatten(0, 1)
 
     def validation_step(self, batch: Batch, _: int) -> None:
         logits = self.model(_channels_last(batch["image"]), batch["metrics"])["logits"].float()
@@ -56,33 +135,56 @@ class GlyphModule(L.LightningModule):
         right = best == label[:, None]
         figures = {f"val_top{k}": right[:, :k].any(1).float().mean() for k in (1, 5, 10)}
         figures["val_equivalent"] = (right[:, 0] | self.alike[label, best[:, 0]]).float().mean()
-        self.log_dict(figures, prog_bar=True, batch_size=len(label))
+        self.log_dict(figures, prog_bar=True, batch_size=len(label), sync_dist=True)
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
-        # Norms, biases and attention biases are not decayed: they have no scale to lose.
-        named = list(self.model.named_parameters())
-        decayed = [p for name, p in named if p.ndim > 1 and "bias" not in name]
-        kept = [p for name, p in named if p.ndim <= 1 or "bias" in name]
-        groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": kept, "weight_decay": 0.0},
-        ]
-        optimizer = AdamW(groups, lr=config.learning_rate)
-        total = config.epochs * config.steps_per_epoch
+        optimizer = AdamW(self._parameter_groups(), lr=self.learning_rate)
+        total = math.ceil(config.batches / config.accumulate)
         warm = max(1, round(total * config.warmup))
+        if config.schedule == "plateau":
+            rising = LinearLR(optimizer, 1 / warm, total_iters=warm - 1)
+            falling = ReduceLROnPlateau(optimizer, mode="max", factor=0.1, patience=2)
+            return [optimizer], [
+                {"scheduler": rising, "interval": "step"},
+                {"scheduler": falling, "interval": "epoch", "monitor": "val_top1"},
+            ]
 
         def rate(step: int) -> float:
-            return min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
+            falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+            return min((step + 1) / warm, falling if config.schedule == "cosine" else 1.0)
 
-        schedule: LRSchedulerConfigType = {"scheduler": LambdaLR(optimizer, rate), "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, rate), "interval": "step"},
+        }
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Backbone and heads, each with and without weight decay.
+
+        Norms, biases and attention biases are not decayed: they have no scale to lose.
+        """
+        config, groups = self.config, []
+        of_backbone = {id(parameter) for parameter in self.model.backbone.parameters()}
+        for heads in (False, True):
+            named = [pair for pair in self.named_parameters() if (id(pair[1]) not in of_backbone) == heads]
+            for decayed in (True, False):
+                chosen = [p for name, p in named if (p.ndim > 1 and "bias" not in name) == decayed]
+                groups.append(
+                    {
+                        "params": chosen,
+                        "weight_decay": config.weight_decay if decayed else 0.0,
+                        "lr": self.learning_rate * (config.head_rate if heads else 1.0),
+                    }
+                )
+        return [group for group in groups if group["params"]]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["glyphery"] = {
             "config": self.config.to_dict(),
             "labels": [str(label) for label in self.vocabulary.labels],
             "families": list(self.vocabulary.families),
+            "names": {str(label): name for label, name in self.vocabulary.names.items()},
             "equivalence": self.equivalence.to_json(),
             "dataset": self.digest,
         }

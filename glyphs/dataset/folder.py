@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,6 +52,21 @@ def read_chars(path: Path) -> dict[str, Label]:
     return labels
 
 
+def family_and_label(file: Path, labels: Container[str]) -> tuple[str, str]:
+    """The family a raster belongs to and the longest of the labels that its name or folder gives.
+
+    Raises:
+        BadLabel: neither is among the labels.
+    """
+    folder, stem = file.parent.name, file.stem
+    readings = [(stem, folder), (folder, stem)]
+    readings += [(stem[:place], stem[place + 1 :]) for place, mark in enumerate(stem) if mark in "_-"]
+    known = [(family, label) for family, label in readings if label in labels]
+    if not known:
+        raise BadLabel(f"Neither the name nor the folder of {file.name} is a label of chars.csv.")
+    return max(known, key=lambda reading: len(reading[1]))
+
+
 def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
     """Read a folder of rasters into a new dataset, yielding after each file; finish when exhausted.
 
@@ -64,7 +79,6 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in RASTER_SUFFIXES)
     if not files:
         raise BadDataset(f"There are no rasters in {folder}.")
-    longest_first = sorted(labels, key=len, reverse=True)
     families: dict[str, dict[Label, GlyphRecord]] = defaultdict(dict)
     rejected: list[tuple[str, str, str]] = []
     for done, file in enumerate(files, 1):
@@ -72,7 +86,7 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
         data = b""
         try:
             data = file.read_bytes()
-            family, text = _family_and_label(file, longest_first)
+            family, text = family_and_label(file, labels)
             if labels[text] in families.get(family, {}):
                 raise BadLabel(f"The family {family} has a raster of {text} already.")
             raster = read_picture(data)
@@ -109,12 +123,3 @@ def _label(text: str, base: str) -> Label:
     form = Form(text.rpartition("_")[2]) if text.rpartition("_")[2] in set(Form) else Form.NONE
     folded = fold(Label.parse(str(codepoint)).codepoint)
     return Label(folded.codepoint, form or folded.form)
-
-
-def _family_and_label(file: Path, longest_first: list[str]) -> tuple[str, str]:
-    for label in longest_first:
-        if file.parent.name == label or file.stem == label:
-            return (file.stem if file.parent.name == label else file.parent.name), label
-        if file.stem.endswith(f"_{label}") or file.stem.endswith(f"-{label}"):
-            return file.stem[: -len(label) - 1], label
-    raise BadLabel(f"Neither the name nor the folder of {file.name} is a label of chars.csv.")

@@ -105,7 +105,7 @@ class Dataset:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path) -> Dataset:
+    def create(cls, path: Path) -> Self:
         """Open a dataset for writing, making it where there is none.
 
         Raises:
@@ -127,7 +127,7 @@ class Dataset:
         return dataset
 
     @classmethod
-    def open(cls, path: Path) -> Dataset:
+    def open(cls, path: Path) -> Self:
         """Open a finished dataset for reading.
 
         Raises:
@@ -145,7 +145,7 @@ class Dataset:
         return dataset
 
     @classmethod
-    def _connect(cls, path: Path, uri: str) -> Dataset:
+    def _connect(cls, path: Path, uri: str) -> Self:
         try:
             return cls(sqlite3.connect(uri, uri=True), path)
         except sqlite3.Error as error:

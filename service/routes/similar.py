@@ -47,7 +47,7 @@ async def similar(
             [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers.logits, 1)
             wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
         [neighbours] = model.index.search(answers.embeddings, k, wanted)
-        return {"model": model.identity, "neighbours": described(neighbours)}
+        return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
     return await engine.recognise(glyph, finish)
 
@@ -74,7 +74,7 @@ async def similar_to_label(
             raise UnknownLabel(f"No reference glyph has the label {asked}.")
         wanted = replace(only, without=frozenset({asked})) if exclude_same else only
         [neighbours] = model.index.search(direction, k, wanted)
-        return {"model": model.identity, "neighbours": described(neighbours)}
+        return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
     return await engine.run(job)
 

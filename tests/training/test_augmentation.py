@@ -5,7 +5,7 @@ import pytest
 
 from glyphs.errors import BadPicture
 from glyphs.outline import Outline
-from glyphs.raster import RasterSettings
+from glyphs.raster import RasterSettings, fit
 from training.augmentation import augmented, degraded, hidden
 from training.config import Augmentation
 
@@ -35,6 +35,47 @@ def test_draws_differ_and_the_same_generator_repeats_them() -> None:
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def _stroke() -> np.ndarray:
+    ink = np.zeros((28, 28), np.uint8)
+    ink[4:24, 12:16] = 255
+    return ink
+
+
+@pytest.mark.parametrize("degrade", [0.0, 1.0])
+def test_a_picture_is_bent_moved_and_scaled_as_ink(degrade: float) -> None:
+    how = Augmentation(degrade=degrade, elastic=0.05, rotation=15)
+    drawn = [augmented(_stroke(), SETTINGS, how, np.random.default_rng(seed)) for seed in range(40)]
+    assert all(raster.shape == (128, 128) and raster.dtype == np.uint8 and raster.any() for raster in drawn)
+    heights = [np.ptp(np.flatnonzero((raster > 64).any(axis=1))) + 1 for raster in drawn]
+    assert 90 < min(heights) < 112 <= max(heights) + 4
+    assert len({raster.tobytes() for raster in drawn}) == len(drawn)
+
+
+def test_without_distortion_a_picture_is_fitted_as_when_it_is_posted() -> None:
+    none = Augmentation(rotation=0, slant=0, aspect=0, elastic=0, shrink=0, shift=0, degrade=0)
+    raster = augmented(_stroke(), SETTINGS, none, np.random.default_rng(0))
+    assert np.abs(raster.astype(int) - fit(_stroke(), SETTINGS)).max() <= 1
+
+
+def test_a_colour_picture_is_cropped_and_mirrored() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:, :30, 0] = 255  # red to the left
+    plain = augmented(picture, SETTINGS, Augmentation(mirror=0.0), np.random.default_rng(1))
+    turned = augmented(picture, SETTINGS, Augmentation(mirror=1.0), np.random.default_rng(1))
+    assert plain.shape == (3, 128, 128)
+    assert np.array_equal(plain[:, :, ::-1], turned)
+
+
+def test_erasing_blanks_a_part_and_never_all() -> None:
+    how = Augmentation(rotation=0, slant=0, aspect=0, elastic=0, shrink=0, shift=0, degrade=0, erase=1.0)
+    whole = fit(_stroke(), SETTINGS).astype(int).sum()
+    left = [
+        augmented(_stroke(), SETTINGS, how, np.random.default_rng(seed)).astype(int).sum() for seed in range(50)
+    ]
+    assert 0 < min(left) < whole
+    assert max(left) <= whole * 1.01
 
 
 def test_degrading_nothing_is_refused() -> None:

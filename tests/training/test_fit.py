@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +15,8 @@ import torch
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from training.checkpoint import load_checkpoint
-from training.config import TINY
-from training.fit import train
+from training.fit import find_learning_rate, train
+from training.presets import TINY
 
 
 def test_a_run_leaves_its_configuration_figures_and_checkpoints(tiny_run: Path) -> None:
@@ -49,3 +53,92 @@ def test_a_checkpoint_alone_with_its_run_gives_the_model_back(tiny_run: Path) ->
     assert trained.config == TINY
     assert trained.model.classifier.out_features == len(trained.vocabulary.labels)
     assert not trained.model.training
+
+
+# Everything that draws from a generator: distortions, mixing, drop path; and averaged weights.
+_LIVELY = [
+    "--preset=tiny", "--model=vit_tiny", "--set=size=32", "--set=box=28", "--set=batch=16", "--set=samples=96",
+    "--set=epoch_samples=32", "--set=ema=0.9", "--set=mixing.mixup=0.8", "--set=options.drop_path=0.3",
+    "--set=accumulate=2",
+]  # fmt: skip
+
+
+def _glyphery(*arguments: object) -> list[str]:
+    return [str(Path(sys.executable).parent / "glyphery"), *map(str, arguments)]
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    content = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    weights: dict[str, torch.Tensor] = content["state_dict"]
+    return weights
+
+
+def test_a_run_killed_and_started_again_ends_with_the_weights_of_one_never_killed(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    def command(name: str) -> list[str]:
+        return _glyphery("train", "--dataset", small_dataset.path, "--out", tmp_path / name, *_LIVELY)
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    with subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        while not (tmp_path / "killed" / "checkpoints" / "last.ckpt").exists():
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
+    subprocess.run(command("killed"), check=True, capture_output=True)
+    whole, killed = _weights(tmp_path / "whole"), _weights(tmp_path / "killed")
+    assert whole.keys() == killed.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, killed[name]), name
+
+
+def test_two_processes_that_share_a_batch_take_the_steps_of_one(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    for devices in (1, 2):
+        subprocess.run(
+            _glyphery(
+                "train", "--dataset", small_dataset.path, "--out", tmp_path / str(devices), "--preset=tiny",
+                "--model=vit_tiny", "--set=size=32", "--set=box=28", "--set=batch=16", "--set=samples=48",
+                "--set=epoch_samples=48", "--set=options.drop_path=0", "--set=precision=32-true",
+                "--set=learning_rate=1e-4", f"--set=devices={devices}",
+            ),
+            check=True, capture_output=True,
+        )  # fmt: skip
+    one, two = _weights(tmp_path / "1"), _weights(tmp_path / "2")
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, two[name], atol=2e-5), name
+
+
+def test_a_run_stops_when_validation_stands_still(small_dataset: Dataset, tmp_path: Path) -> None:
+    config = replace(
+        TINY, model="vit_tiny", size=32, box=28, batch=16, samples=16 * 30, epoch_samples=16, patience=2,
+        learning_rate=1e-9, schedule="plateau",
+    )  # fmt: skip
+    train(small_dataset.path, tmp_path / "run", config, progress=False)
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] < 30
+
+
+def test_averaged_weights_are_saved_and_differ_from_the_last_step(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    config = replace(TINY, model="residual_cnn", size=32, box=28, ema=0.99)
+    train(small_dataset.path, tmp_path / "run", config, progress=False)
+    content = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    name = "model.classifier.weight"
+    assert not torch.equal(content["state_dict"][name], content["current_model_state"][name])
+    # Forgets its start: after four steps the average lies nearer to the last step than to a fresh model.
+    variance = "model.backbone.stem.1.running_var"
+    average, current = content["state_dict"][variance], content["current_model_state"][variance]
+    assert (average - current).abs().mean() < (average - 1.0).abs().mean()
+
+
+def test_the_learning_rate_finder_suggests_a_rate_and_draws_its_search(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    config = replace(TINY, model="vit_tiny", size=32, box=28, batch=16)
+    rate = find_learning_rate(small_dataset.path, config, tmp_path / "rate.png", steps=40)
+    assert 1e-6 < rate < 1.0
+    assert (tmp_path / "rate.png").read_bytes().startswith(b"\x89PNG")

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glyphs.errors import BadInput
+
 
 @dataclass(frozen=True, slots=True)
 class LeViTVariant:
@@ -110,6 +112,7 @@ class Attention(nn.Module):
         self.query = LinearNorm(inputs, heads * key)
         self.key_value = LinearNorm(inputs, heads * (key + self.value))
         self.bias = AttentionBias(heads, grid, stride)
+        self.attend = nn.Softmax(dim=-1)  # a module, so that a hook can take the weights (B, H, Q, K)
         self.project = LinearNorm(heads * self.value, outputs, weight=0.0 if stride == 1 else 1.0)
 
     def forward(self, x_BNC: Tensor) -> Tensor:
@@ -127,7 +130,7 @@ class Attention(nn.Module):
             )
         query = self.query(sources).reshape(B, -1, self.heads, self.key).transpose(1, 2)
         scores_BHQK = query @ key.transpose(-2, -1) * self.key**-0.5 + self.bias()
-        mixed = (scores_BHQK.softmax(-1) @ value).transpose(1, 2).flatten(2)
+        mixed = (self.attend(scores_BHQK) @ value).transpose(1, 2).flatten(2)
         out: Tensor = self.project(F.hardswish(mixed))
         return out
 
@@ -151,12 +154,18 @@ def _mlp(width: int) -> nn.Module:
 
 
 class LeViT(nn.Module):
-    """(B, channels, size, size) -> pooled features (B, widths[-1])."""
+    """(B, channels, size, size) -> pooled features (B, widths[-1]).
+
+    Raises:
+        BadInput: the size is no multiple of 16.
+    """
 
     def __init__(self, variant: LeViTVariant, channels: int = 1, size: int = 128) -> None:
         super().__init__()
-        if size % 16:
-            raise ValueError(f"LeViT needs a raster size divisible by 16, not {size}")
+        if size < 16 or size % 16:
+            raise BadInput(
+                f"LeViT's stem cannot divide {size} pixels by 16.", "Choose a raster size divisible by 16."
+            )
         first = variant.widths[0]
         stem: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise([channels, first // 8, first // 4, first // 2, first]):

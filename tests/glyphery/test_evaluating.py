@@ -1,0 +1,70 @@
+"""`evaluate` and `compare` as a person meets them: each test runs the installed program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recognition.bundle import Bundle
+
+
+def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("glyphery")
+    return subprocess.run(
+        [program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_an_ensemble_is_measured_on_moved_copies_and_reported(
+    tiny_run: Path, tiny_bundle: Bundle, dataset_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        "evaluate", tiny_run, tiny_bundle.path, "--dataset", dataset_file, "--split", "test", "--limit", 40,
+        "--tta", 2, "--out", "report", "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["glyphs"] == 40
+    assert "retrieval_top10" not in figures
+    written = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert written["separation"] == figures["separation"]
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "2 copies" in page
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_models_are_compared_in_a_table_and_a_folder(
+    tiny_run: Path, tiny_bundle: Bundle, dataset_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        "compare", tiny_run, tiny_bundle.path, "--dataset", dataset_file, "--split", "test", "--limit", 40,
+        "--out", "compared", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert tiny_run.name in done.stdout
+    assert "glyphs/s at 32" in done.stdout
+    models = json.loads((tmp_path / "compared" / "metrics.json").read_text())["models"]
+    assert models[0]["parameters"] == models[1]["parameters"] > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "nowhere"), "nowhere"),
+        (("compare", "nowhere", "--split", "train"), "Choose validation or test"),
+        (("evaluate", "one", "two", "--record"), "Leave --record out"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_an_exit_code(
+    arguments: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from glyphs.errors import BadInput
+from glyphs.labels import Label
+from glyphs.raster import RasterSettings
+from training.data import Batch
+from training.teacher import Lessons, Teacher
+
+A, B, C = (Label(ord(letter)) for letter in "ABC")
+SETTINGS = RasterSettings(32, 28)
+
+
+def _teacher(labels: tuple[Label, ...]) -> Teacher:
+    """Answers the place of a label as its logit."""
+    return Teacher(
+        lambda rasters, _: np.tile(np.arange(len(labels), dtype=np.float32), (len(rasters), 1)), labels, SETTINGS
+    )
+
+
+def test_lessons_come_in_the_students_order_and_say_what_is_not_known() -> None:
+    batch: Batch = {
+        "image": torch.zeros(2, 1, 32, 32, dtype=torch.uint8),
+        "metrics": torch.zeros(2, 4),
+        "label": torch.tensor([0, 1]),
+        "shape": torch.zeros(2, dtype=torch.int64),
+    }
+    logits, known = Lessons(_teacher((C, A)), (A, B, C), SETTINGS)(batch)
+    assert logits[0].tolist() == [1.0, -torch.inf, 0.0]
+    assert known.tolist() == [True, False]
+
+
+def test_a_teacher_of_other_rasters_or_other_labels_is_refused() -> None:
+    with pytest.raises(BadInput, match="size and box"):
+        Lessons(_teacher((A, B)), (A, B), RasterSettings(64, 56))
+    with pytest.raises(BadInput, match="none of the labels"):
+        Lessons(_teacher((A, B)), (C,), SETTINGS)

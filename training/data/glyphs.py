@@ -1,0 +1,24 @@
+"""A dataset of fonts, `glyphs.db`, as a source of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from glyphs.dataset.shapes import Shapes
+from glyphs.dataset.store import Dataset
+from glyphs.equivalence import Equivalence, build_equivalence
+from glyphs.labels import Label
+from training.data.source import Drawable
+
+
+class GlyphSource(Dataset):
+    """The dataset itself, with its shapes and its equivalence table."""
+
+    def names(self) -> Mapping[Label, str]:
+        return {}
+
+    def shapes(self, ids: Iterable[int]) -> Drawable:
+        return Shapes(self, ids)
+
+    def equivalence(self) -> Equivalence:
+        return build_equivalence(self)

@@ -1,0 +1,85 @@
+"""Lightning's data module over any source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from glyphs.equivalence import Equivalence
+from glyphs.errors import BadDataset
+from glyphs.labels import Label
+from glyphs.splits import Split
+from training.config import TrainConfig
+from training.data import formats
+from training.data.samples import Clean, Drawn, Numbers, Samples
+from training.data.source import Source, Vocabulary
+
+
+class GlyphData(L.LightningDataModule):
+    """The training and validation glyphs of a source.
+
+    `vocabulary` and `equivalence` are what the run's model and losses need; both are made from
+    training families alone. `sampling` (L,) is how often each label is drawn, `counts` (L,) how
+    many training glyphs have it, `group` (L,) its contrastive group.
+    """
+
+    def __init__(self, path: Path, config: TrainConfig) -> None:
+        """Raises BadDataset where the source holds nothing to train or to validate on."""
+        super().__init__()
+        self._config = config
+        with formats.open_source(path, colour=config.channels == 3) as source:
+            self.digest = source.digest
+            self.rejects = source.rejects()
+            training = source.table(Split.TRAIN)
+            self.vocabulary = Vocabulary.choose(source, training, config.min_families, config.min_count)
+            labels = self.vocabulary.labels
+            self.equivalence: Equivalence = source.equivalence().restricted(labels)
+            self.training = _drawn(source, Split.TRAIN, labels, config.limit)
+            self.validation = _drawn(source, Split.VALIDATION, labels, config.validation_samples)
+        self.counts = np.bincount(self.training.places, minlength=len(labels))
+        # A label whose every glyph fell to `limit` cannot be drawn.
+        self.sampling = np.array(self.vocabulary.families, np.float64) ** config.balance * (self.counts > 0)
+        self.group = contrastive_groups(labels)
+
+    def samples(self) -> Samples:
+        return Samples(self.training, self._config, self.sampling, self.group)
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        config = self._config
+        rank, world = self._place()
+        return DataLoader(
+            self.samples(), config.batch // world, sampler=Numbers(config, rank, world),
+            num_workers=config.workers, persistent_workers=config.workers > 0, drop_last=True,
+        )  # fmt: skip
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        rank, world = self._place()
+        clean = Clean(self.validation, self._config.raster)
+        return DataLoader(Subset(clean, range(rank, len(clean), world)), self._config.batch, num_workers=0)
+
+    def _place(self) -> tuple[int, int]:
+        """This process among those that share a batch."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+
+def _drawn(source: Source, split: Split, labels: tuple[Label, ...], limit: int) -> Drawn:
+    places = source.places(labels)
+    table = source.table(split)
+    table = table.take(places[table.label] >= 0)
+    if not len(table):
+        raise BadDataset(f"{source.path} has no {split} glyphs of the labels that training knows.")
+    if limit:
+        table = table.take(np.sort(np.random.default_rng(0).permutation(len(table))[:limit]))
+    return Drawn(table, places[table.label], source.shapes(np.unique(table.shape).tolist()))
+
+
+def contrastive_groups(labels: tuple[Label, ...]) -> NDArray[np.int64]:
+    """(L,) the number of each label's contrastive group, in order of name."""
+    groups = np.array([label.contrastive_group for label in labels])
+    out: NDArray[np.int64] = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return out

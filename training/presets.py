@@ -1,0 +1,92 @@
+"""Named configurations, with their arithmetic and what to expect of them.
+
+Rates are images a second in training, drawing and augmentation included, as measured on two
+cores (AVX-512 with bf16); a GPU's rate is the house's aim, 15,000 of LeViT's, and not yet measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from training.config import Augmentation, Distillation, Losses, TrainConfig
+
+_GPU_RATE = 15_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """rate: images a second on two cores; expect: of validation, and when it was measured."""
+
+    config: TrainConfig
+    about: str
+    rate: float
+    expect: str
+
+    @property
+    def steps(self) -> int:
+        return self.config.batches // self.config.accumulate
+
+    @property
+    def samples(self) -> int:
+        return self.config.batches * self.config.batch
+
+    @property
+    def hours(self) -> float:
+        """On two cores."""
+        return self.samples / self.rate / 3600
+
+    @property
+    def gpu_hours(self) -> float:
+        """At the rate aimed at, scaled by what the model costs against LeViT."""
+        return self.samples / (_GPU_RATE * min(1.0, self.rate / PRESETS["default"].rate)) / 3600
+
+
+_LEVIT = TrainConfig()
+# Handwriting: 28 pixel pictures, some 1,500 of a letter, drawn as often as they come (balance 1) and
+# scored as they come (no adjustment), since the test is drawn as the training was.
+_EMNIST = TrainConfig(
+    model="residual_cnn", size=32, box=28, min_families=1, balance=1.0, partner="none", samples=1_800_000,
+    epoch_samples=90_000, batch=128, learning_rate=1e-3, weight_decay=0.05, ema=0.999,
+    losses=Losses(adjusted=False, smoothing=0.05, embedding="none"), validation_samples=0,
+    augmentation=Augmentation(rotation=10, slant=0.2, aspect=0.15, elastic=0.04, shrink=0.15, shift=2,
+                              degrade=0.1, smallest=14, blur=0.6, erase=0.1),
+)  # fmt: skip
+_LONG_TAIL = TrainConfig(
+    model="vit_micro", size=64, box=56, min_families=1, balance=1.0, partner="none", samples=100_000,
+    epoch_samples=25_000, batch=128, learning_rate=1e-3, weight_decay=0.05, warmup=0.1,
+    losses=Losses(smoothing=0.0, embedding="none"), validation_samples=0,
+)  # fmt: skip
+PRESETS = {
+    "default": Preset(
+        _LEVIT, "LeViT-128S on a dataset of fonts: what is shipped", 450,
+        "with metrics and the font prior: top-1 80 %, top-5 95 %, up to equivalence 85 %",
+    ),
+    "unified_mlp": Preset(
+        replace(_LEVIT, model="unified_mlp"), "the unified MLP with primitives taught by the ink's geometry", 250,
+        "not yet trained in full",
+    ),
+    "distilled": Preset(
+        replace(_LEVIT, model="unified_mlp", distillation=Distillation(teacher="bundles/levit_128s")),
+        "the unified MLP, a quarter of the run alone and then with the shipped model as its teacher", 200,
+        "not yet trained in full",
+    ),
+    "residual_cnn": Preset(
+        replace(_LEVIT, model="residual_cnn"), "a residual CNN on a dataset of fonts", 250,
+        "not yet trained in full",
+    ),
+    "vit_tiny": Preset(
+        replace(_LEVIT, model="vit_tiny", learning_rate=1e-3), "ViT-Tiny on a dataset of fonts", 250,
+        "not yet trained in full",
+    ),
+    "emnist": Preset(_EMNIST, "handwriting: a residual CNN on EMNIST's files", 900, "see docs/RESULTS.md"),
+    "long_tail": Preset(
+        _LONG_TAIL, "few pictures of most classes: a small ViT on a folder of images or index_<name>.json lists",
+        900, "see docs/RESULTS.md",
+    ),
+    "tiny": Preset(
+        TrainConfig(min_families=1, samples=4 * 64, epoch_samples=2 * 64, batch=64, validation_samples=64,
+                    workers=0),
+        "a smoke run of seconds, to see that everything turns", 100, "nothing of its answers",
+    ),
+}  # fmt: skip
+TINY = PRESETS["tiny"].config
