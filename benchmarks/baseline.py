@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 
 from bundles import default_bundle
 from glyphery import show
-from glyphs.dataset.shapes import Shapes
-from glyphs.dataset.store import Dataset, GlyphTable
+from glyphs.dataset.store import GlyphTable
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from index.build import choose_references
 from recognition.bundle import Bundle
+from training.data.glyphs import GlyphSource
+from training.data.source import Drawable
 from training.evaluation import Examined, alike_matrix
 
 _SMALL = RasterSettings(size=32, box=28)
 
 
-def _pixels(table: GlyphTable, shapes: Shapes) -> NDArray[np.float32]:
+def _pixels(table: GlyphTable, shapes: Drawable) -> NDArray[np.float32]:
     rows = np.stack([shapes.draw(int(shape), _SMALL).ravel() for shape in table.shape]).astype(np.float32)
     out: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return out
@@ -45,10 +46,10 @@ def _main(
 ) -> None:
     """Accuracy of the nearest raster, and whether the label is among the ten nearest."""
     loaded = Bundle.load(bundle or default_bundle())
-    with Dataset.open(dataset) as opened:
+    with GlyphSource.open(dataset) as opened:
         examined = Examined.of(opened, Split(split), loaded.labels, limit=limit)
         references = choose_references(opened, loaded.labels, per_label)
-        shapes, places = Shapes(opened, references.shape.tolist()), opened.places(loaded.labels)
+        shapes, places = opened.shapes(references.shape.tolist()), opened.places(loaded.labels)
     of_reference = places[references.label]
     index = faiss.IndexFlatIP(_SMALL.size**2)
     index.add(_pixels(references, shapes))

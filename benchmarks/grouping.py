@@ -68,7 +68,10 @@ def _main(
         show.as_json(rows)
         return
     cells = [
-        [row["grouping"], *(f"{np.mean(row[key]):.3f} ({min(row[key]):.3f}-{max(row[key]):.3f})" for key in _KEYS)]
+        [
+            row["grouping"],
+            *(f"{np.mean(row[key]):.3f} ({min(row[key]):.3f}-{max(row[key]):.3f})" for key in _KEYS),
+        ]
         for row in rows
     ]
     show.table("Groupings of the contrastive loss: mean (range) over seeds", ("grouping", *_KEYS), cells)

@@ -44,9 +44,6 @@ RECIPES: dict[str, dict[str, Any]] = {
     "weights: effective number": {"losses": replace(PLAIN, class_weights="effective")},
     "balanced BCE": {"losses": replace(PLAIN, classification="balanced_bce", adjusted=True)},
     "logit adjustment": {"losses": replace(PLAIN, adjusted=True)},
-    "class-balanced sampling": {"losses": PLAIN, "balance": 0.0},
-    "mixup": {"losses": PLAIN, "mixing": Mixing(mixup=0.8)},
-    "cutmix": {"losses": PLAIN, "mixing": Mixing(cutmix=1.0)},
     "mixup and cutmix": {"losses": PLAIN, "mixing": Mixing(mixup=0.8, cutmix=1.0)},
 }
 
@@ -78,7 +75,7 @@ def make(source: Path, out: Path) -> None:
             )  # fmt: skip
             chosen.append(label)
             possible.remove(label)
-        wanted: dict[int, list[tuple[int, int, NDArray[np.float32]]]] = defaultdict(list)
+        wanted: dict[int, list[tuple[int, int, tuple[float, float, float, float]]]] = defaultdict(list)
         splits: dict[str, Split] = {}
         names = {identifier: name for identifier, name, _, _ in dataset.families()}
         for split, table in tables.items():
@@ -89,7 +86,9 @@ def make(source: Path, out: Path) -> None:
                 _, first = np.unique(table.family[rows], return_index=True)
                 many = int(counts()[rank]) if split == Split.TRAIN else LEAST[split]
                 for row in rows[np.sort(first)[:many]]:
-                    wanted[int(table.font[row])].append((label, int(table.shape[row]), table.metrics[row]))
+                    width, height, bottom, advance = map(float, table.metrics[row])
+                    glyph = (label, int(table.shape[row]), (width, height, bottom, advance))
+                    wanted[int(table.font[row])].append(glyph)
                     splits[names[int(table.family[row])]] = split
         ids = {shape for glyphs in wanted.values() for _, shape, _ in glyphs}
         shapes = {identifier: (kind, data) for identifier, kind, data in dataset.shape_data(ids)}
@@ -99,8 +98,8 @@ def make(source: Path, out: Path) -> None:
         for font, glyphs in sorted(wanted.items()):
             family, style = fonts[font]
             record = FontRecord(str(font), 0, 0, "", family, style, "", 1000, 0)
-            rows = [GlyphRecord(labels[n], *shapes[shape], tuple(metrics)) for n, shape, metrics in glyphs]  # type: ignore[arg-type]
-            made.add_font(record, sorted(rows, key=lambda glyph: glyph.label), shape_ids, label_ids)
+            drawn = [GlyphRecord(labels[n], *shapes[shape], metrics) for n, shape, metrics in glyphs]
+            made.add_font(record, sorted(drawn, key=lambda glyph: glyph.label), shape_ids, label_ids)
         made.set_splits(splits)
         made.set_meta("digest", made.content_digest())
         made.set_meta("complete", "1")
@@ -143,7 +142,7 @@ def _main(
         make(dataset, tail.with_suffix(".part"))
         tail.with_suffix(".part").replace(tail)
     base = PRESETS["long_tail"].config
-    rows = []
+    rows: dict[str, dict[str, list[float]]] = {}
     for name, recipe in RECIPES.items():
         if only and name != only:
             continue
@@ -157,22 +156,19 @@ def _main(
                     train(tail, run, config, progress=False)
                     result.write_text(json.dumps(_measure(run, tail, config, split)))
                 found[split].append(json.loads(result.read_text()))
-        rows.append(
-            {"recipe": name}
-            | {
-                f"{split} {key}": [round(one[key], 4) for one in of]
-                for split, of in found.items()
-                for key in ("top1", "few_shot", "cv")
-            }
-        )
+        rows[name] = {
+            f"{split} {key}": [round(one[key], 4) for one in of]
+            for split, of in found.items()
+            for key in ("top1", "few_shot", "cv")
+        }
     if json_:
         show.as_json(rows)
         return
     cells = [
-        [row.pop("recipe"), *(f"{np.mean(x):.3f} ({min(x):.3f}-{max(x):.3f})" for x in row.values())]  # type: ignore[type-var]
-        for row in map(dict, rows)
+        [name, *(f"{np.mean(x):.3f} ({min(x):.3f}-{max(x):.3f})" for x in row.values())]
+        for name, row in rows.items()
     ]
-    show.table("Long-tailed glyphs: mean (range) over seeds", rows[0], cells)
+    show.table("Long-tailed glyphs: mean (range) over seeds", ("recipe", *next(iter(rows.values()))), cells)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,9 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
     settings = config.raster
     vocabulary = trained.vocabulary
     if config.channels != 1:
-        raise BadInput("Bundles see one grey channel; this model was trained on colour.", "Train it with channels=1.")
+        raise BadInput(
+            "Bundles see one grey channel; this model was trained on colour.", "Train it with channels=1."
+        )
     with open_source(dataset) as source:
         examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
     with replacing(out) as work:

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, evaluating, model, recognise, serving
+from glyphery import data, evaluating, model, models, recognise, serving
 from glyphs.errors import GlypheryError
 
-_OF_TRAINING = {"lightning", "onnx", "onnxscript", "torch"}
+_OF_TRAINING = {"jinja2", "lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
 
 class _Verbs(TyperGroup):
@@ -38,7 +38,10 @@ class _Verbs(TyperGroup):
             ctx.exit(1)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return ["dataset", "train", "evaluate", "compare", "export", "index", "classify", "similar", "serve"]
+        return [
+            "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
+            "serve",
+        ]  # fmt: skip
 
 
 app = typer.Typer(
@@ -68,6 +71,7 @@ def _root(
 
 
 app.add_typer(data.app, name="dataset")
+app.command()(models.models)
 app.command()(model.train)
 app.command()(evaluating.evaluate)
 app.command()(evaluating.compare)

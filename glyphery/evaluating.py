@@ -47,15 +47,21 @@ def evaluate(
 
     from glyphs.errors import BadInput
     from recognition.bundle import Bundle, seal
-    from training.data import open_source
-    from training.evaluation import Examined, examine
-    from training.evaluation.ensembles import ensemble, moved
 
     chosen = _unseen(split)
     if record and (len(targets) > 1 or tta > 1):
         raise BadInput("A bundle records what it answers by itself.", "Leave --record out.")
     # Loaded before the work: figures that cannot be recorded should not be waited for.
     manifest = Bundle.load(targets[0]).manifest if record else None
+
+    from training.data import open_source
+    from training.evaluation import Examined, examine
+    from training.evaluation.ensembles import ensemble, moved
+
+    if out is not None:
+        from training.evaluation.report import Report, check_free
+
+        check_free(out)
     subject = ensemble([predictor(target) for target in targets])
     if tta > 1:
         subject = replace(subject, predict=moved(subject.predict, tta))
@@ -65,8 +71,6 @@ def evaluate(
             figures, answers = examine(examined, subject, progress=advance)
         figures = {"split": split} | figures
         if out is not None:
-            from training.evaluation.report import Report
-
             title = " + ".join(target.name for target in targets) + (f", {tta} copies" if tta > 1 else "")
             Report(title, figures, answers, examined, source, _histories(targets)).write(out)
     if manifest is not None:
@@ -86,10 +90,15 @@ def compare(
     json: Json = False,
 ) -> None:
     """Put models side by side: how good on the same glyphs, how large, how fast on one thread."""
+    chosen = _unseen(split)
+
     from training.data import open_source
     from training.evaluation.compare import Comparison, common_labels
 
-    chosen = _unseen(split)
+    if out is not None:
+        from training.evaluation.report import check_free
+
+        check_free(out)
     subjects = [predictor(target, threads=1) for target in targets]
     colour = any(subject.channels == 3 for subject in subjects)
     with open_source(dataset, colour=colour) as source:
@@ -189,22 +198,21 @@ def _card(target: Path) -> ModelCard | None:
     """Parameters and arithmetic of the model; None for a bundle that does not say which it holds."""
     from recognition.bundle import MANIFEST, Bundle
     from training.checkpoint import load_checkpoint
-    from training.models import MODELS
+    from training.models import MODELS, ModelOptions
     from training.models.inventory import describe
 
     if (target / MANIFEST).exists():
         bundle = Bundle.load(target)
-        config = bundle.manifest.provenance.get("config", {})
+        config, size = bundle.manifest.provenance.get("config", {}), bundle.manifest.raster.size
         if config.get("model") not in MODELS:
             return None
-        return describe(
-            config["model"], labels=len(bundle.labels), channels=1, size=bundle.manifest.raster.size
-        )
+        options = ModelOptions(**config.get("options", {}))
+        return describe(config["model"], labels=len(bundle.labels), size=size, options=options)
     trained = load_checkpoint(target)
+    config, labels = trained.config, len(trained.vocabulary.labels)
     return describe(
-        trained.config.model, labels=len(trained.vocabulary.labels), channels=trained.config.channels,
-        size=trained.config.size,
-    )  # fmt: skip
+        config.model, labels=labels, channels=config.channels, size=config.size, options=config.options
+    )
 
 
 def _histories(targets: Sequence[Path]) -> list[Path]:

@@ -43,7 +43,9 @@ def train(
     ] = False,
     find_rate: Annotated[
         Path | None,
-        typer.Option("--find-rate", help="Train nothing: search a learning rate and draw its plot here (PNG)."),
+        typer.Option(
+            "--find-rate", help="Train nothing: search a learning rate and draw its plot here (PNG)."
+        ),
     ] = None,
     list_presets: Annotated[
         bool, typer.Option("--presets", help="List the presets with their arithmetic.")

@@ -24,9 +24,7 @@ from glyphs.raster import Distortion, Raster, RasterSettings, draw, fill, fit
 from training.config import Augmentation
 
 
-def augmented(
-    shape: Outline | Raster, settings: RasterSettings, how: Augmentation, rng: Generator
-) -> Raster:
+def augmented(shape: Outline | Raster, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
     """A distorted and perhaps degraded raster, (S, S), of an outline or of a picture's ink (H, W).
 
     A colour picture (H, W, 3) becomes (3, S, S), cropped and perhaps mirrored.
@@ -35,7 +33,9 @@ def augmented(
         BadFont, BadPicture: distortion left no ink.
     """
     if not isinstance(shape, Outline):
-        raster = _photograph(shape, settings, how, rng) if shape.ndim == 3 else _ink(shape, settings, how, rng)
+        raster = (
+            _photograph(shape, settings, how, rng) if shape.ndim == 3 else _ink(shape, settings, how, rng)
+        )
     else:
         raster = _outline(shape, settings, how, rng)
     return _erased(raster, rng) if how.erase and rng.random() < how.erase else raster
@@ -158,4 +158,5 @@ def _matrix(how: Augmentation, rng: Generator) -> NDArray[np.float64]:
     angle = math.radians(rng.uniform(-how.rotation, how.rotation))
     slant, aspect = rng.uniform(-how.slant, how.slant), math.exp(rng.uniform(-how.aspect, how.aspect))
     cosine, sine = math.cos(angle), math.sin(angle)
-    return np.array([[cosine, -sine], [sine, cosine]]) @ np.array([[aspect, slant], [0.0, 1.0]])
+    matrix: NDArray[np.float64] = np.array([[cosine, -sine], [sine, cosine]]) @ [[aspect, slant], [0.0, 1.0]]
+    return matrix

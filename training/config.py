@@ -191,7 +191,8 @@ class TrainConfig:
             raise BadInput("samples and epoch_samples must be at least one batch.")
         if not self.losses.adjusted and self.losses.classification == "balanced_bce":
             raise BadInput(
-                "Balanced BCE is balanced by adjusted logits.", "Leave losses.adjusted on, or use cross_entropy."
+                "Balanced BCE is balanced by adjusted logits.",
+                "Leave losses.adjusted on, or use cross_entropy.",
             )
 
     @property
@@ -240,7 +241,8 @@ class TrainConfig:
                 place = place.get(part, {}) if isinstance(place, dict) else {}
             if not dataclasses.is_dataclass(kind) or field not in place or isinstance(place[field], dict):
                 raise BadInput(
-                    f"{key!r} is no field of a run.", "`glyphery train --show` lists them; nested ones are written losses.smoothing."
+                    f"{key!r} is no field of a run.",
+                    "`glyphery train --show` lists them; nested ones are written losses.smoothing.",
                 )
             place[field] = _from_text(text, get_type_hints(kind)[field], key)
         return self.from_dict(values)
@@ -250,7 +252,9 @@ def _from_text(text: str, kind: Any, key: str) -> Any:
     """A value as people write it: 2e6, 2_000_000, yes, 0:1,1:0.3 for a ramp."""
     try:
         if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
         if kind == Ramp:
             points = [point.split(":") for point in text.split(",")]
             return tuple((float(done), float(value)) for done, value in points)
@@ -287,9 +291,13 @@ def _check(record: Any) -> None:
             _check(value)
         elif get_origin(kind) is Literal:
             if value not in get_args(kind):
-                raise BadInput(f"{value!r} is no {name}.", f"Choose one of {', '.join(map(str, get_args(kind)))}.")
+                raise BadInput(
+                    f"{value!r} is no {name}.", f"Choose one of {', '.join(map(str, get_args(kind)))}."
+                )
         elif kind == Ramp:
             if not value or any(b[0] < a[0] for a, b in pairwise(value)):
-                raise BadInput(f"{value!r} is no ramp for {name}.", "Write share:value points in order: 0:1,1:0.3.")
+                raise BadInput(
+                    f"{value!r} is no ramp for {name}.", "Write share:value points in order: 0:1,1:0.3."
+                )
         elif not isinstance(value, int if kind in (int, bool) else (int, float) if kind is float else kind):
             raise BadInput(f"{value!r} is no value for {name}.")

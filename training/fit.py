@@ -83,7 +83,7 @@ def train(
             f"{run} holds a run of another configuration or dataset.",
             "Choose another --out, or remove the folder.",
         )
-    data, module = _prepare(dataset, config, teacher)
+    data, module = prepare(dataset, config, teacher)
     run.mkdir(parents=True, exist_ok=True)
     partial_file = saved.with_suffix(".part")
     partial_file.write_text(json.dumps(this, indent=1))
@@ -104,7 +104,7 @@ def train(
         callbacks.append(RichProgressBar())
     trainer = L.Trainer(
         max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
-        callbacks=callbacks, enable_progress_bar=progress, **_trainer_options(config),
+        callbacks=callbacks, enable_progress_bar=progress, **trainer_options(config),
     )  # fmt: skip
     with _quiet():
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
@@ -120,18 +120,20 @@ def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps:
     Raises:
         BadInput: the loss never fell.
     """
-    data, module = _prepare(dataset, config, None)
+    data, module = prepare(dataset, config, None)
     with _quiet(), tempfile.TemporaryDirectory() as scratch:
         trainer = L.Trainer(
             default_root_dir=scratch, max_steps=steps, logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, **_trainer_options(config),
+            enable_progress_bar=False, **trainer_options(config),
         )  # fmt: skip
         found = Tuner(trainer).lr_find(
             module, datamodule=data, min_lr=1e-6, max_lr=1.0, num_training=steps, update_attr=False
         )
     suggestion = found.suggestion() if found is not None else None
     if found is None or suggestion is None:
-        raise BadInput("The loss fell at no learning rate.", "Give the search more data, or look at the model.")
+        raise BadInput(
+            "The loss fell at no learning rate.", "Give the search more data, or look at the model."
+        )
     figure = found.plot(suggest=True)
     assert figure is not None
     figure.axes[0].set_title(f"{config.model}: loss over learning rate; suggested {suggestion:.1e}")
@@ -139,7 +141,8 @@ def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps:
     return float(suggestion)
 
 
-def _prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tuple[GlyphData, GlyphModule]:
+def prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tuple[GlyphData, GlyphModule]:
+    """Data and a fresh model, both set by the configuration's seed."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     data = GlyphData(dataset, config)
@@ -148,7 +151,8 @@ def _prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tup
     return data, module
 
 
-def _trainer_options(config: TrainConfig) -> dict[str, Any]:
+def trainer_options(config: TrainConfig) -> dict[str, Any]:
+    """What the configuration asks of Lightning's trainer, whatever the trainer is for."""
     auto = "bf16-mixed" if _has_bf16() else "32-true"
     return {
         "precision": auto if config.precision == "auto" else config.precision,

@@ -48,9 +48,7 @@ class Classification(nn.Module):
     def forward(self, logits_BL: Tensor, label_B: Tensor) -> Tensor:
         logits_BL = logits_BL.float() + self.offset
         if self.how.classification == "cross_entropy":
-            losses = F.cross_entropy(
-                logits_BL, label_B, label_smoothing=self.how.smoothing, reduction="none"
-            )
+            losses = F.cross_entropy(logits_BL, label_B, label_smoothing=self.how.smoothing, reduction="none")
         else:
             target = torch.full_like(logits_BL, self.how.smoothing / logits_BL.shape[1])
             target.scatter_(1, label_B[:, None], 1 - self.how.smoothing)
@@ -140,5 +138,7 @@ def distillation(student_BL: Tensor, teacher_BL: Tensor, temperature: float) -> 
     """
     student_BL = student_BL.float().masked_fill(teacher_BL.isneginf(), -torch.inf)
     wanted = F.softmax(teacher_BL.float() / temperature, dim=1)
-    apart = wanted * (F.log_softmax(teacher_BL.float() / temperature, 1) - F.log_softmax(student_BL / temperature, 1))
+    apart = wanted * (
+        F.log_softmax(teacher_BL.float() / temperature, 1) - F.log_softmax(student_BL / temperature, 1)
+    )
     return torch.where(wanted > 0, apart, 0.0).sum(1) * temperature**2

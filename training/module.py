@@ -19,6 +19,7 @@ from training.evaluation import alike_matrix
 from training.losses import ArcFace, Classification, SupervisedContrastive, distillation
 from training.mixing import Mixed, mix
 from training.models import EMBEDDING, create
+from training.models.unified_mlp import UnifiedMLP
 from training.primitives import PrimitiveLoss
 from training.teacher import Lessons, Teacher
 
@@ -37,7 +38,11 @@ class GlyphModule(L.LightningModule):
         labels = data.vocabulary.labels
         losses = config.losses
         self.model = create(
-            config.model, labels=len(labels), channels=config.channels, size=config.size, options=config.options
+            config.model,
+            labels=len(labels),
+            channels=config.channels,
+            size=config.size,
+            options=config.options,
         )
         self.classification = Classification(losses, data.sampling, data.counts)
         self.contrast = SupervisedContrastive(losses.temperature)
@@ -61,7 +66,7 @@ class GlyphModule(L.LightningModule):
         batches = self.current_epoch * config.batches_per_epoch + number
         torch.manual_seed((config.seed << 40) + batches * config.devices + self.global_rank)
         self._done = batches / config.batches
-        if hasattr(self.model.backbone, "temperature"):
+        if isinstance(self.model.backbone, UnifiedMLP):
             self.model.backbone.temperature = at(config.primitives.temperature, self._done)
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
@@ -117,9 +122,7 @@ class GlyphModule(L.LightningModule):
             positive = same | alike
         else:
             positive = (group[:, None] == group[None]) & (group[:, None] >= 0)
-        contrast: Tensor = self.contrast(
-            embedding, positive, same | alike | (shape[:, None] == shape[None])
-        )
+        contrast: Tensor = self.contrast(embedding, positive, same | alike | (shape[:, None] == shape[None]))
         return contrast
 
     def _gathered(self, column: Tensor) -> Tensor:
@@ -145,10 +148,11 @@ class GlyphModule(L.LightningModule):
         if config.schedule == "plateau":
             rising = LinearLR(optimizer, 1 / warm, total_iters=warm - 1)
             falling = ReduceLROnPlateau(optimizer, mode="max", factor=0.1, patience=2)
-            return [optimizer], [
+            schedulers = [
                 {"scheduler": rising, "interval": "step"},
                 {"scheduler": falling, "interval": "epoch", "monitor": "val_top1"},
             ]
+            return cast(OptimizerLRScheduler, ([optimizer], schedulers))
 
         def rate(step: int) -> float:
             falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))

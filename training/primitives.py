@@ -101,7 +101,7 @@ def primitive_numbers(logits_BN2K: Tensor) -> Tensor:
     """Logits of both factors in each cell -> the primitive of each, (B, G, G) int64 in 0..1023."""
     first, second = logits_BN2K.argmax(-1).unbind(-1)
     grid = math.isqrt(logits_BN2K.shape[1])
-    return (CHOICES * first + second).unflatten(1, (grid, grid))
+    return (CHOICES * first + second).reshape(-1, grid, grid)
 
 
 def describe(primitive: int) -> str:

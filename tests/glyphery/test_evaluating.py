@@ -46,7 +46,7 @@ def test_models_are_compared_in_a_table_and_a_folder(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert tiny_run.name in done.stdout
-    assert "glyphs/s at 32" in done.stdout
+    assert "glyphs/s, batch of 32" in done.stdout
     models = json.loads((tmp_path / "compared" / "metrics.json").read_text())["models"]
     assert models[0]["parameters"] == models[1]["parameters"] > 1_000_000
 

@@ -83,7 +83,9 @@ def test_a_label_s_direction_is_near_its_references(index: ReferenceIndex) -> No
 def test_an_index_survives_being_saved(index: ReferenceIndex, embeddings: np.ndarray, tmp_path: Path) -> None:
     index.save(tmp_path)
     loaded = ReferenceIndex.load(tmp_path)
-    assert described(loaded.search(embeddings[:1], 5)[0], {}) == described(index.search(embeddings[:1], 5)[0], {})
+    assert described(loaded.search(embeddings[:1], 5)[0], {}) == described(
+        index.search(embeddings[:1], 5)[0], {}
+    )
     assert loaded.references.png(7) == index.references.png(7)
 
 

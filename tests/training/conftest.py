@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
-    """Threads that wait for one another cost more than they bring at these sizes, above all on a busy machine."""
+    """Threads that wait for one another cost more than they bring here, above all on a busy machine."""
     import torch
 
     before = torch.get_num_threads()

@@ -72,7 +72,8 @@ def test_erasing_blanks_a_part_and_never_all() -> None:
     how = Augmentation(rotation=0, slant=0, aspect=0, elastic=0, shrink=0, shift=0, degrade=0, erase=1.0)
     whole = fit(_stroke(), SETTINGS).astype(int).sum()
     left = [
-        augmented(_stroke(), SETTINGS, how, np.random.default_rng(seed)).astype(int).sum() for seed in range(50)
+        augmented(_stroke(), SETTINGS, how, np.random.default_rng(seed)).astype(int).sum()
+        for seed in range(50)
     ]
     assert 0 < min(left) < whole
     assert max(left) <= whole * 1.01

@@ -57,9 +57,9 @@ def test_a_checkpoint_alone_with_its_run_gives_the_model_back(tiny_run: Path) ->
 
 # Everything that draws from a generator: distortions, mixing, drop path; and averaged weights.
 _LIVELY = [
-    "--preset=tiny", "--model=vit_tiny", "--set=size=32", "--set=box=28", "--set=batch=16", "--set=samples=96",
-    "--set=epoch_samples=32", "--set=ema=0.9", "--set=mixing.mixup=0.8", "--set=options.drop_path=0.3",
-    "--set=accumulate=2",
+    "--preset=tiny", "--model=vit_tiny", "--set=size=32", "--set=box=28", "--set=batch=16",
+    "--set=samples=96", "--set=epoch_samples=32", "--set=ema=0.9", "--set=mixing.mixup=0.8",
+    "--set=options.drop_path=0.3", "--set=accumulate=2",
 ]  # fmt: skip
 
 

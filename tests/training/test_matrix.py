@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from glyphs.dataset.store import Dataset
 from training.config import Distillation, Losses, Mixing, PrimitiveLosses, TrainConfig
@@ -72,7 +72,7 @@ def _trainer(**how: object) -> L.Trainer:
 def _module(config: TrainConfig, data: GlyphData) -> GlyphModule:
     labels = data.vocabulary.labels
     teacher = Teacher(
-        lambda rasters, _: np.random.default_rng(0).normal(size=(len(rasters), len(labels))).astype(np.float32),
+        lambda rasters, _: np.random.default_rng(0).random((len(rasters), len(labels)), np.float32),
         labels, config.raster,
     )  # fmt: skip
     return GlyphModule(config, data, teacher if config.distillation.teacher else None)

@@ -17,7 +17,9 @@ SETTINGS = RasterSettings(32, 28)
 def _teacher(labels: tuple[Label, ...]) -> Teacher:
     """Answers the place of a label as its logit."""
     return Teacher(
-        lambda rasters, _: np.tile(np.arange(len(labels), dtype=np.float32), (len(rasters), 1)), labels, SETTINGS
+        lambda rasters, _: np.tile(np.arange(len(labels), dtype=np.float32), (len(rasters), 1)),
+        labels,
+        SETTINGS,
     )
 
 

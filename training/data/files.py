@@ -11,14 +11,12 @@ import numpy as np
 
 from glyphs.errors import BadDataset, BadPicture
 from glyphs.labels import Label
-from glyphs.picture import BlankPicture, PictureLimits, read_colours, read_picture
+from glyphs.picture import PictureLimits, read_colours, read_picture
 from glyphs.splits import Split
 from training.data.pictures import PictureSource
 from training.data.source import Pixels
 
 _KEPT_BYTES = 2**30
-# px; finding ink takes longer than decoding, so that of larger pictures is found when asked for
-_SMALL = 128 * 128
 _LIMITS = PictureLimits()
 
 
@@ -108,11 +106,10 @@ class PictureFiles:
         self._nbytes = 0
 
     def __getitem__(self, number: int, /) -> Pixels:
-        """Raises BadPicture where a file has changed since, or holds nothing but noise."""
+        """Raises BadPicture where a file has changed since."""
         if number in self._kept:
             return self._kept[number]
-        data = _read(self._files[number])
-        return self._keep(number, read_colours(data) if self._colour else read_picture(data))
+        return self._keep(number, self._decode(_read(self._files[number])))
 
     def add(self, file: Path) -> bytes:
         """Append a file and return its SHA-256.
@@ -121,15 +118,12 @@ class PictureFiles:
             BadPicture: it cannot be read; nothing is appended.
         """
         data = _read(file)
-        pixels = read_colours(data)
-        if not self._colour and pixels[..., 0].size <= _SMALL:
-            pixels = read_picture(data)
-        if self._colour or pixels.ndim == 2:
-            self._keep(len(self._files), pixels)
-        elif (pixels == pixels[0, 0]).all():
-            raise BlankPicture("The picture has one colour.", "Send a glyph on a background.")
+        self._keep(len(self._files), self._decode(data))
         self._files.append(file)
         return sha256(data).digest()
+
+    def _decode(self, data: bytes) -> Pixels:
+        return read_colours(data) if self._colour else read_picture(data)
 
     def _keep(self, number: int, pixels: Pixels) -> Pixels:
         if self._nbytes + pixels.nbytes <= _KEPT_BYTES:

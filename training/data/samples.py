@@ -108,9 +108,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
 
     def _draw(self, identifier: int, rng: np.random.Generator) -> Pixels:
         try:
-            return augmented(
-                self._shapes.get(identifier), self._settings, self._config.augmentation, rng
-            )
+            return augmented(self._shapes.get(identifier), self._settings, self._config.augmentation, rng)
         except (BadFont, BadPicture):  # a sliver that distortion flattened: as it is
             return self._shapes.draw(identifier, self._settings)
 
@@ -131,9 +129,7 @@ class Clean(TorchDataset[dict[str, Tensor]]):
         return _sample(raster, table.metrics[row], self.drawn.places[row], shape)
 
 
-def _sample(
-    raster: Pixels, metrics: NDArray[np.float32], place: np.int64, shape: int
-) -> dict[str, Tensor]:
+def _sample(raster: Pixels, metrics: NDArray[np.float32], place: np.int64, shape: int) -> dict[str, Tensor]:
     image = torch.from_numpy(raster)
     return {
         "image": image[None] if image.ndim == 2 else image,

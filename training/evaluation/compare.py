@@ -29,6 +29,19 @@ if TYPE_CHECKING:
 _BATCH = 32
 _SECONDS = 1.0  # that one latency is measured for
 _ROUNDS = 5  # at least
+# What a figure is called, and how it is written.
+_FIGURES = {
+    "top1": ("top-1", "{:.1%}"),
+    "top5": ("top-5", "{:.1%}"),
+    "equivalent": ("top-1 up to equivalence", "{:.1%}"),
+    "retrieval": ("same label among the ten nearest", "{:.1%}"),
+    "effect_size": ("effect size (Cohen's d)", "{:.2f}"),
+    "parameters": ("parameters", "{:,}"),
+    "megabytes": ("MB on disk", "{:.1f}"),
+    "flops": ("FLOPs of one glyph", "{:,}"),
+    "milliseconds": ("ms for one glyph", "{:.2f}"),
+    "per_second": ("glyphs/s, batch of 32", "{:,.0f}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +94,9 @@ class Comparison:
                 best["equivalent"],
                 apart["retrieval"]["top10"],
                 apart["effect_size"],
-                card and card.parameters,
+                card.parameters if card else None,
                 size / 1e6,
-                card and card.flops,
+                card.flops if card else None,
                 1000 * seconds(subject, 1),
                 _BATCH / seconds(subject, _BATCH),
         )  # fmt: skip
@@ -97,22 +110,15 @@ class Comparison:
         }
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Headings and cells as people read them."""
-        headings = [
-            "model", "top-1 %", "top-5 %", "equivalent %", "retrieval %", "effect size", "M parameters", "MB",
-            "GFLOP", "ms for one", "glyphs/s at 32",
-        ]  # fmt: skip
-        scale = (100, 100, 100, 100, 1, 1e-6, 1, 1e-9, 1, 1)
-        digits = (1, 1, 1, 1, 2, 2, 1, 2, 2, 0)
-        cells = [
-            [row.name]
-            + [
-                "–" if value is None else f"{value * by:,.{places}f}"
-                for value, by, places in zip(list(asdict(row).values())[1:], scale, digits, strict=True)
+        """As people read it: headings, one for each model, and a row for each figure."""
+        rows = [
+            [
+                name,
+                *("–" if (value := getattr(row, key)) is None else form.format(value) for row in self.rows),
             ]
-            for row in self.rows
+            for key, (name, form) in _FIGURES.items()
         ]
-        return headings, cells
+        return ["", *(row.name for row in self.rows)], rows
 
     def write(self, folder: Path) -> None:
         """Write metrics.json, comparison.csv and comparison.png; the whole folder or nothing.
@@ -134,18 +140,19 @@ class Comparison:
         figure = Figure(figsize=(9.2, 3.6 + 0.32 * many))
         grid = figure.add_gridspec(2, 4, height_ratios=(3.2, 0.5 + 0.32 * many))
         scatter = figure.add_subplot(grid[0, :])
-        for row, colour in zip(self.rows, _colours(many), strict=True):
-            scatter.plot(row.milliseconds, row.top1, "o", color=colour, markersize=8)
+        for number, (row, colour) in enumerate(zip(self.rows, _colours(many), strict=True)):
+            at = row.milliseconds, row.top1
+            scatter.plot(*at, "o", color=colour, markersize=8)
+            # Above and below by turns: equally good neighbours would write over each other.
             scatter.annotate(
-                row.name, (row.milliseconds, row.top1), (7, 0), textcoords="offset points", va="center"
+                row.name, at, (7, 6 if number % 2 else -6), textcoords="offset points", va="center"
             )
-        scatter.set(
-            title=self.title, xlabel="milliseconds for one glyph", ylabel="strict top-1", xlim=(0, None)
-        )
-        scatter.margins(x=0.15, y=0.25)
+        scatter.margins(y=0.25)
+        scatter.set(title=self.title, xlabel="milliseconds for one glyph", ylabel="strict top-1")
+        scatter.set_xlim(0, 1.3 * max(row.milliseconds for row in self.rows))
         percent(scatter, "y")
-        kinds = (("equivalent", 100, "up to equivalence, %"), ("retrieval", 100, "retrieval among ten, %"),
-                 ("megabytes", 1, "MB on disk"), ("per_second", 1, "glyphs/s, batch of 32"))  # fmt: skip
+        kinds = (("equivalent", 100, "equivalent, %"), ("retrieval", 100, "retrieval, %"),
+                 ("megabytes", 1, "MB on disk"), ("per_second", 1, "glyphs/s at 32"))  # fmt: skip
         for place, (key, by, title) in enumerate(kinds):
             axes = figure.add_subplot(grid[1, place])
             _bars(axes, [getattr(row, key) for row in self.rows], by, title)

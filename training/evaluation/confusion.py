@@ -20,6 +20,7 @@ _ACROSS = 3
 _STRONGEST = 80  # confusions that groups are made of
 _WHOLE = 100  # classes up to which the whole matrix can be read
 _BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", BLUE])
+_LONGEST_CODE = 14
 _ALIKE = "#b45309"  # a dark orange that can be read as text
 _PAIRS, _MISTAKEN = 14, 6  # pairs shown, and mistaken glyphs of each
 
@@ -146,7 +147,7 @@ def _draw(
     points = 13 if len(places) <= 2 * _BLOCK else 9
     for across in (True, False):
         glyph_ticks(axes, places, of, points=points, across=across)
-    codes = [f"{record.subject.labels[place].codepoint:04X}" for place in places]
+    codes = [_code(record, place) for place in places]
     axes.set_xticks(np.arange(len(places)), codes, rotation=90, fontsize=6)
     axes.set_yticks(np.arange(len(places)), codes, fontsize=6)
     axes.set(xlabel="answered", ylabel="is")
@@ -159,3 +160,10 @@ def _draw(
         axes.text(
             column, row, text, ha="center", va="center", fontsize=6.5, color="white" if light else "#111827"
         )
+
+
+def _code(record: Record, place: int) -> str:
+    """A label in few letters: its name where it stands for no character, or code point and form."""
+    label = record.subject.labels[place]
+    name = record.subject.names.get(label)
+    return name[:_LONGEST_CODE] if name else f"{label.codepoint:04X} {label.form}".rstrip()

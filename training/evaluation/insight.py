@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
 from training.evaluation.pictures import shown
-from training.evaluation.plots import COLOURS, GREY, PALE, part
+from training.evaluation.plots import COLOURS, GREY, PALE, RED, brief, part
 from training.evaluation.record import Record
 from training.models import Recogniser
 
@@ -21,12 +22,13 @@ Pixels = NDArray[np.uint8]
 _POINTS = 3000
 _FEW = len(COLOURS)
 _ACROSS = 6
+_EVEN = 1e-3  # attention that varies less than this, relatively, is even
 
 
 def tsne(record: Record) -> Figure | None:
     """The embedding in two dimensions (van der Maaten and Hinton, JMLR 2008); None for under ten glyphs.
 
-    Coloured by class where there are few, else by script; what is rare is grey.
+    Coloured by script where there are several scripts and many classes, else by class; what is rare is grey.
     """
     rows = record.sample(_POINTS)
     if len(rows) < 10:
@@ -35,10 +37,9 @@ def tsne(record: Record) -> Figure | None:
         perplexity=min(30, len(rows) / 4), metric="cosine", init="random", random_state=0, n_jobs=2
     ).fit_transform(record.embedding[rows].astype(np.float32))
     truth, labels = record.truth[rows], record.subject.labels
-    if len(np.unique(truth)) <= _FEW:
-        names = np.array([record.subject.called(place) for place in truth])
-    else:
-        names = np.array([part(labels[place].character.script) for place in truth])
+    names = np.array([part(labels[place].character.script) for place in truth])
+    if len(np.unique(truth)) <= _FEW or len(np.unique(names)) == 1:
+        names = np.array([brief(record.subject.called(place)) for place in truth])
     found, counts = np.unique(names, return_counts=True)
     figure = Figure(figsize=(7.2, 6.0))
     axes = figure.subplots()
@@ -72,7 +73,8 @@ def attention_maps(model: Recogniser, rasters: Pixels, channels: int = 1) -> NDA
     """(n, S, S) or (n, 3, S, S) -> (n, S, S) float32 0..1: how much each place is attended to on average.
 
     Every attention's share over its keys, averaged over heads and queries, spread over the raster and
-    averaged over the attentions, with each picture's greatest brought to 1. A class token is left out.
+    averaged over the attentions; in each picture from 0 where it is least to 1 where it is most, or 0 all
+    over where it is even. A class token is left out.
     """
     seen: list[Tensor] = []
     hooks = [
@@ -93,8 +95,9 @@ def attention_maps(model: Recogniser, rasters: Pixels, channels: int = 1) -> NDA
         keys_BK = keys_BK[:, -side * side :]
         grid = keys_BK.reshape(-1, 1, side, side) * side * side
         total += nn.functional.interpolate(grid, (size, size), mode="bilinear", align_corners=False)
-    maps = total[:, 0]
-    return (maps / maps.amax(dim=(1, 2), keepdim=True)).numpy()
+    least, most = total.amin((2, 3), keepdim=True), total.amax((2, 3), keepdim=True)
+    spread = most - least
+    return torch.where(spread > _EVEN * most, (total - least) / spread, 0.0)[:, 0].numpy()
 
 
 def attention(model: Recogniser, rasters: Pixels, channels: int = 1) -> Figure | None:
@@ -104,8 +107,8 @@ def attention(model: Recogniser, rasters: Pixels, channels: int = 1) -> Figure |
     maps = attention_maps(model, rasters, channels)
     figure, cells = _sheet(len(rasters))
     for axes, raster, heat in zip(cells, rasters, maps, strict=True):
-        axes.imshow(shown(raster), alpha=0.55)
-        axes.imshow(heat, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+        axes.imshow(shown(raster), alpha=0.6)
+        axes.imshow(np.full((*heat.shape, 3), to_rgb(RED)), alpha=0.75 * heat)
     return figure
 
 
@@ -126,7 +129,7 @@ def primitives(model: Recogniser, rasters: Pixels, channels: int = 1) -> Figure 
         return None
     figure, cells = _sheet(len(rasters))
     ground = np.bincount(found.ravel()).argmax()
-    colours = np.array([tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in COLOURS]) / 255
+    colours = np.array([to_rgb(colour) for colour in COLOURS])
     # Neighbouring numbers share their first half, so that it gives the hue and the second the shade.
     first, second = np.divmod(found, 32)
     shade = colours[first % len(colours)] * (0.55 + 0.45 * (second[..., None] % 8) / 7)

@@ -49,9 +49,9 @@ class Portraits:
 
 
 def _oddness(table: GlyphTable) -> NDArray[np.float64]:
-    """Font id -> how far the width of its thinnest glyphs, em, is from the median of its family's fullest fonts.
+    """Font id -> how far its thinnest glyphs' width, em, is from the median of its family's fullest fonts.
 
-    Bars and dots are as wide as strokes are. Fonts that draw less than the fullest come after all those.
+    Bars and dots are as wide as strokes. Fonts that draw less than the fullest come after all of those.
     """
     order = np.lexsort((table.metrics[:, 0], table.font))
     fonts, first, count = np.unique(table.font[order], return_index=True, return_counts=True)

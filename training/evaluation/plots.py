@@ -20,9 +20,9 @@ from training.evaluation.measures import PerClass, reliability
 from training.evaluation.pictures import Portraits, stamp
 from training.evaluation.record import Record
 
-# Okabe and Ito, "Color Universal Design", 2008.
+# Okabe and Ito, "Color Universal Design", 2008; the last four after Tol's "muted" scheme.
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
-COLOURS = (BLUE, ORANGE, GREEN, RED, "#56b4e9", "#cc79a7", "#a6761d", "#332288")
+COLOURS = (BLUE, ORANGE, GREEN, RED, "#56b4e9", "#cc79a7", "#a6761d", "#332288", "#999933", "#44aa99")
 GREY, PALE = "#6b7280", "#e5e7eb"
 _NAMED = 30  # classes named one by one
 _LONGEST_NAME = 44
@@ -182,6 +182,8 @@ def history(paths: Sequence[Path]) -> Figure | None:
     for axes in (losses, shares):
         if axes.lines:
             axes.legend()
+        else:
+            axes.set_visible(False)
     return figure
 
 

@@ -164,7 +164,7 @@ class Report:
             rasters = self.examined.drawn(record.shape[rows], subject.settings)
             yield Picture(
                 "attention", "Attention",
-                "Bright: what is attended to, averaged over heads, queries and blocks.",
+                "Coloured: what is attended to most, averaged over heads, queries and blocks.",
                 partial(insight.attention, model, rasters, subject.channels),
             )  # fmt: skip
             yield Picture(
@@ -188,15 +188,20 @@ def page(path: Path, template: str, **values: Any) -> None:
     path.write_text(environment.get_template(template).render(**values), encoding="utf-8")
 
 
+def check_free(folder: Path) -> None:
+    """Raises BadInput where `folder` holds something that is no report, and so is left alone."""
+    if folder.exists() and not (folder / MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder} is there already and is no report.", "Choose another --out.")
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write a report in; it takes the place of `folder` if the block ends well.
 
     Raises:
-        BadInput: there is something else at `folder`, which is left alone.
+        BadInput: as `check_free`.
     """
-    if folder.exists() and not (folder / MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"{folder} is there already and is no report.", "Choose another --out.")
+    check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
         work, old = Path(beside) / "new", Path(beside) / "old"

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from glyphs.errors import BadInput
 from training.models.levit import ConvNorm, Residual
 from training.models.options import ModelOptions
+from training.models.positions import sine_cosine
 from training.primitives import CELL, CHOICES, primitive_numbers
 
 TOKENS = "straight_through", "gumbel", "soft"
@@ -69,19 +70,6 @@ class PrimitiveTokens(nn.Module):
             return soft
         hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(-1, keepdim=True), 1.0)
         return hard + (soft - soft.detach())
-
-
-def sine_cosine(grid: int, width: int) -> Tensor:
-    """Fixed 2-D positions, (G * G, width): the first half tells the row, the second the column.
-
-    Vaswani et al., "Attention Is All You Need", 2017, once per axis; wavelengths go from a cell or
-    so to well beyond the grid. `width` is divisible by 4.
-    """
-    rates = 64.0 ** -torch.linspace(0, 1, width // 4)
-    angles = torch.arange(grid)[:, None] * rates
-    axis_GH = torch.cat([angles.sin(), angles.cos()], dim=1)
-    row = axis_GH[:, None].expand(-1, grid, -1)
-    return torch.cat([row, row.transpose(0, 1)], dim=2).flatten(0, 1)
 
 
 class TokenMixing(nn.Module):
@@ -193,7 +181,7 @@ class UnifiedMLP(nn.Module):
         )
         self.stem = nn.Sequential(*stem, Residual(looking), nn.ReLU())
         self.primitives = PrimitiveTokens(width, options.tokens)
-        positions = sine_cosine(self.grid, width)
+        positions = sine_cosine(self.grid, width, longest=64.0)
         if options.positions == "learned":
             self.positions = nn.Parameter(torch.randn_like(positions) * 0.02)
         else:

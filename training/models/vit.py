@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from glyphs.errors import BadInput
+from training.models.positions import sine_cosine
 
 PATCH = 16
 
@@ -37,19 +38,6 @@ VARIANTS = {
     "vit_small": ViTVariant(384, 6),
     "vit_base": ViTVariant(768, 12),
 }
-
-
-def sine_cosine_positions(grid: int, width: int) -> Tensor:
-    """(grid^2, width) float32: sines and cosines of x and of y, a quarter of the width each.
-
-    Wavelengths grow geometrically from 2 pi to 20,000 pi cells, as in Beyer et al.
-    """
-    frequencies = 10_000.0 ** -torch.linspace(0, 1, width // 4)
-    angles = torch.arange(grid)[:, None] * frequencies
-    waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # (grid, width / 2)
-    columns = waves.repeat(grid, 1)
-    rows = waves.repeat_interleave(grid, 0)
-    return torch.cat([columns, rows], dim=1)
 
 
 class DropPath(nn.Module):
@@ -128,7 +116,7 @@ class ViT(nn.Module):
             raise BadInput(f"drop_path cannot be {drop_path}.", "Give a share of the images, below 1.")
         width = self.features = variant.width
         self.patches = nn.Conv2d(channels, width, PATCH, PATCH)
-        self.register_buffer("positions", sine_cosine_positions(size // PATCH, width), persistent=False)
+        self.register_buffer("positions", sine_cosine(size // PATCH, width), persistent=False)
         rates = [drop_path * block / (variant.depth - 1) for block in range(variant.depth)]
         self.blocks = nn.Sequential(*(Block(width, variant.heads, rate) for rate in rates))
         self.norm = nn.LayerNorm(width)

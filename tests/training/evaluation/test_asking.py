@@ -88,7 +88,7 @@ def test_the_record_holds_what_was_answered_and_how_surely(source: GlyphSource) 
 
 
 def test_parts_are_told_by_class_and_by_diacritic(source: GlyphSource) -> None:
-    labels = A, Label(ord("Á")), Label(0x628, Form.INIT)
+    labels = A, Label(ord("À")), Label(0x628, Form.INIT)
     figures, _ = _knows_the_first(Examined.of(source, Split.TEST, labels), labels)
     assert {"latn_uppercase", "arab_letter"} == set(figures["by_char_class"])  # type: ignore[call-overload]
     assert {"Arabic positional", "Marks and letters with diacritics"} == set(figures["subsets"])  # type: ignore[call-overload]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from glyphs.errors import BadInput
 from training.models.options import ModelOptions
-from training.models.unified_mlp import TOKENS, TokenMixing, UnifiedMLP, sine_cosine
+from training.models.unified_mlp import TOKENS, TokenMixing, UnifiedMLP
 from training.primitives import CHOICES
 
 
@@ -118,14 +118,6 @@ def test_explaining_names_the_best_pair_of_choices() -> None:
     assert explained.shape == (3, 8, 8)
     assert explained.dtype == torch.int64
     assert torch.equal(explained.flatten(1), 32 * best[..., 0] + best[..., 1])
-
-
-def test_fixed_positions_are_all_different_and_nearer_where_cells_are() -> None:
-    positions = F.normalize(sine_cosine(16, 64), dim=1).view(16, 16, 64)
-    alike = (positions @ positions[5, 5]).flatten()
-    assert alike.argmax() == 5 * 16 + 5
-    assert positions[5, 6] @ positions[5, 5] > positions[5, 12] @ positions[5, 5]
-    assert positions[6, 5] @ positions[5, 5] > positions[15, 5] @ positions[5, 5]
 
 
 def test_positions_are_trained_only_when_learned() -> None:

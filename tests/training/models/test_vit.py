@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glyphs.errors import BadInput
 from training.models import ModelOptions, create
-from training.models.vit import VARIANTS, Attention, DropPath, ViT, sine_cosine_positions
+from training.models.vit import VARIANTS, Attention, DropPath, ViT
 
 
 @pytest.mark.parametrize(
@@ -18,18 +18,6 @@ def test_vits_are_as_large_as_published(name: str, parameters: float) -> None:
     with torch.device("meta"):
         backbone = ViT(VARIANTS[name])
     assert sum(p.numel() for p in backbone.parameters()) == pytest.approx(parameters, rel=0.02)
-
-
-def test_positions_tell_every_cell_from_every_other_and_near_from_far() -> None:
-    positions = sine_cosine_positions(8, 192)
-    assert positions.shape == (64, 192)
-    alike = (
-        torch.nn.functional.normalize(positions, dim=1) @ torch.nn.functional.normalize(positions, dim=1).T
-    )
-    assert (alike - torch.eye(64)).max() < 0.999
-    first, right, below, far = alike[0, [0, 1, 8, 63]]
-    assert first > right > far
-    torch.testing.assert_close(right, below)
 
 
 def test_attention_agrees_with_torchs_own() -> None:
@@ -52,7 +40,7 @@ def test_dropping_leaves_out_whole_images_and_keeps_the_mean() -> None:
     dropped = DropPath(0.25).train()(torch.ones(4096, 2, 3))
     kept = dropped[:, 0, 0]
     assert torch.equal(dropped, kept[:, None, None].expand(-1, 2, 3))
-    assert set(kept.tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert sorted(set(kept.tolist())) == pytest.approx([0, 4 / 3])
     assert kept.mean().item() == pytest.approx(1, abs=4 * math.sqrt(1 / 3 / 4096))
     assert torch.equal(DropPath(0.25).eval()(dropped), dropped)
 
