@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +22,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Self
 
+from glyphs import folders
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadBundle, BadInput, BadLabel
 from glyphs.labels import Label
@@ -146,16 +146,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         BadBundle: `path` is a folder of something else, which is left alone.
     """
-    if path.exists() and not (path / MANIFEST).exists() and (not path.is_dir() or any(path.iterdir())):
+    if not folders.is_free(path, MANIFEST):
         raise BadBundle(f"{path} is there already and is no bundle.", "Choose another place.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
-        work, old = Path(beside) / "new", Path(beside) / "old"
-        work.mkdir()
+    with folders.replacing(path) as work:
         yield work
-        if path.exists():
-            path.rename(old)
-        work.rename(path)
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ and one an epoch). Running the same folder again resumes it where it stopped.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
 import warnings
@@ -34,6 +35,7 @@ from torch import Tensor
 from glyphs.errors import BadInput
 from training.config import TrainConfig
 from training.data import GlyphData, open_source
+from training.models import create
 from training.module import GlyphModule
 from training.teacher import Teacher
 
@@ -101,12 +103,12 @@ def train(
     if config.patience:
         callbacks.append(EarlyStopping("val_top1", mode="max", patience=config.patience))
     if progress:
-        callbacks.append(RichProgressBar())
-    trainer = L.Trainer(
-        max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
-        callbacks=callbacks, enable_progress_bar=progress, **trainer_options(config),
-    )  # fmt: skip
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))  # stdout is for results
     with _quiet():
+        trainer = L.Trainer(
+            max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
+            callbacks=callbacks, enable_progress_bar=progress, **trainer_options(config),
+        )  # fmt: skip
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
     return checkpoints / "best.ckpt"
 
@@ -145,6 +147,8 @@ def prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tupl
     """Data and a fresh model, both set by the configuration's seed."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
+    with torch.device("meta"):  # a model that cannot be made is refused before data are waited for
+        create(config.model, labels=2, channels=config.channels, size=config.size, options=config.options)
     data = GlyphData(dataset, config)
     module = GlyphModule(config, data, teacher)
     module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -182,10 +186,17 @@ def _average(decay: float, average: Tensor, current: Tensor, updates: Tensor) ->
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Lightning's advice on workers, which counts cores and not what drawing costs."""
+    """Without Lightning's advice: on workers it counts cores, and not what drawing costs."""
+    log = logging.getLogger("lightning.pytorch")
+    before = log.level
+    log.setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        yield
+        for advice in (".*not have many workers.*", ".*than the logging interval.*", ".*LeafSpec.*"):
+            warnings.filterwarnings("ignore", message=advice)
+        try:
+            yield
+        finally:
+            log.setLevel(before)
 
 
 def _has_bf16() -> bool:

@@ -13,7 +13,18 @@ import pytest
 from glyphs.dataset.store import Dataset
 from recognition.bundle import Bundle
 
-VERBS = ["dataset", "train", "evaluate", "export", "index", "classify", "similar", "serve"]
+VERBS = [
+    "dataset",
+    "models",
+    "train",
+    "evaluate",
+    "compare",
+    "export",
+    "index",
+    "classify",
+    "similar",
+    "serve",
+]
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

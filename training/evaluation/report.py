@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from glyphs import folders
 from glyphs.errors import BadInput
 from training.data.source import Source
 from training.evaluation import confusion, insight, plots
@@ -190,27 +190,20 @@ def page(path: Path, template: str, **values: Any) -> None:
 
 def check_free(folder: Path) -> None:
     """Raises BadInput where `folder` holds something that is no report, and so is left alone."""
-    if folder.exists() and not (folder / MARK).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not folders.is_free(folder, MARK):
         raise BadInput(f"{folder} is there already and is no report.", "Choose another --out.")
 
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write a report in; it takes the place of `folder` if the block ends well.
+    """A folder to write a report in, with our way of drawing; it becomes `folder` if the block ends well.
 
     Raises:
         BadInput: as `check_free`.
     """
     check_free(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-        work, old = Path(beside) / "new", Path(beside) / "old"
-        work.mkdir()
-        with plots.calm():
-            yield work
-        if folder.exists():
-            folder.rename(old)
-        work.rename(folder)
+    with folders.replacing(folder) as work, plots.calm():
+        yield work
 
 
 def _png(figure: Figure, path: Path) -> str:

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glyphs.dataset.store import Dataset
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from glyphery.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+
+
+def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied() -> None:
+    done = run(
+        "train", "--preset", "emnist", "--model", "vit_tiny", "--set", "losses.smoothing=0.2", "--limit", 500,
+        "--drop-singletons", "--show",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    config = json.loads(done.stdout)
+    assert config["model"] == "vit_tiny"
+    assert config["losses"]["smoothing"] == 0.2
+    assert config["limit"] == 500
+    assert config["min_count"] == 2
+    assert config["size"] == 32
+
+
+def test_presets_are_listed_with_their_arithmetic() -> None:
+    presets = json.loads(run("train", "--presets", "--json").stdout)
+    default = next(preset for preset in presets if preset["name"] == "default")
+    assert default["samples"] == default["steps"] * 256
+    assert 0.5 < default["hours on two cores"] < 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--preset", "huge"), "huge"),
+        (("--set", "samples"), "field=value"),
+        (("--set", "losses.colour=1"), "losses.colour"),
+        (("--model", "resnet"), "resnet"),
+        (("--set", "distillation.teacher=nowhere"), "nowhere"),
+        (("--set", "batch=1"), "pairs"),
+        (("--set", "min_families=1000"), "min_families"),
+        (("--set", "channels=3"), "channels=1"),
+    ],
+)
+def test_a_mistaken_run_gets_one_line_and_leaves_nothing(
+    arguments: tuple[str, ...], said: str, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    done = run("train", "--dataset", small_dataset.path, "--out", "run", *arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_small_model_learns_from_the_answers_of_a_run(
+    tiny_run: Path, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    done = run(
+        "train", "--dataset", small_dataset.path, "--out", tmp_path / "pupil", "--preset", "tiny",
+        "--model", "unified_mlp", "--set", f"distillation.teacher={tiny_run}",
+        "--set", "distillation.weight=0:0.5", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Path(json.loads(done.stdout)["checkpoint"]).exists()
