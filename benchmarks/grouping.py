@@ -32,7 +32,7 @@ def _main(
     dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("runs/glyphs.db"),
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/grouping"),
     seeds: Annotated[int, typer.Option(help="Seeds of each grouping.")] = 2,
-    samples: Annotated[int, typer.Option(help="Samples of each run.")] = 150_000,
+    samples: Annotated[int, typer.Option(help="Samples of each run.")] = 100_000,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Train with each grouping, and print mean and range over the seeds."""

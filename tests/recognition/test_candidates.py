@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def bundle() -> Bundle:
         name="m", version="1", raster=RasterSettings(), embedding=128, labels=3, known_threshold=0.7
     )
     equivalence = Equivalence([Evidence(LATIN, GREEK, "outlines", 9, 8)])
-    return Bundle(Path(), manifest, "sha256:0", LABELS, (900, 90, 9), equivalence)
+    return Bundle(Path(), manifest, "sha256:0", LABELS, (900, 90, 9), equivalence, {})
 
 
 def _best(candidates: Candidates) -> Label:
@@ -86,3 +87,12 @@ def test_the_described_answer_has_the_contract_s_fields(bundle: Bundle) -> None:
             "name": "ARABIC LETTER AIN", "script": "Arab", "probability": 1.0, "equivalents": [],
         }
     ]  # fmt: skip
+
+
+def test_a_label_that_stands_for_no_character_is_called_as_the_bundle_calls_it(bundle: Bundle) -> None:
+    named = replace(bundle, names={bundle.labels[2]: "oak"})
+    [recognition] = Candidates(named).recognise(LOGITS[:1], 3)
+    names = {prediction.label: prediction.name for prediction in recognition.predictions}
+    assert names[bundle.labels[2]] == "oak"
+    assert names[bundle.labels[0]] == bundle.labels[0].character.name
+    assert "oak" in str(described(recognition)["predictions"])

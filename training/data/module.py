@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import lightning as L
@@ -55,6 +56,7 @@ class GlyphData(L.LightningDataModule):
         return DataLoader(
             self.samples(), config.batch // world, sampler=Numbers(config, rank, world),
             num_workers=config.workers, persistent_workers=config.workers > 0, drop_last=True,
+            worker_init_fn=_give_way,
         )  # fmt: skip
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
@@ -65,6 +67,11 @@ class GlyphData(L.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         """This process among those that share a batch."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+
+def _give_way(_: int) -> None:
+    """Drawing runs ahead of training and can wait: on a CPU, the threads of a step cannot."""
+    os.nice(10)
 
 
 def _drawn(source: Source, split: Split, labels: tuple[Label, ...], limit: int) -> Drawn:
