@@ -79,9 +79,11 @@ PRESETS = {
         replace(_LEVIT, model="vit_tiny", learning_rate=1e-3), "ViT-Tiny on a dataset of fonts", 250,
         "not yet trained in full",
     ),
-    "emnist": Preset(_EMNIST, "handwriting: a residual CNN on EMNIST's files", 900, "see docs/RESULTS.md"),
+    "emnist": Preset(_EMNIST, "handwriting: a residual CNN on EMNIST's files", 600,
+        "62 labels: top-1 86 %, folded to 47 labels 90 %"),
     "long_tail": Preset(
-        _LONG_TAIL, "few pictures of most classes: a small ViT on any source", 880, "see docs/RESULTS.md",
+        _LONG_TAIL, "few pictures of most classes: a small ViT on any source", 880,
+        "500 labels, 6 to 256 glyphs of each: top-1 54 %, of the rarest third 48 %",
     ),
     "tiny": Preset(
         TrainConfig(min_families=1, samples=4 * 64, epoch_samples=2 * 64, batch=64, validation_samples=64,
