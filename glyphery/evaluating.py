@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from glyphs.labels import Label
     from glyphs.splits import Split
     from index.search import ReferenceIndex
+    from training.data import Source
     from training.evaluation import Neighbours, Subject
     from training.models.inventory import ModelCard
 
@@ -66,6 +67,7 @@ def evaluate(
     if tta > 1:
         subject = replace(subject, predict=moved(subject.predict, tta))
     with open_source(dataset, colour=subject.channels == 3) as source:
+        _check_names([subject], source)
         examined = Examined.of(source, chosen, subject.labels, limit=limit)
         with show.bar("Asking", len(examined.table)) as advance:
             figures, answers = examine(examined, subject, progress=advance)
@@ -102,6 +104,7 @@ def compare(
     subjects = [predictor(target, threads=1) for target in targets]
     colour = any(subject.channels == 3 for subject in subjects)
     with open_source(dataset, colour=colour) as source:
+        _check_names(subjects, source)
         comparison = Comparison.on(source, chosen, common_labels(subjects), limit=limit)
     with show.bar("Comparing", len(targets)) as advance:
         for done, (target, subject) in enumerate(zip(targets, subjects, strict=True), 1):
@@ -162,6 +165,25 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
         names=trained.vocabulary.names,
         model=trained.model,
     )
+
+
+def _check_names(subjects: Sequence[Subject], source: Source) -> None:
+    """Classes that are no characters are numbered within their folder: another folder's may differ.
+
+    Raises:
+        BadInput: a label has one name in the model and another in the data.
+    """
+    from glyphs.errors import BadInput
+
+    named = source.names()
+    for subject in subjects:
+        for label in subject.names.keys() & named.keys():
+            if subject.names[label] != named[label]:
+                raise BadInput(
+                    f"The class that the model calls {subject.names[label]!r} is {named[label]!r} in"
+                    f" {source.path}.",
+                    "Evaluate on folders with the very classes that it was trained on.",
+                )
 
 
 def _unseen(split: str) -> Split:

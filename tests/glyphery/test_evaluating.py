@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
 from recognition.bundle import Bundle
 
@@ -68,3 +69,27 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_classes_have_other_names_is_refused(tmp_path: Path) -> None:
+    for folder, names in (("trained", ("elm", "oak")), ("asked", ("oak", "yew"))):
+        for part in ("train", "validation"):
+            for width, name in enumerate(names, 2):
+                for number in range(4):
+                    file = tmp_path / folder / part / name / f"{number}.png"
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    picture = Image.new("L", (32, 32), 255)
+                    ImageDraw.Draw(picture).line((4, 4, 28, 20 + number), fill=0, width=width)
+                    picture.save(file)
+    trained = run(
+        "train", "--dataset", "trained", "--out", "run", "--preset", "tiny", "--model", "residual_cnn",
+        "--set", "size=32", "--set", "box=28", "--set", "batch=8", "--set", "samples=8",
+        "--set", "epoch_samples=8", cwd=tmp_path,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    right = run("evaluate", "run", "--dataset", "trained", "--json", cwd=tmp_path)
+    assert json.loads(right.stdout)["labels"] == 2
+    wrong = run("evaluate", "run", "--dataset", "asked", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "'elm'" in wrong.stderr or "'oak'" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
