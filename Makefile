@@ -53,6 +53,7 @@ bundle: .venv/.developing  ## Export the trained model with its index to runs/bu
 
 benchmark: .venv/.developing  ## Measure speed, the baseline and posted pictures
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.training --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.baseline --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
 

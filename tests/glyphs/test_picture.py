@@ -26,6 +26,7 @@ from glyphs.picture import (
     PictureLimits,
     PictureTooLarge,
     UnsupportedPicture,
+    read_colours,
     read_ink,
     read_picture,
 )
@@ -634,3 +635,18 @@ class TestBlobs:
                     filled[row, column] = number
                     wave += [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         assert len(set(zip(read[mask], filled[mask], strict=True))) == filled.max() == len(set(labels))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "1", "I;16", "CMYK"])
+def test_colours_of_any_mode_are_three_channels_on_white(mode: str) -> None:
+    packed = io.BytesIO()
+    picture = Image.new("RGBA", (6, 4), (200, 30, 30, 0 if mode in ("RGBA", "LA") else 255))
+    source = picture.convert("L").convert("I;16") if mode == "I;16" else picture.convert(mode)
+    source.save(packed, "TIFF" if mode == "CMYK" else "PNG")
+    colours = read_colours(packed.getvalue())
+    assert colours.shape == (4, 6, 3)
+    assert colours.dtype == np.uint8
+    if mode in ("RGBA", "LA"):
+        assert (colours == 255).all()
+    if mode in ("RGB", "P"):
+        assert colours[0, 0].tolist() == [200, 30, 30]
