@@ -88,11 +88,18 @@ def compare(
     dataset: Data = Path("glyphs.db"),
     split: UnseenSplit = "validation",
     limit: Annotated[int, typer.Option(help="Glyphs asked, drawn at random; 0: all.")] = 5000,
+    prior: Annotated[
+        str, typer.Option(help="What is likely: fonts, as training has them, or uniform.")
+    ] = "fonts",
     out: Annotated[Path | None, typer.Option(help="Folder for the table and its plots.")] = None,
     json: Json = False,
 ) -> None:
     """Put models side by side: how good on the same glyphs, how large, how fast on one thread."""
+    from glyphs.errors import BadInput
+
     chosen = _unseen(split)
+    if prior not in ("fonts", "uniform"):
+        raise BadInput(f"There is no prior {prior!r}.", "Choose fonts or uniform.")
 
     from training.data import open_source
     from training.evaluation.compare import Comparison, common_labels
@@ -105,7 +112,7 @@ def compare(
     colour = any(subject.channels == 3 for subject in subjects)
     with open_source(dataset, colour=colour) as source:
         _check_names(subjects, source)
-        comparison = Comparison.on(source, chosen, common_labels(subjects), limit=limit)
+        comparison = Comparison.on(source, chosen, common_labels(subjects), limit=limit, prior=prior)
     with show.bar("Comparing", len(targets)) as advance:
         for done, (target, subject) in enumerate(zip(targets, subjects, strict=True), 1):
             comparison.add(_called(target, targets), subject, _card(target), _weights(target).stat().st_size)

@@ -46,7 +46,7 @@ _FIGURES = {
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One model's line. Shares between 0 and 1, under the font prior, with metrics where there are any.
+    """One model's line. Shares between 0 and 1, under one prior, with metrics where there are any.
 
     retrieval, effect_size: of `measures.separation`; flops: of one glyph; megabytes: of the file that is
     loaded; milliseconds: median for one glyph; per_second: glyphs, median over batches of 32
@@ -72,21 +72,23 @@ class Comparison:
     examined: Examined
     labels: tuple[Label, ...]
     title: str
+    prior: str = "fonts"
     rows: list[Compared] = field(default_factory=list)
 
     @classmethod
-    def on(cls, source: Source, split: Split, labels: tuple[Label, ...], *, limit: int) -> Self:
-        """Raises BadDataset where the split holds none of the labels."""
+    def on(
+        cls, source: Source, split: Split, labels: tuple[Label, ...], *, limit: int, prior: str = "fonts"
+    ) -> Self:
+        """prior: `fonts` or `uniform`. Raises BadDataset where the split holds none of the labels."""
         examined = Examined.of(source, split, labels, limit=limit)
         glyphs = len(examined.table)
-        return cls(
-            examined, labels, f"{glyphs:,} glyphs of {split} families, {len(labels):,} labels; one thread"
-        )
+        title = f"{glyphs:,} glyphs of {split} families, {len(labels):,} labels, {prior} prior; one thread"
+        return cls(examined, labels, title, prior)
 
     def add(self, name: str, subject: Subject, card: ModelCard | None, size: int) -> None:
         """Ask a subject that knows all the labels; size: bytes of its file."""
         figures, _ = examine(self.examined.among(self.labels, subject.labels), subject)
-        best, apart = figures[next(iter(self.examined.ceiling))]["fonts"], figures["separation"]
+        best, apart = figures[next(iter(self.examined.ceiling))][self.prior], figures["separation"]
         row = Compared(
                 name,
                 best["top1"],
