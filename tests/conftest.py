@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from glyphs.dataset.build import build
 from glyphs.dataset.store import Dataset
-from tests.pipeline import tiny_bundle, tiny_export, tiny_run
+from tests.pipeline import one_thread, tiny_bundle, tiny_export, tiny_run
 
-__all__ = ["tiny_bundle", "tiny_export", "tiny_run"]
+__all__ = ["one_thread", "tiny_bundle", "tiny_export", "tiny_run"]
 
 # No test fails for being slow: machines differ, and so does what else they do.
 settings.register_profile("glyphery", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,6 +5,7 @@ Training and export are imported inside, so that tests of the other floors do no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one_thread() -> Iterator[None]:
+    """Sums come out bit for bit only with as many threads; and at these sizes one is the quickest."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(one_thread: None, small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of four steps: everything turns, nothing is learned."""
     from training.fit import train
     from training.presets import TINY

@@ -139,6 +139,7 @@ def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps:
     figure = found.plot(suggest=True)
     assert figure is not None
     figure.axes[0].set_title(f"{config.model}: loss over learning rate; suggested {suggestion:.1e}")
+    plot.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(plot, dpi=120, bbox_inches="tight")
     return float(suggestion)
 

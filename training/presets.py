@@ -1,7 +1,8 @@
 """Named configurations, with their arithmetic and what to expect of them.
 
-Rates are images a second in training, drawing and augmentation included, as measured on two
-cores (AVX-512 with bf16); a GPU's rate is the house's aim, 15,000 of LeViT's, and not yet measured.
+Rates are images a second in training on two cores (AVX-512 with bf16), drawing and augmentation
+included: measured for `default` and `long_tail`, for the others estimated from the rate of the
+backbone alone. A GPU's rate is the house's aim, 15,000 of LeViT's, and not yet measured.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ _LONG_TAIL = TrainConfig(
 )  # fmt: skip
 PRESETS = {
     "default": Preset(
-        _LEVIT, "LeViT-128S on a dataset of fonts: what is shipped", 450,
+        _LEVIT, "LeViT-128S on a dataset of fonts: what is shipped", 400,
         "with metrics and the font prior: top-1 80 %, top-5 95 %, up to equivalence 85 %",
     ),
     "unified_mlp": Preset(
