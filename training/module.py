@@ -63,16 +63,15 @@ class GlyphModule(L.LightningModule):
         # Drop path and Gumbel noise draw from torch's generator. Seeding it by the number of the
         # batch makes a resumed run draw what an uninterrupted one would have drawn.
         config = self.config
-        batches = self.current_epoch * config.batches_per_epoch + number
-        torch.manual_seed((config.seed << 40) + batches * config.devices + self.global_rank)
-        self._done = batches / config.batches
+        self._batches = self.current_epoch * config.batches_per_epoch + number
+        torch.manual_seed((config.seed << 40) + self._batches * config.devices + self.global_rank)
+        self._done = self._batches / config.batches
         if isinstance(self.model.backbone, UnifiedMLP):
             self.model.backbone.temperature = at(config.primitives.temperature, self._done)
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
+    def training_step(self, batch: Batch, _: int) -> Tensor:
         config, label = self.config, batch["label"]
-        batches = self.current_epoch * config.batches_per_epoch + number
-        rng = np.random.Generator(np.random.Philox(key=[config.seed + 2, batches]))
+        rng = np.random.Generator(np.random.Philox(key=[config.seed + 2, self._batches]))
         mixed = mix(batch, config.mixing, rng)
         image, metrics = batch["image"], batch["metrics"]
         if mixed is not None:  # of which of the two glyphs would the metrics be?

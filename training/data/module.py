@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from glyphs.dataset.store import GlyphTable
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadDataset
 from glyphs.labels import Label
@@ -40,8 +41,10 @@ class GlyphData(L.LightningDataModule):
             self.vocabulary = Vocabulary.choose(source, training, config.min_families, config.min_count)
             labels = self.vocabulary.labels
             self.equivalence: Equivalence = source.equivalence().restricted(labels)
-            self.training = _drawn(source, Split.TRAIN, labels, config.limit)
-            self.validation = _drawn(source, Split.VALIDATION, labels, config.validation_samples)
+            self.training = _drawn(source, training, labels, config.limit)
+            self.validation = _drawn(
+                source, source.table(Split.VALIDATION), labels, config.validation_samples
+            )
         self.counts = np.bincount(self.training.places, minlength=len(labels))
         # A label whose every glyph fell to `limit` cannot be drawn.
         self.sampling = np.array(self.vocabulary.families, np.float64) ** config.balance * (self.counts > 0)
@@ -74,12 +77,11 @@ def _give_way(_: int) -> None:
     os.nice(10)
 
 
-def _drawn(source: Source, split: Split, labels: tuple[Label, ...], limit: int) -> Drawn:
+def _drawn(source: Source, table: GlyphTable, labels: tuple[Label, ...], limit: int) -> Drawn:
     places = source.places(labels)
-    table = source.table(split)
     table = table.take(places[table.label] >= 0)
     if not len(table):
-        raise BadDataset(f"{source.path} has no {split} glyphs of the labels that training knows.")
+        raise BadDataset(f"{source.path} has no validation glyphs of the labels that training knows.")
     if limit:
         table = table.take(np.sort(np.random.default_rng(0).permutation(len(table))[:limit]))
     return Drawn(table, places[table.label], source.shapes(np.unique(table.shape).tolist()))

@@ -11,14 +11,13 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from glyphs.errors import BadInput
+from training.data.source import Pixels
 from training.evaluation.examined import Predict, Subject
 from training.evaluation.measures import Floats, log_probabilities
 
-Pixels = NDArray[np.uint8]
 _SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (0, 2), (0, -2))  # pixels
 # (scale, shift): as it is, then what departs least; every raster meets the same ones.
 MOVES = tuple(

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
+from training.data.source import Pixels
 from training.evaluation.pictures import shown
 from training.evaluation.plots import COLOURS, GREY, PALE, RED, brief, part
 from training.evaluation.record import Record
 from training.models import Recogniser
 
-Pixels = NDArray[np.uint8]
 _POINTS = 3000
 _FEW = len(COLOURS)
 _ACROSS = 6

@@ -16,9 +16,7 @@ from glyphs.dataset.store import GlyphTable
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
-from training.data.source import Source
-
-Pixels = NDArray[np.uint8]
+from training.data.source import Pixels, Source
 
 
 class Portraits:
