@@ -48,7 +48,7 @@ train: .venv/.developing  ## Train the default model (resumes), about 90 minutes
 
 bundle: .venv/.developing  ## Export the trained model with its index to runs/bundle, and measure it
 	$(BIN)/glyphery export runs/levit_128s --dataset $(DATASET) --out runs/bundle
-	$(BIN)/glyphery index runs/bundle --dataset $(DATASET)
+	$(BIN)/glyphery index build runs/bundle --dataset $(DATASET)
 	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
 
 benchmark: .venv/.developing  ## Measure speed, the baseline and posted pictures

@@ -55,7 +55,7 @@ def _main(
         shapes, fonts = Shapes(opened, table.shape.tolist()), opened.fonts()
     rasters = np.stack([shapes.draw(int(shape)) for shape in table.shape])
     answers = recogniser.answer(rasters, table.metrics)
-    found = Candidates(recogniser.bundle).recognise(answers.logits, 1)
+    found = Candidates(recogniser.bundle).recognise(answers, 1)
     truth = [labels[int(label)] for label in table.label]
     said = [recognition.predictions[0] for recognition in found]
     right = [row for row, label in enumerate(truth) if said[row].label == label][:rows]

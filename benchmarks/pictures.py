@@ -127,7 +127,7 @@ def _best(recogniser: Recogniser, pictures: list[bytes], metrics: NDArray[np.flo
             rasters[row] = read_picture(picture, settings)
         except BadPicture:
             continue  # stays blank, and is counted wrong
-    found = Candidates(recogniser.bundle).recognise(recogniser.answer(rasters, metrics).logits, 1)
+    found = Candidates(recogniser.bundle).recognise(recogniser.answer(rasters, metrics), 1)
     return [
         str(recognition.predictions[0].label) if raster.any() else ""
         for recognition, raster in zip(found, rasters, strict=True)

@@ -1,4 +1,4 @@
-"""Checkpoint to bundle: ONNX, a parity gate against torch, labels, manifest, hashes.
+"""Checkpoint to bundle: ONNX, a parity gate against torch, labels, prototypes, calibration, hashes.
 
 The bundle is made in a folder beside its destination and moved there when it is whole, so that
 an interrupted or refused export leaves what was there before.
@@ -13,22 +13,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 
 from export.to_onnx import to_onnx
-from glyphs.equivalence import certainty
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
-from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, replacing, seal
-from recognition.recogniser import Recogniser
+from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, replacing, seal
+from recognition.familiarity import Floats, familiarity, posterior
+from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.checkpoint import Trained
-from training.data import open_source
-from training.evaluation import Examined, Floats
+from training.data import Source, open_source
+from training.evaluation import Examined
+from training.evaluation.measures import log_probabilities
 from training.models import EMBEDDING
 
 PARITY_GLYPHS = 1000
 LARGEST_DIFFERENCE = 1e-3  # between a torch logit and its ONNX twin
+CALIBRATION_GLYPHS = 5000
 KNOWN_ACCEPTED = 0.95  # share of validation glyphs of known labels that the threshold lets through
+PROTOTYPE_FAMILIES = 6  # whose glyphs are averaged for a label's prototype
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,8 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         raise BadInput(
             "Bundles see one grey channel; this model was trained on colour.", "Train it with channels=1."
         )
-    with open_source(dataset) as source:
+    with open_source(dataset) as source, replacing(out) as work:
         examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
-    with replacing(out) as work:
         to_onnx(trained.model, work / MODEL, size=config.size)
         names = vocabulary.names
         rows = [
@@ -74,6 +77,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         ]
         (work / LABELS).write_text(json.dumps({"labels": rows}), encoding="utf-8")
         (work / EQUIVALENCE).write_text(trained.equivalence.to_json(), encoding="utf-8")
+        np.save(work / PROTOTYPES, np.zeros((len(rows), EMBEDDING), np.float16))
         manifest = Manifest(
             name=name or config.model,
             version=version or importlib.metadata.version("glyphery"),
@@ -88,17 +92,56 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
             },
         )
         seal(work, manifest)
-        parity, logits = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
+        parity = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
         parity.check()
-        alike = trained.equivalence.places(vocabulary.labels)
-        threshold = float(np.quantile(certainty(logits, alike), 1 - KNOWN_ACCEPTED))
-        seal(work, replace(manifest, known_threshold=threshold))
+        recogniser = Recogniser(Bundle.load(work), threads=0)
+        np.save(work / PROTOTYPES, _prototypes(recogniser, source).astype(np.float16))
+        seal(work, manifest)
+        examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=CALIBRATION_GLYPHS, seed=1)
+        temperature, threshold = _calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
     return parity
 
 
-def _compare(
-    trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings
-) -> tuple[Parity, Floats]:
+def _prototypes(recogniser: Recogniser, source: Source) -> Floats:
+    """(L, E) float32: the mean direction of a few training glyphs of each label, zero without any."""
+    bundle = recogniser.bundle
+    places = source.places(bundle.labels)
+    table = source.table(Split.TRAIN)
+    table = table.take(places[table.label] >= 0).spread(PROTOTYPE_FAMILIES)
+    shapes = source.shapes(np.unique(table.shape).tolist())
+    sums = np.zeros((len(bundle.labels), EMBEDDING), np.float32)
+    for start in range(0, len(table), LARGEST_BATCH):
+        rows = slice(start, start + LARGEST_BATCH)
+        rasters = np.stack([shapes.draw(int(shape), bundle.manifest.raster) for shape in table.shape[rows]])
+        embeddings = recogniser.answer(rasters, table.metrics[rows]).embeddings
+        np.add.at(sums, places[table.label[rows]], embeddings)
+    out: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
+    return out
+
+
+def _calibrated(recogniser: Recogniser, examined: Examined) -> tuple[float, float]:
+    """The temperature of least negative log-likelihood under the font prior (Guo et al., ICML 2017), and
+    the familiarity that `KNOWN_ACCEPTED` of the glyphs reach.
+    """
+    bundle = recogniser.bundle
+    answers = [
+        recogniser.answer(rasters, examined.table.metrics[rows])
+        for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster)
+    ]
+    logits = np.concatenate([answer.logits for answer in answers])
+    embeddings = np.concatenate([answer.embeddings for answer in answers])
+    scores, truth = logits + bundle.log_prior, examined.truth[:, None]
+
+    def loss(temperature: float) -> float:
+        return -float(np.take_along_axis(log_probabilities(scores / temperature), truth, 1).mean())
+
+    temperature = float(minimize_scalar(loss, bounds=(0.1, 10.0), method="bounded").x)
+    familiar = familiarity(posterior(logits, bundle.log_prior, temperature), embeddings, bundle.prototypes)
+    return temperature, float(np.quantile(familiar, 1 - KNOWN_ACCEPTED))
+
+
+def _compare(trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings) -> Parity:
     """Both models' answers to the same glyphs, every third of them without metrics."""
     metrics = examined.table.metrics.copy()
     metrics[::3] = np.nan
@@ -107,9 +150,8 @@ def _compare(
         torch_logits.append(trained.predict(rasters, metrics[rows])[0])
         onnx_logits.append(exported.answer(rasters, metrics[rows]).logits)
     ours, theirs = np.concatenate(torch_logits), np.concatenate(onnx_logits)
-    parity = Parity(
+    return Parity(
         len(ours),
         float(np.abs(ours - theirs).max()),
         int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum()),
     )
-    return parity, theirs

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, evaluating, model, models, recognise, serving
+from glyphery import data, evaluating, indexing, model, models, recognise, serving
 from glyphs.errors import GlypheryError
 
 _OF_TRAINING = {"jinja2", "lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
@@ -76,7 +76,7 @@ app.command()(model.train)
 app.command()(evaluating.evaluate)
 app.command()(evaluating.compare)
 app.command()(model.export)
-app.command()(recognise.index)
+app.add_typer(indexing.app, name="index")
 app.command()(recognise.classify)
 app.command()(recognise.similar)
 app.command()(serving.serve)

@@ -76,6 +76,30 @@ def freeze(
     print(f"{len(rows)} families frozen in {out}")
 
 
+@app.command()
+def equivalence(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table here, as glyphs/data/equivalence.tsv.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Count which labels a dataset's training families draw alike, less the pairs known to be false."""
+    from glyphs.dataset.store import Dataset
+    from glyphs.equivalence import build_equivalence, to_tsv
+
+    with Dataset.open(dataset) as opened:
+        table = build_equivalence(opened)
+    if out is not None:
+        out.write_text(to_tsv(table), encoding="utf-8")
+    if json:
+        print(table.to_json())
+    elif out is not None:
+        print(f"{len(table.evidence)} pairs written to {out}")
+    else:
+        print(to_tsv(table), end="")
+
+
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:
     with show.bar(title) as advance:
         for step in steps:

@@ -136,6 +136,7 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
 
     if (target / MANIFEST).exists():
         from index.search import FILE, ReferenceIndex
+        from recognition.familiarity import familiarity, posterior
         from recognition.recogniser import Recogniser
 
         bundle = Bundle.load(target)
@@ -145,6 +146,10 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
             answers = recogniser.answer(rasters, metrics)
             return answers.logits, answers.embeddings
 
+        def familiar(logits: Any, embeddings: Any) -> Any:
+            probabilities = posterior(logits, bundle.log_prior, bundle.manifest.temperature)
+            return familiarity(probabilities, embeddings, bundle.prototypes)
+
         return Subject(
             predict=predict,
             labels=bundle.labels,
@@ -152,6 +157,8 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
             equivalence=bundle.equivalence,
             settings=bundle.manifest.raster,
             names=bundle.names,
+            temperature=bundle.manifest.temperature,
+            familiar=familiar,
             neighbours=_neighbours(ReferenceIndex.load(target)) if bundle.has(FILE) else None,
         )
 

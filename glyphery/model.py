@@ -12,6 +12,7 @@ from glyphery import show
 if TYPE_CHECKING:
     from training.config import TrainConfig
     from training.teacher import Teacher
+    from training.warm_start import Start
 
 Data = Annotated[
     Path,
@@ -79,7 +80,9 @@ def train(
         else:
             print(f"Suggested: --set learning_rate={rate:.1e}. Plot: {find_rate}")
         return
-    best = run(dataset, out or Path("runs") / config.model, config, teacher=_teacher(config))
+    best = run(
+        dataset, out or Path("runs") / config.model, config, start=_start(config), teacher=_teacher(config)
+    )
     if json:
         show.as_json({"checkpoint": str(best)})
     else:
@@ -117,6 +120,22 @@ def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> Tra
             )
     changes = dict(override.split("=", 1) for override in overrides)
     return PRESETS[preset].config.changed(flags | changes)
+
+
+def _start(config: TrainConfig) -> Start | None:
+    if not config.start:
+        return None
+    from recognition.bundle import MANIFEST
+    from training.checkpoint import load_checkpoint
+    from training.warm_start import Start
+
+    path = Path(config.start)
+    if (path / MANIFEST).exists():
+        from export.from_onnx import start_from_bundle
+
+        return start_from_bundle(path)
+    trained = load_checkpoint(path)
+    return Start(trained.model, trained.vocabulary.labels)
 
 
 def _teacher(config: TrainConfig) -> Teacher | None:

@@ -1,4 +1,4 @@
-"""`glyphery index`, `classify`, `similar`: a bundle at work without a server."""
+"""`glyphery classify`, `similar`: a bundle at work without a server."""
 
 from __future__ import annotations
 
@@ -17,38 +17,6 @@ Scripts = Annotated[str, typer.Option(help="Only these scripts, as Latn,Arab.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
-def index(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle; the index is added to it.")],
-    dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("glyphs.db"),
-    per_label: Annotated[
-        int, typer.Option(help="References kept of each label, out of four times as many families.")
-    ] = 6,
-) -> None:
-    """Index reference glyphs of the training families, so that `similar` has something to find."""
-    import shutil
-
-    from glyphs.dataset.store import Dataset
-    from index.build import IndexBuilder
-    from recognition.bundle import Bundle, replacing, seal
-    from recognition.recogniser import Recogniser
-
-    recogniser = Recogniser(Bundle.load(bundle), threads=0)
-    manifest = recogniser.bundle.manifest
-    with Dataset.open(dataset) as opened:
-        builder = IndexBuilder(
-            opened, recogniser.bundle.labels, per_label=per_label, settings=manifest.raster
-        )
-    with show.bar("Indexing", len(builder)) as advance:
-        for done in builder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
-            advance(done)
-    assert builder.index is not None
-    with replacing(bundle) as work:
-        shutil.copytree(bundle, work, dirs_exist_ok=True)
-        builder.index.save(work)
-        seal(work, manifest)
-    print(f"{len(builder.index.references):,} references of {len(builder):,} candidates indexed in {bundle}")
-
-
 def classify(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures of one glyph each.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many predictions.")] = 5,
@@ -65,8 +33,8 @@ def classify(
     if prior not in set(Prior):
         raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")
     recogniser, answers = _answer(pictures, bundle)
-    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=_list(scripts), charset=charset)
-    for picture, recognition in zip(pictures, candidates.recognise(answers.logits, k), strict=True):
+    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=listed(scripts), charset=charset)
+    for picture, recognition in zip(pictures, candidates.recognise(answers, k), strict=True):
         if json:
             show.as_json({"file": str(picture), **described(recognition)})
             continue
@@ -99,7 +67,7 @@ def similar(
         recogniser, answers = _answer([path], bundle)
         embedding = answers.embeddings
         if others:
-            label = Candidates(recogniser.bundle).recognise(answers.logits, 1)[0].predictions[0].label
+            label = Candidates(recogniser.bundle).recognise(answers, 1)[0].predictions[0].label
         chosen = recogniser.bundle
     else:
         try:
@@ -114,7 +82,7 @@ def similar(
             raise BadLabel(f"The index has no reference of {label}.")
         embedding = found
     references = ReferenceIndex.load(chosen.path)
-    only = Filter(scripts=frozenset(_list(scripts)), without=frozenset({label} if others and label else ()))
+    only = Filter(scripts=frozenset(listed(scripts)), without=frozenset({label} if others and label else ()))
     neighbours = references.search(embedding, k, only)[0]
     if json:
         show.as_json({"neighbours": described(neighbours, chosen.names)})
@@ -153,5 +121,6 @@ def _path(bundle: Path | None) -> Path:
     return bundle or default_bundle()
 
 
-def _list(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """The parts of a text such as `Latn,Arab`."""
     return [part.strip() for part in text.split(",") if part.strip()]

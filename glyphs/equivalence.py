@@ -8,20 +8,26 @@ at the end of a word. A pair enters the table
   `LEAST_SHARE` of the training families that have both, and in at least `LEAST_FAMILIES`;
 - `isolated`: a letter without a form and its isolated form, by definition.
 The relation is not transitive by construction: every pair stands on its own evidence.
+
+The table in use is `data/equivalence.tsv`: counted once over the families the project trains on,
+looked through for pairs that rest on faults of fonts (`data/false-equivalence.tsv`), and frozen,
+so that figures of different runs compare.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label, fold
@@ -97,16 +103,19 @@ class Equivalence:
             raise BadInput(f"Not an equivalence table: {error!r}.") from None
 
 
-def certainty(logits: NDArray[np.float32], alike: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    """(N, L) -> (N,) with nothing assumed: the best label's probability and its look-alikes'.
+@cache
+def frozen_equivalence() -> Equivalence:
+    """The table in use, as frozen in the repository."""
+    return Equivalence(
+        Evidence(Label.parse(first), Label.parse(second), source, int(families), int(identical))
+        for first, second, source, families, identical, *_ in _rows("equivalence.tsv")
+    )
 
-    An A that is as much an Alpha is a known glyph all the same. `alike` is `Equivalence.places`.
-    """
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    best = shares.argmax(axis=1)
-    others = np.array([shares[row, alike[place]].sum() for row, place in enumerate(best)], np.float32)
-    out: NDArray[np.float32] = (1 + others) / shares.sum(axis=1)
-    return out
+
+def _rows(name: str) -> list[list[str]]:
+    text = files("glyphs").joinpath("data", name).read_text(encoding="utf-8")
+    lines = (line for line in text.split("\n") if line and not line.startswith("#"))
+    return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))  # a quotation mark is a glyph here
 
 
 def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
@@ -174,8 +183,25 @@ def outline_pairs(dataset: Dataset) -> list[Evidence]:
 
 
 def build_equivalence(dataset: Dataset) -> Equivalence:
-    """The table for a dataset's labels; where both sources know a pair, the counted one is kept."""
-    counted = outline_pairs(dataset)
+    """The table for a dataset's labels; where both sources know a pair, the counted one is kept.
+
+    Pairs that were looked at and found false are left out.
+    """
+    listed = _rows("false-equivalence.tsv")
+    false = {(Label.parse(first), Label.parse(second)) for first, second, _ in listed}
+    counted = [pair for pair in outline_pairs(dataset) if (pair.first, pair.second) not in false]
     known = {(pair.first, pair.second) for pair in counted}
     declared = [pair for pair in unicode_pairs(dataset.label_ids()) if (pair.first, pair.second) not in known]
     return Equivalence(counted + declared)
+
+
+def to_tsv(table: Equivalence) -> str:
+    """The table as `data/equivalence.tsv` has it, with the characters for whoever reads it."""
+    return (
+        "# first\tsecond\tsource\tfamilies\tidentical\tcharacters; `glyphery dataset equivalence`\n"
+        + "".join(
+            f"{pair.first}\t{pair.second}\t{pair.source}\t{pair.families}\t{pair.identical}"
+            f"\t{pair.first.character.text} {pair.second.character.text}\n"
+            for pair in table.evidence
+        )
+    )

@@ -18,7 +18,7 @@ from index.search import ReferenceIndex
 
 # (N, S, S) uint8 rasters, (N, 4) float32 metrics -> (N, E) float32 unit embeddings
 Embed = Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
-_CHUNK = 256
+CHUNK = 256  # glyphs drawn and embedded at once
 CANDIDATES = 4  # families looked at for every reference kept
 
 
@@ -27,17 +27,7 @@ def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int,
     ids = dataset.label_ids()
     table = dataset.table(Split.TRAIN)
     table = table.take(np.isin(table.label, [ids[label] for label in labels if label in ids]))
-    if not len(table):
-        return table
-    table = table.take(np.random.default_rng(seed).permutation(len(table)))
-    # The first row of each (label, family) in a random order is a random style of that family.
-    _, first = np.unique(np.stack([table.label, table.family], axis=1), axis=0, return_index=True)
-    table = table.take(np.sort(first))
-    order = np.argsort(table.label, kind="stable")
-    _, starts, counts = np.unique(table.label[order], return_index=True, return_counts=True)
-    return table.take(
-        np.concatenate([order[s : s + min(n, per_label)] for s, n in zip(starts, counts, strict=True)])
-    )
+    return table.spread(per_label, seed)
 
 
 def most_telling(embeddings: NDArray[np.float32], keep: int) -> list[int]:
@@ -86,8 +76,8 @@ class IndexBuilder:
     def run(self, embed: Embed) -> Iterator[int]:
         """Yields how many candidates are done."""
         parts = []
-        for start in range(0, len(self), _CHUNK):
-            rows = slice(start, min(start + _CHUNK, len(self)))
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(self)))
             rasters = np.stack([self._draw(row) for row in range(rows.start, rows.stop)])
             parts.append(embed(rasters, self._table.metrics[rows]))
             yield rows.stop

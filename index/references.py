@@ -58,6 +58,27 @@ class References:
     def __getitem__(self, number: int) -> Reference:
         return Reference(number, self.labels[number], self.families[number], self.styles[number])
 
+    def keys(self) -> list[tuple[Label, str, str]]:
+        """(label, family, style) of each reference: what tells one from another."""
+        return list(zip(self.labels, self.families, self.styles, strict=True))
+
+    def take(self, rows: Sequence[int]) -> References:
+        """The references of these rows, in their order."""
+        return References(
+            [self.labels[row] for row in rows],
+            [self.families[row] for row in rows],
+            [self.styles[row] for row in rows],
+            self.pictures[list(rows)],
+        )
+
+    def __add__(self, others: References) -> References:
+        return References(
+            self.labels + others.labels,
+            self.families + others.families,
+            self.styles + others.styles,
+            np.concatenate([self.pictures, others.pictures]),
+        )
+
     def png(self, number: int) -> bytes:
         """The reference's picture, dark on white."""
         out = io.BytesIO()

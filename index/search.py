@@ -66,6 +66,32 @@ class ReferenceIndex:
     def dimension(self) -> int:
         return int(self._index.d)
 
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """(R, E) embeddings of the references, as the index holds them."""
+        stored: NDArray[np.float32] = self._index.reconstruct_n(0, len(self.references))
+        return stored
+
+    def joined(self, others: ReferenceIndex) -> ReferenceIndex:
+        """The references of both, as a new index.
+
+        Where both have one of the same label, family and style, the other's takes the place of this
+        one's, number included: joining the same once more changes nothing.
+
+        Raises:
+            BadIndex: their embeddings differ in width.
+        """
+        if self.dimension != others.dimension:
+            raise BadIndex(
+                f"The index holds embeddings of {self.dimension} numbers, not {others.dimension}.",
+                "Build the index anew.",
+            )
+        references = self.references + others.references
+        # A dictionary keeps a key in the place where it first stood.
+        rows = list({key: row for row, key in enumerate(references.keys())}.values())
+        embeddings = np.concatenate([self.embeddings, others.embeddings])
+        return ReferenceIndex.build(embeddings[rows], references.take(rows))
+
     def save(self, folder: Path) -> None:
         faiss.write_index(self._index, str(folder / FILE))
         self.references.save(folder)

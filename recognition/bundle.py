@@ -5,6 +5,7 @@
     labels.json        the labels in the order of the logits, how many families have each,
                        and its name where it stands for no character
     equivalence.json   which of them look the same
+    prototypes.npy     (L, E) float16, the mean embedding of each label's training glyphs, unit length
     index.faiss, references.npz   optional: the reference glyphs (floor `index`)
 
 Nothing in it is ever unpickled. The bundle's digest is the SHA-256 of its manifest, and so
@@ -22,14 +23,18 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glyphs import folders
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadBundle, BadInput, BadLabel
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, MODEL, LABELS, EQUIVALENCE = "manifest.json", "model.onnx", "labels.json", "equivalence.json"
+PROTOTYPES = "prototypes.npy"
 # Names of the model's inputs and outputs.
 IMAGE, METRICS, LOGITS, EMBEDDING = "image", "metrics", "logits", "embedding"
 PRIMITIVES = "primitives"  # an output of models that name them
@@ -41,7 +46,8 @@ class Manifest:
     """manifest.json as a record.
 
     embedding: width of the embedding
-    known_threshold: least probability of the best label at which a glyph counts as known
+    temperature: what scores are divided by to become probabilities, chosen on validation
+    known_threshold: least familiarity (`recognition.familiarity`) at which a glyph counts as known
     quality: figures on families never trained on; provenance: data, configuration and code
     files: name -> SHA-256, hexadecimal
     """
@@ -52,6 +58,7 @@ class Manifest:
     embedding: int
     labels: int
     precision: str = "fp32"
+    temperature: float = 1.0
     known_threshold: float = 0.0
     quality: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +83,12 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A checked bundle. `names` are of labels that stand for no character, such as faces or species."""
+    """A checked bundle.
+
+    families: (L,) how many training families have each label
+    names: of labels that stand for no character, such as faces or species
+    prototypes: (L, E) float32, unit rows; zero for a label without training glyphs
+    """
 
     path: Path
     manifest: Manifest
@@ -85,6 +97,15 @@ class Bundle:
     families: tuple[int, ...]
     equivalence: Equivalence
     names: Mapping[Label, str]
+    prototypes: NDArray[np.float32]
+
+    @property
+    def log_prior(self) -> NDArray[np.float32]:
+        """(L,) float32: the font prior. A label of no family counts like one of a single family: it must
+        not become impossible.
+        """
+        prior: NDArray[np.float32] = np.log(np.maximum(np.array(self.families, np.float32), 1))
+        return prior
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
@@ -99,7 +120,7 @@ class Bundle:
             raise BadBundle(f"There is no bundle at {path}: {error.strerror}.") from None
         try:
             manifest = Manifest.from_json(text.decode("utf-8", "replace"))
-            for name in (MODEL, LABELS, EQUIVALENCE):
+            for name in (MODEL, LABELS, EQUIVALENCE, PROTOTYPES):
                 if name not in manifest.files:
                     raise BadBundle(f"Its manifest lists no {name}.", _REMEDY)
             for name, expected in manifest.files.items():
@@ -114,11 +135,17 @@ class Bundle:
                     f"It has {len(set(labels))} labels where its manifest says {manifest.labels}.", _REMEDY
                 )
             equivalence = Equivalence.from_json((path / EQUIVALENCE).read_text(encoding="utf-8"))
+            prototypes = np.load(path / PROTOTYPES, allow_pickle=False).astype(np.float32)
+            if prototypes.shape != (len(labels), manifest.embedding):
+                raise BadBundle(f"Its prototypes have shape {prototypes.shape}.", _REMEDY)
+            if not 0 < manifest.temperature < float("inf"):
+                raise BadBundle(f"Its temperature is {manifest.temperature}.", _REMEDY)
         except BadBundle as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
         except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
-        return cls(path, manifest, f"sha256:{sha256(text).hexdigest()}", labels, families, equivalence, names)
+        digest = f"sha256:{sha256(text).hexdigest()}"
+        return cls(path, manifest, digest, labels, families, equivalence, names, prototypes)
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds a file of that name."""

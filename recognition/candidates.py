@@ -2,7 +2,8 @@
 
 The network scores shapes evenly. What is likely is the caller's context: a prior is added as
 its logarithm, labels that are not possible are left out, and probabilities are normalised over
-the rest.
+the rest. Whether a glyph is known at all does not depend on the caller: that is judged over all
+labels, under the font prior.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.equivalence import certainty
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from recognition.bundle import Bundle
+from recognition.familiarity import familiarity, posterior
+from recognition.recogniser import Answers
 
 
 class Prior(StrEnum):
@@ -89,30 +91,28 @@ class Candidates:
                 f"None of the {len(bundle.labels)} labels of {bundle.manifest.name} is possible here.",
                 "Allow more scripts, characters or labels.",
             )
-        self._alike = bundle.equivalence.places(bundle.labels)
-        # A label of no family counts like one of a single family: it must not become impossible.
-        weights = np.maximum(np.array(bundle.families, np.float32)[self._places], 1)
-        self._log_prior = np.log(weights) if prior is Prior.FONTS else np.zeros_like(weights)
+        self._font_prior = bundle.log_prior
+        fonts = self._font_prior[self._places]
+        self._log_prior = fonts if prior is Prior.FONTS else np.zeros_like(fonts)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
-        scores = logits[:, self._places] + self._log_prior
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        out: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)
-        return out
+        return posterior(logits[:, self._places], self._log_prior, self._bundle.manifest.temperature)
 
-    def recognise(self, logits: NDArray[np.float32], k: int) -> list[Recognition]:
-        """The k best labels of each row of (N, L) logits; fewer where fewer are possible."""
-        sure = certainty(logits, self._alike)
-        probabilities = self.probabilities(logits)
+    def recognise(self, answers: Answers, k: int) -> list[Recognition]:
+        """The k best labels of each of N answers; fewer where fewer are possible."""
+        bundle = self._bundle
+        anywhere = posterior(answers.logits, self._font_prior, bundle.manifest.temperature)
+        familiar = familiarity(anywhere, answers.embeddings, bundle.prototypes)
+        probabilities = self.probabilities(answers.logits)
         k = min(k, len(self._places))
         best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
-        threshold = self._bundle.manifest.known_threshold
+        threshold = bundle.manifest.known_threshold
         found = []
         for row, columns in enumerate(best):
             order = columns[np.argsort(-probabilities[row, columns], kind="stable")]
             predictions = tuple(self._prediction(int(c), float(probabilities[row, c])) for c in order)
-            found.append(Recognition(bool(sure[row] >= threshold), predictions))
+            found.append(Recognition(bool(familiar[row] >= threshold), predictions))
         return found
 
     def _prediction(self, column: int, probability: float) -> Prediction:

@@ -178,7 +178,7 @@ class Engine:
         picture.save(file, "PNG")
         glyph = PostedGlyph(file.getvalue(), np.full(4, np.nan, np.float32))
         answers = _answer(self.model, glyph, PictureLimits())
-        self.model.candidates(Context()).recognise(answers.logits, 1)
+        self.model.candidates(Context()).recognise(answers, 1)
         if self.model.has_index:
             self.model.index.search(answers.embeddings, 1, Filter())
 

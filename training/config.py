@@ -131,6 +131,7 @@ class Mixing:
 class TrainConfig:
     """One training run.
 
+    start: a bundle, run folder or checkpoint whose weights the run begins with; empty for fresh ones
     channels: 1 for ink, 3 for colour pictures
     min_families, min_count: labels that fewer training families, or glyphs, have are left out
     limit: training glyphs used at most, drawn at random; 0 for all
@@ -149,6 +150,7 @@ class TrainConfig:
 
     model: str = "levit_128s"
     options: ModelOptions = ModelOptions()
+    start: str = ""
     channels: Literal[1, 3] = 1
     size: int = 128
     box: int = 112

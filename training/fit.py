@@ -31,13 +31,16 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from glyphs.errors import BadInput
 from training.config import TrainConfig
 from training.data import GlyphData, open_source
+from training.data.samples import Numbers
 from training.models import create
 from training.module import GlyphModule
 from training.teacher import Teacher
+from training.warm_start import Start, take_over
 
 
 class JsonLines(Logger):
@@ -69,12 +72,20 @@ class JsonLines(Logger):
 
 
 def train(
-    dataset: Path, run: Path, config: TrainConfig, *, teacher: Teacher | None = None, progress: bool = True
+    dataset: Path,
+    run: Path,
+    config: TrainConfig,
+    *,
+    start: Start | None = None,
+    teacher: Teacher | None = None,
+    progress: bool = True,
 ) -> Path:
     """Train until the configured number of samples is drawn; returns the best checkpoint.
 
+    start: weights to begin with, unless the folder holds a checkpoint to resume
+
     Raises:
-        BadInput: the folder holds a run of another configuration or dataset.
+        BadInput: the folder holds a run of another configuration or dataset, or the weights do not fit.
         BadDataset: there is nothing to train on.
     """
     with open_source(dataset, colour=config.channels == 3) as source:
@@ -92,6 +103,9 @@ def train(
     partial_file.replace(saved)
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"
+    if start is not None and not last.exists():
+        batches = DataLoader(data.samples(), config.batch, sampler=Numbers(config))
+        take_over(module.model, data.vocabulary.labels, start, batches)
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,

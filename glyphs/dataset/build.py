@@ -9,15 +9,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from glyphs.characters import character
 from glyphs.dataset.legibility import illegible_families
 from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord
 from glyphs.errors import BadDataset, BadFont
-from glyphs.fonts import Face, FontFile, family_key
+from glyphs.fonts import Face, FontFile, Glyph, family_key
 from glyphs.labels import Label
 from glyphs.shaping import labelled_glyphs
 from glyphs.splits import assign, clusters
@@ -27,6 +28,7 @@ FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2", ".
 DEFAULT_SKIPPED_SCRIPTS = frozenset({"Hani", "Hang"})
 PLACEHOLDER_LABELS = 16  # one shape for more labels than this stands for "no glyph here"
 _UNSHAPED_CATEGORIES = frozenset("CZ")  # controls, private use, unassigned; separators
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,58 @@ def finish(dataset: Dataset) -> None:
         dataset.set_meta("complete", "1")
 
 
+def read_faces(font: FontFile, read: Callable[[Face], T]) -> list[T]:
+    """What `read` makes of each face of a file, without the faces for which it raises BadFont.
+
+    Raises:
+        BadFont: not one face is left; the first one's reason.
+    """
+    taken, reasons = [], []
+    try:
+        for face in font.faces():
+            try:
+                taken.append(read(face))
+            except BadFont as error:
+                reasons.append(error.message)
+    except BadFont:
+        raise
+    except Exception as error:  # a parser below may raise anything on a hostile file: name it, go on
+        raise BadFont(f"It broke a parser: {type(error).__name__}.") from None
+    if not taken:
+        raise BadFont(reasons[0] if reasons else "It holds no face.")
+    return taken
+
+
+def read_glyphs(face: Face, skipped_scripts: frozenset[str]) -> tuple[dict[Label, Glyph], int]:
+    """The glyphs that a face draws, by label, and how many it cannot load.
+
+    Left out are labels of the scripts to skip, labels that are no text (controls, private use,
+    separators), glyphs without ink, and placeholders: one outline for very many labels.
+
+    Raises:
+        BadFont: nothing is left, or the face maps no Unicode characters.
+    """
+    glyphs: dict[Label, Glyph] = {}
+    outlines: dict[Label, bytes] = {}
+    broken = 0
+    for label, components in labelled_glyphs(face).items():
+        of = character(label.codepoint)
+        if of.category[0] in _UNSHAPED_CATEGORIES or of.script in skipped_scripts:
+            continue
+        try:
+            glyph = face.glyph(components)
+        except BadFont:
+            broken += 1
+            continue
+        if glyph is not None:
+            glyphs[label], outlines[label] = glyph, glyph.outline.to_bytes()
+    uses = Counter(outlines.values())
+    kept = {label: glyph for label, glyph in glyphs.items() if uses[outlines[label]] <= PLACEHOLDER_LABELS}
+    if not kept:
+        raise BadFont("It draws no character that is wanted.")
+    return kept, broken
+
+
 # What a worker process is told once: what is known of files already read, and scripts to leave out.
 _known: dict[str, str | None] = {}
 _skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS
@@ -137,54 +191,20 @@ def _read(path: Path) -> _Reading:
         digest = font.sha256
         if digest in _known:
             return _Reading(str(path), digest, [], _known[digest])
-        faces, reasons = [], []
-        for face in font.faces():
-            try:
-                faces.append(_read_face(font, face))
-            except BadFont as error:
-                reasons.append(error.message)
-        if not faces:
-            raise BadFont(reasons[0] if reasons else "It holds no face.")
+        faces = read_faces(font, lambda face: _read_face(font, face))
         return _Reading(str(path), digest, faces, None)
     except BadFont as error:
         return _Reading(str(path), digest or f"unread:{path}", [], error.message)
-    except Exception as error:  # a parser below may raise anything on a hostile file: name it, go on
-        return _Reading(
-            str(path), digest or f"unread:{path}", [], f"It broke a parser: {type(error).__name__}."
-        )
 
 
 def _read_face(font: FontFile, face: Face) -> tuple[FontRecord, list[GlyphRecord]]:
-    records, broken = [], 0
-    for label, components in labelled_glyphs(face).items():
-        if not _wanted(label):
-            continue
-        try:
-            glyph = face.glyph(components)
-        except BadFont:
-            broken += 1
-            continue
-        if glyph is not None:
-            metrics = glyph.metrics
-            records.append(
-                GlyphRecord(
-                    label,
-                    OUTLINE,
-                    glyph.outline.to_bytes(),
-                    (metrics.width, metrics.height, metrics.bottom, metrics.advance),
-                )
-            )
-    uses = Counter(record.data for record in records)
-    records = [record for record in records if uses[record.data] <= PLACEHOLDER_LABELS]
-    if not records:
-        raise BadFont("It draws no character that is wanted.")
+    glyphs, broken = read_glyphs(face, _skipped_scripts)
+    records = [
+        GlyphRecord(label, OUTLINE, glyph.outline.to_bytes(), astuple(glyph.metrics))
+        for label, glyph in glyphs.items()
+    ]
     described = FontRecord(
         font.sha256, face.index, face.instance, font.path.name, family_key(face.family), face.style,
         face.licence[:400], face.units_per_em, broken,
     )  # fmt: skip
     return described, records
-
-
-def _wanted(label: Label) -> bool:
-    of = character(label.codepoint)
-    return of.category[0] not in _UNSHAPED_CATEGORIES and of.script not in _skipped_scripts

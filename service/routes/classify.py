@@ -37,7 +37,7 @@ async def classify(
     """
 
     def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
-        [recognition] = model.candidates(context).recognise(answers.logits, k)
+        [recognition] = model.candidates(context).recognise(answers, k)
         return {"model": model.identity, **described(recognition)}
 
     return await engine.recognise(glyph, finish)

@@ -44,7 +44,7 @@ async def similar(
     def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
         wanted = only
         if exclude_same:
-            [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers.logits, 1)
+            [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers, 1)
             wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
         [neighbours] = model.index.search(answers.embeddings, k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}

@@ -63,7 +63,7 @@ def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_d
         [(g.metrics.width, g.metrics.height, g.metrics.bottom, g.metrics.advance) for g in glyphs.values()],
         np.float32,
     )
-    found = Candidates(recogniser.bundle).recognise(recogniser.answer(rasters, metrics).logits, 5)
+    found = Candidates(recogniser.bundle).recognise(recogniser.answer(rasters, metrics), 5)
     same = recogniser.bundle.equivalence.same
     right = [same(label, f.predictions[0].label) for label, f in zip(glyphs, found, strict=True)]
     listed = [label in {p.label for p in f.predictions} for label, f in zip(glyphs, found, strict=True)]

@@ -67,7 +67,7 @@ def test_classes_that_are_no_characters_keep_their_names_into_the_bundle(tmp_pat
         RasterSettings(32, 28),
     )
     answers = Recogniser(bundle).answer(disc[None], np.full((1, 4), np.nan, np.float32))
-    [recognition] = Candidates(bundle).recognise(answers.logits, 2)
+    [recognition] = Candidates(bundle).recognise(answers, 2)
     assert {prediction.name for prediction in recognition.predictions} == {"disc", "plate"}
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from glyphs.dataset.store import Dataset
-from recognition.bundle import Bundle
+from recognition.bundle import Bundle, seal
 
 VERBS = [
     "dataset",
@@ -68,7 +70,9 @@ def test_help_loads_no_stage() -> None:
         (("train", "--preset", "huge"), "huge"),
         (("evaluate", "nowhere", "--split", "train"), "train"),
         (("evaluate", "nowhere"), "glyphery train"),
-        (("index", "nowhere"), "nowhere"),
+        (("index", "build", "nowhere"), "nowhere"),
+        (("index", "add", "nowhere.ttf", "--bundle", "nowhere"), "nowhere"),
+        (("index", "add", "nowhere.ttf"), "--out"),
         (("serve", "--bundle", "nowhere"), "nowhere"),
     ],
 )
@@ -122,6 +126,90 @@ def test_a_picture_is_classified_and_compared(tiny_bundle: Bundle, tmp_path: Pat
     assert len(json.loads(similar.stdout)["neighbours"]) == 2
     by_label = run("similar", "65", "--others", "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
     assert all(n["label"] != "65" for n in json.loads(by_label.stdout)["neighbours"])
+
+
+ETHIOPIC = "4608"
+
+
+@pytest.fixture
+def ethiopic(make_font: Callable[..., Path]) -> Path:
+    """A font of two characters that the tiny model never saw, and one that it knows."""
+    drawings = {
+        int(ETHIOPIC): [[(0, 0), (0, 700), (100, 700), (100, 0)]],
+        int(ETHIOPIC) + 1: [[(0, 0), (350, 700), (700, 0)]],
+        ord("A"): [[(0, 0), (0, 700), (700, 700), (700, 0)]],
+    }
+    return make_font("ethiopic.ttf", "Drawn by Hand", drawings)
+
+
+def test_glyphs_of_fonts_are_added_to_the_index_and_found(
+    tiny_bundle: Bundle, ethiopic: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"\x00\x01\x00\x00 broken")
+    before = (tiny_bundle.path / "manifest.json").read_bytes()
+    fonts = ethiopic, "broken.ttf"
+    done = run("index", "add", *fonts, "--bundle", tiny_bundle.path, "--out", "more", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert [said[name] for name in ("fonts", "new", "replaced", "kept", "labels")] == [1, 3, 0, 0, 3]
+    assert said["labels_unknown_to_the_model"] == 2
+    [refused] = said["refused"]
+    assert refused["file"] == "broken.ttf"
+    assert refused["reason"]
+    assert (tiny_bundle.path / "manifest.json").read_bytes() == before
+    found = run("similar", ETHIOPIC, "-k", 1, "--bundle", "more", "--json", cwd=tmp_path)
+    [neighbour] = json.loads(found.stdout)["neighbours"]
+    assert (neighbour["label"], neighbour["family"]) == (ETHIOPIC, "Drawn by Hand")
+
+
+def test_adding_a_font_twice_in_place_gives_the_same_bundle(
+    tiny_bundle: Bundle, ethiopic: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_bundle.path, tmp_path / "bundle")
+    add = "index", "add", ethiopic, "--bundle", "bundle"
+    first = run(*add, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith(
+        "3 references added, 0 replaced, 0 kept, from 1 fonts: 3 labels, 2 of them"
+    )
+    digest = Bundle.load(tmp_path / "bundle").digest
+    assert digest != tiny_bundle.digest
+    for option, said in (("--replace", "0 references added, 3 replaced, 0 kept"),
+                         ("--keep", "0 references added, 0 replaced, 3 kept")):  # fmt: skip
+        again = run(*add, option, cwd=tmp_path)
+        assert again.stdout.startswith(said), again.stderr
+        assert Bundle.load(tmp_path / "bundle").digest == digest
+
+
+def test_a_bundle_without_an_index_gets_one(tiny_bundle: Bundle, ethiopic: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(tiny_bundle.path, plain, ignore=shutil.ignore_patterns("index.faiss", "references.npz"))
+    seal(plain, tiny_bundle.manifest)
+    done = run("index", "add", ethiopic, "--bundle", plain, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["references"] == 3
+    found = run("similar", ETHIOPIC, "--bundle", plain, "--json", cwd=tmp_path)
+    assert json.loads(found.stdout)["neighbours"][0]["label"] == ETHIOPIC
+
+
+def test_only_the_scripts_and_characters_asked_for_are_added(
+    tiny_bundle: Bundle, ethiopic: Path, tmp_path: Path
+) -> None:
+    add = "index", "add", ethiopic, "--bundle", tiny_bundle.path, "--out", "more", "--json"
+    by_script = run(*add, "--scripts", "Ethi,Deva", cwd=tmp_path)
+    assert json.loads(by_script.stdout)["labels"] == 2
+    by_character = run(*add, "--charset", f"A{chr(int(ETHIOPIC))}", cwd=tmp_path)
+    assert json.loads(by_character.stdout)["labels"] == 2
+
+
+def test_where_no_font_can_be_used_nothing_is_written(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"broken")
+    done = run("index", "add", "broken.ttf", "--bundle", tiny_bundle.path, "--out", "more", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "broken.ttf" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.ttf"]
 
 
 def test_a_picture_without_ink_is_refused_by_name(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -11,23 +11,27 @@ from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
 from recognition.bundle import Bundle, Manifest
 from recognition.candidates import Candidates, NoCandidates, Prior, described
+from recognition.recogniser import Answers
 
 LATIN, GREEK, AIN = Label(ord("A")), Label(0x391), Label(0x639, Form.INIT)
 LABELS = (LATIN, GREEK, AIN)
 LOGITS = np.array([[1.0, 1.5, 0.0]], np.float32)
+PROTOTYPES = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)  # A and Alpha look alike
+LIKE_A, LIKE_AIN = PROTOTYPES[:1], PROTOTYPES[2:]
+ANSWERS = Answers(LOGITS, LIKE_A)
 
 
 @pytest.fixture
 def bundle() -> Bundle:
     manifest = Manifest(
-        name="m", version="1", raster=RasterSettings(), embedding=128, labels=3, known_threshold=0.7
+        name="m", version="1", raster=RasterSettings(), embedding=2, labels=3, known_threshold=0.7
     )
     equivalence = Equivalence([Evidence(LATIN, GREEK, "outlines", 9, 8)])
-    return Bundle(Path(), manifest, "sha256:0", LABELS, (900, 90, 9), equivalence, {})
+    return Bundle(Path(), manifest, "sha256:0", LABELS, (900, 90, 9), equivalence, {}, PROTOTYPES)
 
 
 def _best(candidates: Candidates) -> Label:
-    return candidates.recognise(LOGITS, 1)[0].predictions[0].label
+    return candidates.recognise(ANSWERS, 1)[0].predictions[0].label
 
 
 def test_the_prior_tips_the_scales(bundle: Bundle) -> None:
@@ -54,7 +58,7 @@ def test_probabilities_are_bayes_rule(bundle: Bundle) -> None:
 def test_restrictions_leave_only_what_is_possible(
     bundle: Bundle, restriction: dict, left: set[Label]
 ) -> None:
-    predictions = Candidates(bundle, **restriction).recognise(LOGITS, 10)[0].predictions
+    predictions = Candidates(bundle, **restriction).recognise(ANSWERS, 10)[0].predictions
     assert {prediction.label for prediction in predictions} == left
     assert sum(prediction.probability for prediction in predictions) == pytest.approx(1.0)
 
@@ -65,22 +69,30 @@ def test_nothing_possible_is_an_error(bundle: Bundle) -> None:
 
 
 def test_predictions_come_best_first_with_their_equivalents(bundle: Bundle) -> None:
-    recognition = Candidates(bundle).recognise(LOGITS, 3)[0]
+    recognition = Candidates(bundle).recognise(ANSWERS, 3)[0]
     chances = [prediction.probability for prediction in recognition.predictions]
     assert chances == sorted(chances, reverse=True)
     assert recognition.predictions[0].equivalents == (GREEK,)
 
 
-def test_known_is_judged_with_nothing_assumed(bundle: Bundle) -> None:
-    # A and its look-alike Alpha count together: 0.88 of the sure one, 0.67 of the unsure one.
-    unsure, sure = np.zeros((1, 3), np.float32), LOGITS
-    for prior in Prior:
-        assert not Candidates(bundle, prior=prior).recognise(unsure, 1)[0].known
-        assert Candidates(bundle, prior=prior).recognise(sure, 1)[0].known
+def test_known_is_what_both_heads_agree_on_whatever_the_caller_assumes(bundle: Bundle) -> None:
+    # As sure an A or Alpha as before, but it looks like an Ain.
+    for restriction in ({"prior": Prior.UNIFORM}, {"prior": Prior.FONTS}, {"labels": [AIN]}):
+        candidates = Candidates(bundle, **restriction)
+        assert candidates.recognise(ANSWERS, 1)[0].known
+        assert not candidates.recognise(Answers(LOGITS, LIKE_AIN), 1)[0].known
+
+
+def test_temperature_spreads_probabilities_and_changes_no_order(bundle: Bundle) -> None:
+    warm = replace(bundle, manifest=replace(bundle.manifest, temperature=3.0))
+    sharp, soft = (Candidates(b).recognise(ANSWERS, 3)[0].predictions for b in (bundle, warm))
+    assert [p.label for p in sharp] == [p.label for p in soft]
+    assert sharp[0].probability > soft[0].probability
+    assert sharp[2].probability < soft[2].probability
 
 
 def test_the_described_answer_has_the_contract_s_fields(bundle: Bundle) -> None:
-    answer = described(Candidates(bundle, labels=[AIN]).recognise(LOGITS, 1)[0])
+    answer = described(Candidates(bundle, labels=[AIN]).recognise(ANSWERS, 1)[0])
     assert answer["predictions"] == [
         {
             "label": "1593_init", "codepoint": "U+0639", "character": "ع", "form": "init",
@@ -91,7 +103,7 @@ def test_the_described_answer_has_the_contract_s_fields(bundle: Bundle) -> None:
 
 def test_a_label_that_stands_for_no_character_is_called_as_the_bundle_calls_it(bundle: Bundle) -> None:
     named = replace(bundle, names={bundle.labels[2]: "oak"})
-    [recognition] = Candidates(named).recognise(LOGITS[:1], 3)
+    [recognition] = Candidates(named).recognise(ANSWERS, 3)
     names = {prediction.label: prediction.name for prediction in recognition.predictions}
     assert names[bundle.labels[2]] == "oak"
     assert names[bundle.labels[0]] == bundle.labels[0].character.name

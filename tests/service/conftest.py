@@ -35,7 +35,7 @@ from glyphs.picture import PictureLimits, read_picture
 from glyphs.raster import RasterSettings
 from index.references import References, small_picture
 from index.search import ReferenceIndex
-from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Manifest, seal
+from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, seal
 from recognition.recogniser import Recogniser
 from service.app import create_app
 from service.engine import Engine
@@ -143,10 +143,13 @@ def bundle_without_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     rasters = np.stack([raster_of(star(label)) for label in KNOWN])
     heights = np.array([[np.nan, height, np.nan, np.nan] for _, height in KNOWN.values()], np.float32)
-    onnx.save(graph(np.zeros((len(KNOWN), 128))), folder / MODEL)
+    nothing = np.zeros((len(KNOWN), 128), np.float16)
+    onnx.save(graph(nothing), folder / MODEL)
+    np.save(folder / PROTOTYPES, nothing)
     seal(folder, manifest)
     prototypes = Recogniser(Bundle.load(folder)).answer(rasters, heights).embeddings
     onnx.save(graph(prototypes), folder / MODEL)
+    np.save(folder / PROTOTYPES, prototypes.astype(np.float16))
     seal(folder, manifest)
     return folder
 

@@ -1,9 +1,10 @@
 """/similar and /references."""
 
 import io
+import shutil
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 FIELDS = {
     "label", "codepoint", "character", "form", "name", "script", "family", "style", "similarity", "raster",
@@ -117,3 +118,47 @@ def test_a_bundle_without_an_index_says_so_and_still_recognises(
         assert client.get("/readyz").status_code == 200
         [model] = client.get("/models").json()["models"]
         assert (model["index"], model["references"]) == (False, 0)
+
+
+def test_labels_that_the_model_never_learned_are_found(serve, tiny_bundle, make_font, tmp_path):
+    from glyphs.labels import Label
+    from index.add import ReferenceAdder
+    from index.search import ReferenceIndex
+    from recognition.bundle import seal
+    from recognition.recogniser import Recogniser
+
+    corners = [(0, 0), (350, 700), (700, 0)]
+    font = make_font("ethiopic.ttf", "Drawn by Hand", {0x1200: [corners]})
+    assert Label(0x1200) not in tiny_bundle.labels
+    recogniser = Recogniser(tiny_bundle)
+    adder = ReferenceAdder(
+        [font], settings=tiny_bundle.manifest.raster, into=ReferenceIndex.load(tiny_bundle.path)
+    )
+    for _ in adder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
+        pass
+    grown = shutil.copytree(tiny_bundle.path, tmp_path / "grown")
+    adder.added.index.save(grown)
+    seal(grown, tiny_bundle.manifest)
+
+    image = Image.new("L", (200, 200), 255)
+    ImageDraw.Draw(image).polygon([(x / 4 + 10, 190 - y / 4) for x, y in corners], fill=0)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    metrics = {"width": 0.7, "height": 0.7, "bottom": 0, "advance": 1}
+    with serve(bundle=grown) as running:
+        [by_label] = neighbours(running.client.get("/similar/4608", params={"k": 1}))
+        asked = {"k": 1, **metrics}
+        [by_picture] = neighbours(running.client.post("/similar", params=asked, content=file.getvalue()))
+        for found in (by_label, by_picture):
+            assert (found["label"], found["family"]) == ("4608", "Drawn by Hand")
+            assert found["name"] == "ETHIOPIC SYLLABLE HA"
+            assert found["script"] == "Ethi"
+            assert running.client.get(found["raster"]).status_code == 200
+        only = neighbours(running.client.get("/similar/4608", params={"scripts": "Ethi"}))
+        assert [n["label"] for n in only] == ["4608"]
+        others = neighbours(running.client.get("/similar/4608", params={"exclude_same": True}))
+        assert len(others) == 10
+        assert "4608" not in {n["label"] for n in others}
+        by_picture = {"exclude_same": True, **asked}
+        assert neighbours(running.client.post("/similar", params=by_picture, content=file.getvalue()))
+        assert running.client.post("/classify", content=file.getvalue()).status_code == 200

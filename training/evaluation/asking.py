@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.equivalence import Equivalence, certainty
+from glyphs.equivalence import Equivalence
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 from training.evaluation.examined import Examined, Neighbours, Predict, Subject
@@ -32,8 +32,9 @@ _DIACRITIC = " WITH "  # in the name of a letter that carries one
 
 @dataclass(slots=True)
 class _Tally:
-    """What is kept of every answer under one prior."""
+    """What is kept of every answer under one prior, at the temperature of the answers' probabilities."""
 
+    temperature: float
     ranks: list[NDArray[np.int64]] = field(default_factory=list)  # how many labels score higher
     equivalent: list[NDArray[np.bool_]] = field(default_factory=list)
     confidence: list[Floats] = field(default_factory=list)
@@ -43,7 +44,7 @@ class _Tally:
         best = logits.argmax(axis=1)
         self.ranks.append((logits > logits[rows, truth][:, None]).sum(axis=1))
         self.equivalent.append((best == truth) | alike[truth, best])
-        self.confidence.append(confidence(logits))
+        self.confidence.append(confidence(logits / self.temperature))
 
     def figures(self, truth: NDArray[np.int64]) -> dict[str, float]:
         ranks, equivalent = np.concatenate(self.ranks), np.concatenate(self.equivalent)
@@ -103,12 +104,11 @@ def examine(
     labels, table, truth = subject.labels, examined.table, examined.truth
     log_prior = np.log(np.array(subject.families, np.float32))
     alike = alike_matrix(labels, subject.equivalence)
-    alike_places = subject.equivalence.places(labels)
-    tallies = {(asked, prior): _Tally() for asked in examined.ceiling for prior in _PRIORS}
+    tallies = {(asked, prior): _Tally(subject.temperature) for asked in examined.ceiling for prior in _PRIORS}
     found: dict[str, list[NDArray[np.bool_]]] = {asked: [] for asked in examined.ceiling}
     chief = next(iter(examined.ceiling))
     answers = _Answers()
-    sure_of_known: list[Floats] = []
+    familiar_known: list[Floats] = []
     for rows, rasters in examined.rasters(table, subject.settings):
         for asked in examined.ceiling:
             metrics = table.metrics[rows]
@@ -118,8 +118,9 @@ def examine(
             tallies[asked, "uniform"].add(logits, truth[rows], alike)
             tallies[asked, "fonts"].add(logits + log_prior, truth[rows], alike)
             if asked == chief:
-                answers.add(logits + log_prior, embeddings)
-                sure_of_known.append(certainty(logits, alike_places))
+                answers.add((logits + log_prior) / subject.temperature, embeddings)
+                if subject.familiar is not None:
+                    familiar_known.append(subject.familiar(logits, embeddings))
             if subject.neighbours is not None:
                 wanted = (labels[place] for place in truth[rows])
                 near = zip(wanted, subject.neighbours(embeddings), strict=True)
@@ -142,12 +143,12 @@ def examine(
         retrieved = {asked: float(np.concatenate(hits).mean()) for asked, hits in found.items()}
         figures["retrieval_top10"] = retrieved[chief]
         figures["retrieval_top10_without_metrics"] = retrieved["without_metrics"]
-    if len(examined.unknown):
-        sure_of_unknown = [
-            certainty(subject.predict(rasters, examined.unknown.metrics[rows])[0], alike_places)
+    if len(examined.unknown) and subject.familiar is not None:
+        familiar_unknown = [
+            subject.familiar(*subject.predict(rasters, examined.unknown.metrics[rows]))
             for rows, rasters in examined.rasters(examined.unknown, subject.settings)
         ]
-        figures["known_auroc"] = auroc(np.concatenate(sure_of_known), np.concatenate(sure_of_unknown))
+        figures["known_auroc"] = auroc(np.concatenate(familiar_known), np.concatenate(familiar_unknown))
 
     record = Record(
         subject, truth, np.concatenate(answers.places), np.concatenate(answers.probabilities),

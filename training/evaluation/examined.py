@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # (N, S, S) or (N, 3, S, S) uint8 rasters, (N, 4) metrics -> (N, L) logits, (N, E) unit embeddings
 Predict = Callable[[NDArray[np.uint8], Floats], tuple[Floats, Floats]]
+# (N, L) logits and (N, E) embeddings -> (N,) how much each glyph looks like one that was learned
+Familiar = Callable[[Floats, Floats], Floats]
 # (N, E) unit embeddings -> for each the labels of its ten nearest references
 Neighbours = Callable[[Floats], list[list[Label]]]
 _CHUNK = 256
@@ -35,6 +37,8 @@ class Subject:
     families: of each label, in the order of `labels`; they give the font prior
     channels: 3 where it wants colour
     names: what people call the labels that stand for no character
+    temperature: what scores are divided by to become probabilities
+    familiar: where it can tell a glyph of a label it never learned
     model: the network itself, where it is at hand to look into
     """
 
@@ -45,6 +49,8 @@ class Subject:
     settings: RasterSettings
     channels: int = 1
     names: Mapping[Label, str] = field(default_factory=dict)
+    temperature: float = 1.0
+    familiar: Familiar | None = None
     neighbours: Neighbours | None = None
     model: Recogniser | None = None
 

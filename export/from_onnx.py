@@ -1,0 +1,121 @@
+"""The inverse of `to_onnx`: a bundle's weights, back in the model they came from.
+
+With it a bundle is enough to train on from; no checkpoint has to be kept or shipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from glyphs.errors import BadBundle
+from recognition.bundle import MODEL, Bundle
+from training.models import ModelOptions, Recogniser, create
+from training.models.levit import AttentionBias
+from training.warm_start import Start
+
+_REMEDY = "Train on from a LeViT bundle of this version, or from a run folder."
+
+
+def start_from_bundle(path: Path) -> Start:
+    """The model of a LeViT bundle, its normalisations merged into the layers before them.
+
+    Raises:
+        BadBundle: the bundle cannot be used, is quantised, or its graph is not one of `to_onnx`.
+    """
+    bundle = Bundle.load(path)
+    name = str(bundle.manifest.provenance.get("config", {}).get("model", bundle.manifest.name))
+    if not name.startswith("levit"):
+        raise BadBundle(f"{path} holds a {name}, which cannot be read back.", _REMEDY)
+    size = bundle.manifest.raster.size
+    model = create(name, labels=len(bundle.labels), size=size, options=ModelOptions()).eval()
+    _fill(model, named_weights(bundle.path / MODEL), path)
+    return Start(model, bundle.labels, merged=True)
+
+
+def named_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of an exported graph by the names they have in torch, after folding.
+
+    Constant folding keeps the names of biases and convolutions but not those of the matrices before
+    a bias, nor of attention biases, which become whole (H, Q, K) constants: a matrix is named after the
+    bias that is added to its product, and attention biases are `attention.0`, `attention.1` and so on
+    in the order of the graph.
+    """
+    graph = onnx.load(path).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+
+    def value(name: str) -> Tensor:
+        return torch.from_numpy(np.array(numpy_helper.to_array(constants[name])))
+
+    makers = {output: node for node in graph.node for output in node.output}
+    found: dict[str, Tensor] = {}
+    attention = 0
+    for node in graph.node:
+        held = [name for name in node.input if name in constants]
+        if node.op_type in ("Conv", "Gemm"):
+            weight, bias = node.input[1:3]
+            found[_plain(weight)] = value(weight)
+            found[_plain(weight).removesuffix("weight") + "bias"] = value(bias)
+        elif node.op_type == "Add" and held:
+            (name,) = held
+            if name.endswith(".bias"):
+                found[_plain(name)] = value(name)
+                maker = next(makers[other] for other in node.input if other in makers)
+                (matrix,) = [other for other in maker.input if other in constants]
+                found[_plain(name).removesuffix("bias") + "weight"] = value(matrix).T
+            elif len(constants[name].dims) == 3:
+                found[f"attention.{attention}"] = value(name)
+                attention += 1
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("model.")
+
+
+@torch.no_grad()
+def _fill(model: Recogniser, weights: dict[str, Tensor], path: Path) -> None:
+    """Put merged weights into a model whose normalisations change nothing but add the bias."""
+    state = model.state_dict()
+    missing: list[str] = []
+
+    def put(name: str, source: str) -> None:
+        if source in weights and weights[source].shape == state[name].shape:
+            state[name].copy_(weights[source])
+        else:
+            missing.append(name)
+
+    for name in state:
+        layer, _, kind = name.rpartition(".")
+        if kind in ("running_mean", "num_batches_tracked"):
+            state[name].zero_()
+        elif kind == "running_var":
+            norm = model.get_submodule(layer)
+            assert isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d))
+            state[name].fill_(1.0 - norm.eps)
+            state[f"{layer}.weight"].fill_(1.0)
+            # LinearNorm's layers are `linear` and `norm`, ConvNorm's 0 and 1.
+            before = f"{layer.removesuffix('norm')}linear" if layer.endswith("norm") else f"{layer[:-1]}0"
+            put(f"{layer}.bias", f"{before}.bias")
+    norms = {name.rpartition(".")[0] for name in state if name.endswith("running_var")}
+    biases = [name for name, module in model.named_modules() if isinstance(module, AttentionBias)]
+    for number, layer in enumerate(biases):
+        whole = weights.get(f"attention.{number}")
+        table = state[f"{layer}.bias"]
+        index = model.get_submodule(layer).index
+        assert isinstance(index, Tensor)
+        if whole is None or whole.shape != (len(table), *index.shape):
+            missing.append(f"{layer}.bias")
+            continue
+        table.scatter_(1, index.flatten().expand(len(table), -1), whole.flatten(1))
+    for name in state:
+        layer = name.rpartition(".")[0]
+        if layer not in norms and layer not in biases:
+            put(name, name)
+    if missing:
+        raise BadBundle(f"{path} does not hold {missing[0]} as its model has it.", _REMEDY)

@@ -1,0 +1,140 @@
+"""`glyphery index`: the reference glyphs of a bundle, chosen from a dataset or added from fonts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glyphery import show
+from glyphery.recognise import listed
+
+if TYPE_CHECKING:
+    from index.add import Added
+    from index.search import ReferenceIndex
+    from recognition.bundle import Bundle
+
+app = typer.Typer(
+    no_args_is_help=True, help="Give a bundle the reference glyphs that `similar` finds: build, or add fonts."
+)
+
+
+@app.command()
+def build(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle; the index is added to it.")],
+    dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("glyphs.db"),
+    per_label: Annotated[
+        int, typer.Option(help="References kept of each label, out of four times as many families.")
+    ] = 6,
+) -> None:
+    """Index reference glyphs of the training families, so that `similar` has something to find."""
+    from glyphs.dataset.store import Dataset
+    from index.build import IndexBuilder
+    from recognition.bundle import Bundle, replacing
+    from recognition.recogniser import Recogniser
+
+    recogniser = Recogniser(Bundle.load(bundle), threads=0)
+    with Dataset.open(dataset) as opened:
+        builder = IndexBuilder(
+            opened,
+            recogniser.bundle.labels,
+            per_label=per_label,
+            settings=recogniser.bundle.manifest.raster,
+        )
+    with show.bar("Indexing", len(builder)) as advance:
+        for done in builder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
+            advance(done)
+    assert builder.index is not None
+    with replacing(bundle) as work:
+        _write(work, recogniser.bundle, builder.index)
+    print(f"{len(builder.index.references):,} references of {len(builder):,} candidates indexed in {bundle}")
+
+
+@app.command()
+def add(
+    fonts: Annotated[list[Path], typer.Argument(help="Font files, or folders to search for them.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of a bundle; the shipped one by default, which needs --out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle to write; by default --bundle is changed.")
+    ] = None,
+    scripts: Annotated[
+        str, typer.Option(help="Only these scripts, as Ethi,Deva; all but Hani and Hang by default.")
+    ] = "",
+    charset: Annotated[str, typer.Option(help="Only these characters, written one after another.")] = "",
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace/--keep", help="What becomes of references of the same label, family and style."
+        ),
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Add the glyphs of fonts as references, also of characters that the model never learned."""
+    from bundles import default_bundle
+    from glyphs.errors import BadInput
+    from index.add import ReferenceAdder, Selection
+    from index.search import FILE, ReferenceIndex
+    from recognition.bundle import Bundle, replacing
+    from recognition.recogniser import Recogniser
+
+    target = out or bundle or default_bundle()
+    if target.resolve() == default_bundle().resolve():
+        raise BadInput(
+            "The shipped bundle is not changed in place.", "Name a folder for the new one with --out."
+        )
+    recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
+    old = recogniser.bundle
+    adder = ReferenceAdder(
+        fonts,
+        settings=old.manifest.raster,
+        selection=Selection(listed(scripts), charset),
+        into=ReferenceIndex.load(old.path) if old.has(FILE) else None,
+        replace=replace,
+    )
+    with replacing(target) as work:
+        with show.bar("Reading fonts", len(adder)) as advance:
+            for step in adder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
+                advance(step.done, note=f"{step.glyphs:,} glyphs")
+        assert adder.added is not None
+        _write(work, old, adder.added.index)
+    _summarise(adder.added, target, old, json)
+
+
+def _write(work: Path, bundle: Bundle, index: ReferenceIndex) -> None:
+    """Make `work` the bundle with this index."""
+    import shutil
+
+    from recognition.bundle import seal
+
+    shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+    index.save(work)
+    seal(work, bundle.manifest)
+
+
+def _summarise(added: Added, target: Path, bundle: Bundle, json: bool) -> None:
+    unknown = len(added.labels.difference(bundle.labels))
+    if json:
+        show.as_json(
+            {
+                "bundle": str(target),
+                "fonts": added.fonts,
+                "labels": len(added.labels),
+                "labels_unknown_to_the_model": unknown,
+                "new": added.new,
+                "replaced": added.replaced,
+                "kept": added.kept,
+                "references": len(added.index.references),
+                "refused": [{"file": file, "reason": reason} for file, reason in added.refused],
+            }
+        )
+        return
+    if added.refused:
+        show.table("Fonts not used", ("file", "why"), added.refused)
+    print(
+        f"{added.new:,} references added, {added.replaced:,} replaced, {added.kept:,} kept, from"
+        f" {added.fonts:,} fonts: {len(added.labels):,} labels, {unknown:,} of them unknown to the model."
+        f" {target} has {len(added.index.references):,} references."
+    )

@@ -1,0 +1,36 @@
+"""Whether a glyph is like anything that was learned: both heads have to tell the same story.
+
+The classifier says which labels a glyph may be, the embedding head says what it looks like. For a
+glyph that was learned, the embedding lies near those of the labels it is taken for; for another
+it lies anywhere. One head alone is fooled more often: a sure classifier by a strange letter that
+resembles one part of a known one, the nearest embedding by whatever is plain and round.
+Prototypes are the class means of Snell et al., "Prototypical Networks", NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def posterior(logits: Floats, log_prior: Floats, temperature: float) -> Floats:
+    """(N, L) logits, (L,) log prior -> (N, L) probabilities; rows sum to 1.
+
+    The temperature (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017) is applied to
+    both together, so that it never changes which label is best.
+    """
+    scores = (logits + log_prior) / temperature
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    out: Floats = shares / shares.sum(axis=1, keepdims=True)
+    return out
+
+
+def familiarity(probabilities: Floats, embeddings: Floats, prototypes: Floats) -> Floats:
+    """Expected cosine between a glyph's embedding and the prototype of its label, -1 to 1.
+
+    (N, L) probabilities of the labels, (N, E) unit embeddings, (L, E) unit prototypes -> (N,).
+    """
+    out: Floats = np.einsum("ne,ne->n", embeddings, probabilities @ prototypes)
+    return out
