@@ -51,11 +51,11 @@ bundle: .venv/.developing  ## Export the trained model with its index to runs/bu
 	$(BIN)/glyphery index build runs/bundle --dataset $(DATASET)
 	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
 
-benchmark: .venv/.developing  ## Measure speed, the baseline and posted pictures
+benchmark: .venv/.developing  ## Measure speed, posted pictures, and the benchmark on validation
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.training --dataset $(DATASET)
-	$(BIN)/python -m benchmarks.baseline --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
+	$(BIN)/python -m benchmarks.glyphs --dataset $(DATASET) --split validation
 
 clean:  ## Remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

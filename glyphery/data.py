@@ -77,6 +77,23 @@ def freeze(
 
 
 @app.command()
+def thin(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    out: Annotated[Path, typer.Option(help="The dataset file to write.")] = Path("thin.db"),
+    families: Annotated[int, typer.Option(help="Leave out labels that fewer training families have.")] = 15,
+    styles: Annotated[int, typer.Option(min=1, help="Glyphs of one label in one family.")] = 1,
+    validation: Annotated[int, typer.Option(help="Validation glyphs to keep.")] = 20_000,
+) -> None:
+    """Write a smaller dataset to carry to a machine that trains; test families stay behind."""
+    from glyphs.dataset.store import Dataset
+    from glyphs.dataset.thin import thin
+
+    with Dataset.open(dataset) as opened, show.console(stderr=True).status("Thinning"):
+        glyphs = thin(opened, out, families=families, styles=styles, validation=validation)
+    print(f"{glyphs:,} glyphs, {out.stat().st_size / 1e6:.0f} MB: {out}")
+
+
+@app.command()
 def equivalence(
     dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
     out: Annotated[

@@ -41,7 +41,7 @@ PIXELS = 32  # side of the baseline's rasters
 
 _COUNTS = "glyphs", "families", "labels", "references"
 _RECOGNISERS = "model", "pixels"
-_FIGURES = "nearest", "among_ten", "among_ten_equivalent"
+_FIGURES = {"nearest": "first", "among_ten": "in ten", "among_ten_equivalent": "alike in ten"}  # and titles
 
 Floats = NDArray[np.float32]
 
@@ -187,7 +187,7 @@ def _main(
         f"Never learned by {loaded.path.name}: {split} glyphs among its {len(plain.references):,} references"
         " and those of the script",
         ("script", *_COUNTS,
-         *(f"{by}: {name.replace('_', ' ')}" for by in _RECOGNISERS for name in _FIGURES)),
+         *(f"{by} {title}" for by in _RECOGNISERS for title in _FIGURES.values())),
         (
             (row["script"], *(row[name] for name in _COUNTS),
              *(row[by][name] for by in _RECOGNISERS for name in _FIGURES))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -263,6 +263,41 @@ class Dataset:
         self._db.executemany(
             "UPDATE families SET excluded = ? WHERE name = ?", [(why, name) for name, why in reasons.items()]
         )
+
+    def copy(self, out: Path, table: GlyphTable) -> None:
+        """Write a finished dataset of these glyphs alone, with all families and their splits.
+
+        Raises:
+            BadDataset: `out` is there already, or cannot be written.
+        """
+        if out.exists():
+            raise BadDataset(f"{out} is there already.", "Choose another place, or remove it.")
+        part = out.with_name(out.name + ".part")
+        part.unlink(missing_ok=True)
+        with Dataset.create(part) as copied, closing(copied._db.cursor()) as cursor:
+            try:
+                cursor.execute("ATTACH ? AS source", (str(self.path),))
+                cursor.execute(
+                    "CREATE TEMP TABLE kept (font INTEGER, label INTEGER, PRIMARY KEY (font, label))"
+                )
+                cursor.executemany(
+                    "INSERT INTO kept VALUES (?, ?)",
+                    zip(table.font.tolist(), table.label.tolist(), strict=True),
+                )
+                for name in ("families", "fonts", "labels"):
+                    cursor.execute(f"INSERT INTO {name} SELECT * FROM source.{name}")
+                cursor.execute("INSERT INTO glyphs SELECT * FROM source.glyphs NATURAL JOIN kept")
+                cursor.execute(
+                    "INSERT INTO shapes SELECT * FROM source.shapes WHERE id IN (SELECT shape FROM glyphs)"
+                )
+                cursor.execute("DELETE FROM fonts WHERE id NOT IN (SELECT font FROM glyphs)")
+                cursor.execute("DELETE FROM labels WHERE id NOT IN (SELECT label FROM glyphs)")
+                copied.set_meta("digest", copied.content_digest())
+                copied.set_meta("complete", "1")
+                copied._db.commit()
+            except sqlite3.Error as error:
+                raise BadDataset(f"{out} cannot be written: {error}.") from None
+        part.replace(out)
 
     # --- reading -----------------------------------------------------------------------------
 

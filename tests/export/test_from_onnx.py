@@ -43,5 +43,5 @@ def test_a_graph_that_lacks_a_weight_is_refused(tiny_bundle: Bundle, tmp_path) -
                 tensor.name = "elsewhere"
         onnx.save(model, work / MODEL)
         seal(work, tiny_bundle.manifest)
-    with pytest.raises(BadBundle, match="classifier.weight"):
+    with pytest.raises(BadBundle, match=r"classifier\.weight"):
         start_from_bundle(tmp_path / "broken")

@@ -12,7 +12,9 @@ from glyphs.equivalence import (
     Equivalence,
     Evidence,
     build_equivalence,
+    frozen_equivalence,
     outline_pairs,
+    to_tsv,
     unicode_pairs,
 )
 from glyphs.errors import BadInput
@@ -154,3 +156,25 @@ def test_a_restricted_table_knows_only_what_it_was_restricted_to(
 def test_what_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         Equivalence.from_json(text)
+
+
+def test_the_frozen_table_is_reviewed_and_reads_back() -> None:
+    table = frozen_equivalence()
+    assert len(table.evidence) > 900
+    assert table.same(of("A"), of("\u0391"))
+    assert table.same(of("!"), of("\u01c3"))  # a line whose characters hold no quotation mark,
+    assert table.same(of('"'), of("\uff02"))  # and one that does
+    # Half-width arrow and circle: one placeholder in a few fonts, no look-alikes.
+    assert not table.same(Label(0xFFE9), Label(0xFFEE))
+    lines = to_tsv(table).rstrip("\n").split("\n")
+    assert len(lines) == len(table.evidence) + 1
+    assert all(line.count("\t") == 5 for line in lines)
+
+
+def test_pairs_known_to_be_false_are_not_counted_again(
+    small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glyphs.equivalence._rows", lambda name: [["65", "913", "to try it out"]])
+    table = build_equivalence(small_dataset)
+    assert not table.same(of("A"), of("\u0391"))
+    assert table.same(of("A"), of("\u0410"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
@@ -77,16 +77,26 @@ class Examined:
 
     @classmethod
     def of(
-        cls, source: Source, split: Split, labels: tuple[Label, ...], *, limit: int = 0, seed: int = 0
+        cls,
+        source: Source,
+        split: Split,
+        labels: tuple[Label, ...],
+        *,
+        limit: int = 0,
+        seed: int = 0,
+        without: Collection[int] = (),
     ) -> Self:
         """Glyphs of a split whose label is among `labels`, at most `limit` of them drawn at random (0: all),
         and a tenth as many of other labels.
+
+        without: ids of families that are not asked about
 
         Raises:
             BadDataset: the split holds none of the labels.
         """
         places = source.places(labels)
         table = source.table(split)
+        table = table.take(~np.isin(table.family, list(without)))
         known = places[table.label] >= 0
         unknown, table = table.take(~known), table.take(known)
         if not len(table):

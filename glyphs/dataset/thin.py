@@ -1,0 +1,66 @@
+"""A smaller dataset, to carry to a machine that trains: fewer styles, rarer labels left out, no test.
+
+A font system has dozens of styles of one letter; the next family teaches more than the next
+style. Test families stay behind, so that whoever trains far away cannot even look at them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphs.dataset.store import Dataset, GlyphTable
+from glyphs.errors import BadDataset
+from glyphs.splits import Split
+
+
+def thin(
+    dataset: Dataset,
+    out: Path,
+    *,
+    families: int = 15,
+    styles: int = 1,
+    validation: int = 20_000,
+    seed: int = 0,
+) -> int:
+    """Write `out`; returns how many glyphs it holds.
+
+    families: labels that fewer training families have are left out
+    styles: glyphs kept of one label in one training family, drawn at random
+    validation: validation glyphs kept, drawn at random from those that no training family has
+
+    Raises:
+        BadDataset: nothing is left, or `out` cannot be written.
+    """
+    rng = np.random.default_rng(seed)
+    training = dataset.table(Split.TRAIN)
+    pairs = np.unique(np.stack([training.label, training.family], axis=1), axis=0)
+    common = np.bincount(pairs[:, 0], minlength=max(dataset.labels(), default=0) + 1) >= families
+    training = training.take(common[training.label])
+    if not len(training):
+        raise BadDataset(f"No label of {dataset.path} is in {families} training families.", "Ask for fewer.")
+    training = training.take(_some_of_each(training, styles, rng))
+    unseen = dataset.table(Split.VALIDATION)
+    unseen = unseen.take(common[unseen.label])
+    unseen = unseen.take(rng.permutation(len(unseen))[:validation])
+    both = GlyphTable(
+        *(
+            np.concatenate([getattr(part, name) for part in (training, unseen)])
+            for name in GlyphTable.__slots__
+        )
+    )
+    dataset.copy(out, both)
+    return len(both)
+
+
+def _some_of_each(table: GlyphTable, styles: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of at most `styles` random glyphs of each label in each family."""
+    order = np.lexsort((rng.random(len(table)), table.family, table.label))
+    changes = (np.diff(table.label[order]) != 0) | (np.diff(table.family[order]) != 0)
+    starts = np.flatnonzero(np.r_[True, changes])
+    lengths = np.diff(np.r_[starts, len(order)])
+    rank = np.arange(len(order)) - np.repeat(starts, lengths)
+    kept: NDArray[np.int64] = np.sort(order[rank < styles])
+    return kept
