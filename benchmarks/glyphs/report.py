@@ -81,14 +81,18 @@ def _recognition(of: dict[str, Figures]) -> Iterator[Table]:
                 (
                     name, _KNOWN[known], f"{figures['labels_known']:,} of {figures['labels_asked']:,}",
                     _percent(ceiling), _percent(strict / ceiling), _percent(retrieved),
-                    f"{figures['known_auroc']:.3f}" if chief and "known_auroc" in figures else "–",
+                    *(
+                        f"{figures[key]:.3f}" if chief and key in figures else "–"
+                        for key in ("known_auroc_whole_scripts", "known_auroc")
+                    ),
                 )
             )  # fmt: skip
     yield Table(
         "Ceiling, retrieval, unknown labels",
         (
             "recogniser", "metrics", "labels known", "ceiling", "strict as share of the ceiling",
-            "label among ten nearest references", "AUROC of known against unknown labels",
+            "label among ten nearest references", "AUROC of known labels against scripts never learned",
+            "against all unknown labels",
         ),
         rows,
     )  # fmt: skip

@@ -144,11 +144,16 @@ def examine(
         figures["retrieval_top10"] = retrieved[chief]
         figures["retrieval_top10_without_metrics"] = retrieved["without_metrics"]
     if len(examined.unknown) and subject.familiar is not None:
-        familiar_unknown = [
-            subject.familiar(*subject.predict(rasters, examined.unknown.metrics[rows]))
-            for rows, rasters in examined.rasters(examined.unknown, subject.settings)
-        ]
-        figures["known_auroc"] = auroc(np.concatenate(familiar_known), np.concatenate(familiar_unknown))
+        known = np.concatenate(familiar_known)
+        strange = np.concatenate(
+            [
+                subject.familiar(*subject.predict(rasters, examined.unknown.metrics[rows]))
+                for rows, rasters in examined.rasters(examined.unknown, subject.settings)
+            ]
+        )
+        figures["known_auroc"] = auroc(known, strange)
+        if examined.foreign.any():
+            figures["known_auroc_whole_scripts"] = auroc(known, strange[examined.foreign])
 
     record = Record(
         subject, truth, np.concatenate(answers.places), np.concatenate(answers.probabilities),

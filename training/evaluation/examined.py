@@ -65,6 +65,7 @@ class Subject:
 class Examined:
     """The glyphs that are asked, and the place of each one's label among the logits.
 
+    unknown: glyphs of other labels; foreign: (U,) those of them whose script none of the labels is of
     ceiling: by what is known of a glyph, `with_metrics` or `without_metrics`; a source without metrics
     has the second alone, and so has every figure
     """
@@ -73,6 +74,7 @@ class Examined:
     shapes: Drawable
     truth: NDArray[np.int64]
     unknown: GlyphTable
+    foreign: NDArray[np.bool_]
     ceiling: dict[str, float]
 
     @classmethod
@@ -108,8 +110,11 @@ class Examined:
         if limit:
             table = table.take(np.sort(rng.permutation(len(table))[:limit]))
         unknown = unknown.take(np.sort(rng.permutation(len(unknown))[: max(1, len(table) // 10)]))
+        scripts = {label.character.script for label in labels}
+        meaning = source.labels()
+        foreign = np.array([meaning[int(i)].character.script not in scripts for i in unknown.label], bool)
         shapes = source.shapes([*table.shape.tolist(), *unknown.shape.tolist()])
-        return cls(table, shapes, places[table.label], unknown, ceiling)
+        return cls(table, shapes, places[table.label], unknown, foreign, ceiling)
 
     def among(self, labels: tuple[Label, ...], others: tuple[Label, ...]) -> Self:
         """The same glyphs for a model whose logits stand for `others`, which hold all of `labels`.
@@ -118,7 +123,10 @@ class Examined:
         """
         place = {label: number for number, label in enumerate(others)}
         moved = np.array([place[label] for label in labels], np.int64)
-        return replace(self, truth=moved[self.truth], unknown=self.unknown.take(np.zeros(0, np.int64)))
+        nobody = np.zeros(0, np.int64)
+        return replace(
+            self, truth=moved[self.truth], unknown=self.unknown.take(nobody), foreign=self.foreign[nobody]
+        )
 
     def rasters(
         self, table: GlyphTable, settings: RasterSettings

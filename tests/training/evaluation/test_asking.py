@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from string import ascii_letters
 
 import numpy as np
 import pytest
@@ -76,6 +77,25 @@ def _knows_the_first(examined: Examined, labels: tuple[Label, ...]) -> tuple[dic
         settings=RasterSettings(),
     )  # fmt: skip
     return examine(examined, subject)
+
+
+def test_known_glyphs_are_told_from_other_labels_and_from_other_scripts(source: GlyphSource) -> None:
+    labels = tuple(Label(ord(letter)) for letter in ascii_letters)
+    examined = Examined.of(source, Split.TRAIN, labels)
+    scripts = np.array([source.labels()[int(i)].character.script for i in examined.unknown.label])
+    assert 0 < examined.foreign.mean() < 1
+    assert np.array_equal(examined.foreign, scripts != "Latn")
+    asked = iter([*([1.0] * len(examined.table)), *np.where(examined.foreign, 0.0, 2.0).tolist()])
+    subject = Subject(
+        predict=lambda rasters, metrics: (
+            np.zeros((len(rasters), len(labels)), np.float32), np.ones((len(rasters), 128), np.float32)
+        ),
+        labels=labels, families=(1,) * len(labels), equivalence=Equivalence(), settings=RasterSettings(),
+        familiar=lambda logits, embeddings: np.array([next(asked) for _ in logits], np.float32),
+    )  # fmt: skip
+    figures, _ = examine(examined, subject)
+    assert figures["known_auroc_whole_scripts"] == 1.0
+    assert figures["known_auroc"] == pytest.approx(examined.foreign.mean())
 
 
 def test_the_record_holds_what_was_answered_and_how_surely(source: GlyphSource) -> None:
