@@ -141,13 +141,21 @@ def _start(config: TrainConfig) -> Start | None:
 def _teacher(config: TrainConfig) -> Teacher | None:
     if not config.distillation.teacher:
         return None
-    from glyphery.evaluating import predictor
+    from recognition.bundle import MANIFEST
     from training.teacher import Teacher
 
-    subject = predictor(Path(config.distillation.teacher))
-    return Teacher(
-        lambda rasters, metrics: subject.predict(rasters, metrics)[0], subject.labels, subject.settings
-    )
+    path = Path(config.distillation.teacher)
+    if (path / MANIFEST).exists():
+        from glyphery.evaluating import predictor
+
+        subject = predictor(path)
+        return Teacher.of_function(
+            lambda rasters, metrics: subject.predict(rasters, metrics)[0], subject.labels, subject.settings
+        )
+    from training.checkpoint import load_checkpoint
+
+    trained = load_checkpoint(path)
+    return Teacher.of_model(trained.model, trained.vocabulary.labels, trained.config.raster)
 
 
 def _list_presets(json: bool) -> None:

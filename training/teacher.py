@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,15 +15,41 @@ from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 from training.data.samples import Batch
+from training.models import Recogniser
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A function from (N, S, S) rasters and (N, 4) metrics to (N, T) logits, with its T labels."""
+    """A function from (B, 1, S, S) uint8 images and (B, 4) metrics to (B, T) logits, with its T labels."""
 
-    predict: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]]
+    predict: Callable[[Tensor, Tensor], Tensor]
     labels: Sequence[Label]
     settings: RasterSettings
+
+    @classmethod
+    def of_model(cls, model: Recogniser, labels: Sequence[Label], settings: RasterSettings) -> Self:
+        """A model of this package; it answers on whichever device it is asked."""
+        model.eval().requires_grad_(requires_grad=False)
+
+        def predict(image: Tensor, metrics: Tensor) -> Tensor:
+            logits: Tensor = model.to(image.device)(image, metrics)["logits"]
+            return logits
+
+        return cls(predict, labels, settings)
+
+    @classmethod
+    def of_function(
+        cls,
+        answer: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]],
+        labels: Sequence[Label],
+        settings: RasterSettings,
+    ) -> Self:
+        """Anything that answers (N, S, S) rasters and (N, 4) metrics with (N, T) logits on the CPU."""
+
+        def predict(image: Tensor, metrics: Tensor) -> Tensor:
+            return torch.from_numpy(answer(image[:, 0].cpu().numpy(), metrics.cpu().numpy()))
+
+        return cls(predict, labels, settings)
 
 
 class Lessons:
@@ -52,8 +79,8 @@ class Lessons:
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, L) logits, -inf for labels the teacher does not know; (B,) whether it knows the glyph's own."""
         image = batch["image"]
-        logits = self._teacher.predict(image[:, 0].cpu().numpy(), batch["metrics"].cpu().numpy())
-        out = torch.full((len(logits), self._labels), -torch.inf)
-        out[:, self._ours] = torch.from_numpy(logits)[:, self._theirs].float()
-        out = out.to(image.device)
+        with torch.no_grad():
+            logits = self._teacher.predict(image, batch["metrics"]).to(image.device, torch.float32)
+        out = torch.full((len(logits), self._labels), -torch.inf, device=image.device)
+        out[:, self._ours] = logits[:, self._theirs]
         return out, ~out.gather(1, batch["label"][:, None])[:, 0].isneginf()

@@ -22,7 +22,7 @@ from bundles import default_bundle
 from glyphery import show
 from glyphs.dataset.shapes import Shapes
 from glyphs.dataset.store import Dataset, GlyphTable
-from glyphs.equivalence import Equivalence, build_equivalence
+from glyphs.equivalence import Equivalence, frozen_equivalence
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
@@ -158,7 +158,7 @@ def _main(
         if not scripts:
             raise BadInput(f"{dataset} has no script in {split} that {loaded.path} never learned.")
         digest = opened.digest
-        labels, equivalence = opened.labels(), build_equivalence(opened)
+        labels, equivalence = opened.labels(), frozen_equivalence()
         added = [labels[label] for ids in scripts.values() for label in ids]
         index = add_references(plain, opened, added, recogniser)
         asked = {script: asked_glyphs(unseen, ids) for script, ids in scripts.items()}

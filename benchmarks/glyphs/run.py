@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.glyphs import leaks, plots, report, tesseract
 from benchmarks.glyphs.accuracy import accuracy
-from benchmarks.glyphs.asked import Asked
+from benchmarks.glyphs.asked import Asked, near_duplicates
 from benchmarks.glyphs.baselines import PER_LABEL, NearestPixels, outline_lookup
 from benchmarks.glyphs.contestants import Contestant
 from benchmarks.glyphs.degraded import GLYPHS, PICTURES, degraded, readers
@@ -41,6 +41,7 @@ def run(
     with GlyphSource.open(dataset) as source:
         inputs = {"dataset": source.digest, "split": str(split), "limit": limit, "labels": labels.digest}
         inputs["equivalence"] = sha256(source.equivalence().to_json().encode()).hexdigest()
+        inputs["left_out"] = sha256("\n".join(sorted(near_duplicates())).encode()).hexdigest()
         results = Results(out / "parts", inputs)
         asked = Asked(source, split, labels, limit)
         figures = inputs | {"contestants": {c.name: c.digest for c in contestants}}

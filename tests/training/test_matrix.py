@@ -71,7 +71,7 @@ def _trainer(**how: object) -> L.Trainer:
 
 def _module(config: TrainConfig, data: GlyphData) -> GlyphModule:
     labels = data.vocabulary.labels
-    teacher = Teacher(
+    teacher = Teacher.of_function(
         lambda rasters, _: np.random.default_rng(0).random((len(rasters), len(labels)), np.float32),
         labels, config.raster,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 from training.data import Batch
+from training.models import create
 from training.teacher import Lessons, Teacher
 
 A, B, C = (Label(ord(letter)) for letter in "ABC")
@@ -16,7 +17,7 @@ SETTINGS = RasterSettings(32, 28)
 
 def _teacher(labels: tuple[Label, ...]) -> Teacher:
     """Answers the place of a label as its logit."""
-    return Teacher(
+    return Teacher.of_function(
         lambda rasters, _: np.tile(np.arange(len(labels), dtype=np.float32), (len(rasters), 1)),
         labels,
         SETTINGS,
@@ -40,3 +41,18 @@ def test_a_teacher_of_other_rasters_or_other_labels_is_refused() -> None:
         Lessons(_teacher((A, B)), (A, B), RasterSettings(64, 56))
     with pytest.raises(BadInput, match="none of the labels"):
         Lessons(_teacher((A, B)), (C,), SETTINGS)
+
+
+def test_a_model_teaches_without_learning() -> None:
+    model = create("residual_cnn", labels=2, size=32)
+    batch: Batch = {
+        "image": torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8),
+        "metrics": torch.rand(3, 4),
+        "label": torch.tensor([0, 1, 0]),
+        "shape": torch.zeros(3, dtype=torch.int64),
+    }
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    logits, _ = Lessons(Teacher.of_model(model, (A, B), SETTINGS), (B, A), SETTINGS)(batch)
+    assert not logits.requires_grad
+    torch.testing.assert_close(logits.flip(1), model(batch["image"], batch["metrics"])["logits"])
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
