@@ -117,7 +117,12 @@ def degraded(ink: NDArray[np.uint8], settings: RasterSettings, how: Augmentation
         picture = Image.open(packed)
     pixels = np.asarray(picture)
     if rng.random() < 0.25:
-        pixels = np.where(pixels > rng.integers(90, 166), np.uint8(255), np.uint8(0))
+        level = rng.integers(128 - how.threshold, 128 + how.threshold)
+        pixels = np.where(pixels > level, np.uint8(255), np.uint8(0))
+    if how.specks and rng.random() < 0.25:
+        # Before fitting: specks beside a glyph are taken for its ink, and it comes out smaller.
+        chance = rng.random(pixels.shape) < rng.uniform(0, how.specks)
+        pixels = np.where(chance, rng.integers(0, 2, pixels.shape, np.uint8) * np.uint8(255), pixels)
     raster = fit(pixels, settings)
     if rng.random() < 0.25:
         noise = rng.standard_normal(raster.shape, np.float32) * rng.uniform(2, how.noise)

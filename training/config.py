@@ -35,7 +35,8 @@ class Augmentation:
     On the pixels, with probability `degrade`:
     smallest: pixels of the longer side when drawn small before being brought up to size again;
     blur: sigma in small pixels, at most; noise: sigma in grey levels, at most; then JPEG and
-    thresholding now and then.
+    thresholding now and then. threshold: grey levels off half, at most; specks: share of pixels that
+    are turned to ink or paper, at most.
     erase: probability of a blank rectangle (Zhong et al., "Random Erasing", AAAI 2020).
     crop, mirror: of colour pictures: the least share of the area that is kept, and the probability
     of a reflection.
@@ -54,6 +55,8 @@ class Augmentation:
     smallest: int = 14
     blur: float = 1.0
     noise: float = 16.0
+    threshold: int = 38
+    specks: float = 0.0
     erase: float = 0.0
     crop: float = 0.5
     mirror: float = 0.0

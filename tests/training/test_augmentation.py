@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from glyphs.errors import BadPicture
 from glyphs.outline import Outline
@@ -82,6 +83,19 @@ def test_erasing_blanks_a_part_and_never_all() -> None:
 def test_degrading_nothing_is_refused() -> None:
     with pytest.raises(BadPicture):
         degraded(np.zeros((20, 20), np.uint8), SETTINGS, Augmentation(), np.random.default_rng(0))
+
+
+def test_specks_fall_on_ink_and_paper_now_and_then() -> None:
+    def pieces(specks: float) -> list[int]:
+        how = Augmentation(specks=specks, noise=2)
+        return [
+            label(degraded(_stroke(), SETTINGS, how, np.random.default_rng(seed)) > 100)[1]
+            for seed in range(60)
+        ]
+
+    clean, specked = pieces(0.0), pieces(0.1)
+    assert max(clean) < 10
+    assert 5 < sum(count >= 10 for count in specked) < 40
 
 
 def test_metrics_are_hidden_as_often_as_configured() -> None:
