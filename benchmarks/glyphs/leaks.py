@@ -56,18 +56,9 @@ def leaks(asked: Asked, progress: Callable[[int, int], None] = lambda *_: None) 
         "families_in_two_splits": families_in_two_splits(source.families()),
         "shared_outlines": int(np.isin(every.shape, train.shape).sum()),
         "near_duplicates": _near_duplicates(
-            asked, _some_of_each(every), train.take(np.isin(train.family, used)), names, progress
+            asked, every.some(GLYPHS, "family"), train.take(np.isin(train.family, used)), names, progress
         ),
     }
-
-
-def _some_of_each(table: GlyphTable) -> GlyphTable:
-    """At most so many glyphs of each family, drawn at random."""
-    order = np.random.default_rng(0).permutation(len(table))
-    order = order[np.argsort(table.family[order], kind="stable")]
-    _, starts, counts = np.unique(table.family[order], return_index=True, return_counts=True)
-    rank = np.arange(len(order)) - np.repeat(starts, counts)
-    return table.take(np.sort(order[rank < GLYPHS]))
 
 
 def _near_duplicates(

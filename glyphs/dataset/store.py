@@ -96,16 +96,18 @@ class GlyphTable:
         """The rows of a mask or of indices."""
         return GlyphTable(*(getattr(self, name)[rows] for name in self.__slots__))
 
+    def some(self, count: int, *columns: str, seed: int = 0) -> GlyphTable:
+        """At most `count` glyphs, drawn at random, of each combination of values of the columns."""
+        keys = np.stack([getattr(self, name) for name in columns])
+        order = np.lexsort((np.random.default_rng(seed).random(len(self)), *keys))
+        starts = np.flatnonzero(np.r_[True, (np.diff(keys[:, order]) != 0).any(axis=0)])
+        rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+        return self.take(np.sort(order[rank < count]))
+
     def spread(self, per_label: int, seed: int = 0) -> GlyphTable:
         """Up to `per_label` glyphs of each label, every one of another family; those of a label in a row."""
-        table = self.take(np.random.default_rng(seed).permutation(len(self)))
-        # The first row of each (label, family) in a random order is a random style of that family.
-        _, first = np.unique(np.stack([table.label, table.family], axis=1), axis=0, return_index=True)
-        table = table.take(np.sort(first))
-        order = np.argsort(table.label, kind="stable")
-        _, starts, counts = np.unique(table.label[order], return_index=True, return_counts=True)
-        chosen = [order[s : s + min(n, per_label)] for s, n in zip(starts, counts, strict=True)]
-        return table.take(np.concatenate(chosen)) if chosen else table
+        table = self.some(1, "label", "family", seed=seed).some(per_label, "label", seed=seed + 1)
+        return table.take(np.argsort(table.label, kind="stable"))
 
 
 class Dataset:

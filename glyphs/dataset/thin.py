@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glyphs.dataset.store import Dataset, GlyphTable
 from glyphs.errors import BadDataset
@@ -34,17 +33,16 @@ def thin(
     Raises:
         BadDataset: nothing is left, or `out` cannot be written.
     """
-    rng = np.random.default_rng(seed)
     training = dataset.table(Split.TRAIN)
     pairs = np.unique(np.stack([training.label, training.family], axis=1), axis=0)
     common = np.bincount(pairs[:, 0], minlength=max(dataset.labels(), default=0) + 1) >= families
     training = training.take(common[training.label])
     if not len(training):
         raise BadDataset(f"No label of {dataset.path} is in {families} training families.", "Ask for fewer.")
-    training = training.take(_some_of_each(training, styles, rng))
+    training = training.some(styles, "label", "family", seed=seed)
     unseen = dataset.table(Split.VALIDATION)
     unseen = unseen.take(common[unseen.label])
-    unseen = unseen.take(rng.permutation(len(unseen))[:validation])
+    unseen = unseen.take(np.random.default_rng(seed).permutation(len(unseen))[:validation])
     both = GlyphTable(
         *(
             np.concatenate([getattr(part, name) for part in (training, unseen)])
@@ -53,14 +51,3 @@ def thin(
     )
     dataset.copy(out, both)
     return len(both)
-
-
-def _some_of_each(table: GlyphTable, styles: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of at most `styles` random glyphs of each label in each family."""
-    order = np.lexsort((rng.random(len(table)), table.family, table.label))
-    changes = (np.diff(table.label[order]) != 0) | (np.diff(table.family[order]) != 0)
-    starts = np.flatnonzero(np.r_[True, changes])
-    lengths = np.diff(np.r_[starts, len(order)])
-    rank = np.arange(len(order)) - np.repeat(starts, lengths)
-    kept: NDArray[np.int64] = np.sort(order[rank < styles])
-    return kept

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord
+from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord, GlyphTable
 from glyphs.errors import BadDataset
 from glyphs.labels import Form, Label
 from glyphs.splits import Split
@@ -200,3 +201,30 @@ def test_a_missing_dataset_or_a_folder_is_refused(tmp_path: Path) -> None:
             Dataset.open(path)
     with pytest.raises(BadDataset):
         Dataset.create(tmp_path)
+
+
+def _table(rows: int) -> GlyphTable:
+    rng = np.random.default_rng(rows)
+    font, label, family = (rng.integers(0, n, rows).astype(np.int32) for n in (50, 6, 4))
+    return GlyphTable(font, label, np.arange(rows, dtype=np.int32), family, np.zeros((rows, 4), np.float32))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 300])
+@pytest.mark.parametrize("count", [1, 3, 1000])
+def test_some_of_each_combination_are_drawn(rows: int, count: int) -> None:
+    table = _table(rows)
+    some = table.some(count, "label", "family")
+    assert (np.diff(some.shape) > 0).all()  # each row once, in the table's order
+    whole, kept = (Counter(zip(t.label.tolist(), t.family.tolist(), strict=True)) for t in (table, some))
+    assert kept == {key: min(count, number) for key, number in whole.items()}
+    assert np.array_equal(some.shape, table.some(count, "label", "family").shape)
+    if rows > 100 and count < 10:
+        assert not np.array_equal(some.shape, table.some(count, "label", "family", seed=1).shape)
+
+
+def test_spread_glyphs_of_a_label_are_of_as_many_families() -> None:
+    spread = _table(300).spread(3)
+    assert (np.diff(spread.label) >= 0).all()
+    pairs = list(zip(spread.label.tolist(), spread.family.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    assert set(Counter(spread.label.tolist()).values()) == {3}
