@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from glyphs.errors import BadBundle
 from recognition.bundle import MODEL, Bundle
-from training.models import ModelOptions, Recogniser, create
+from training.models import Recogniser, create
 from training.models.levit import AttentionBias
 from training.warm_start import Start
 
@@ -33,7 +33,7 @@ def start_from_bundle(path: Path) -> Start:
     if not name.startswith("levit"):
         raise BadBundle(f"{path} holds a {name}, which cannot be read back.", _REMEDY)
     size = bundle.manifest.raster.size
-    model = create(name, labels=len(bundle.labels), size=size, options=ModelOptions()).eval()
+    model = create(name, labels=len(bundle.labels), size=size).eval()
     _fill(model, named_weights(bundle.path / MODEL), path)
     return Start(model, bundle.labels, merged=True)
 

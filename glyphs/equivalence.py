@@ -16,14 +16,12 @@ so that figures of different runs compare.
 
 from __future__ import annotations
 
-import csv
 import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +29,7 @@ import numpy as np
 
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label, fold
+from glyphs.tables import read_list
 
 if TYPE_CHECKING:
     from glyphs.dataset.store import Dataset
@@ -108,14 +107,8 @@ def frozen_equivalence() -> Equivalence:
     """The table in use, as frozen in the repository."""
     return Equivalence(
         Evidence(Label.parse(first), Label.parse(second), source, int(families), int(identical))
-        for first, second, source, families, identical, *_ in _rows("equivalence.tsv")
+        for first, second, source, families, identical, *_ in read_list("equivalence.tsv")
     )
-
-
-def _rows(name: str) -> list[list[str]]:
-    text = files("glyphs").joinpath("data", name).read_text(encoding="utf-8")
-    lines = (line for line in text.split("\n") if line and not line.startswith("#"))
-    return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))  # a quotation mark is a glyph here
 
 
 def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
@@ -187,7 +180,7 @@ def build_equivalence(dataset: Dataset) -> Equivalence:
 
     Pairs that were looked at and found false are left out.
     """
-    listed = _rows("false-equivalence.tsv")
+    listed = read_list("false-equivalence.tsv")
     false = {(Label.parse(first), Label.parse(second)) for first, second, _ in listed}
     counted = [pair for pair in outline_pairs(dataset) if (pair.first, pair.second) not in false]
     known = {(pair.first, pair.second) for pair in counted}

@@ -9,13 +9,13 @@ project trains on is frozen in `data/splits.tsv`, which wins over the hash.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from hashlib import blake2b
-from importlib.resources import files
+
+from glyphs.tables import read_list
 
 LARGEST_HELD_OUT = 8
 SHARED_SHARE = 0.05  # of the smaller family's outlines: what makes two families one cluster
@@ -43,9 +43,7 @@ def _hash(name: str) -> int:
 @cache
 def frozen_splits() -> Mapping[str, Split]:
     """Family name -> split, as frozen in the repository."""
-    text = files("glyphs").joinpath("data/splits.tsv").read_text(encoding="utf-8")
-    rows = csv.reader((line for line in text.splitlines() if not line.startswith("#")), delimiter="\t")
-    return {family: Split(split) for family, split in rows}
+    return {family: Split(split) for family, split in read_list("splits.tsv")}
 
 
 def clusters(shapes_by_family: Mapping[str, set[int]]) -> list[list[str]]:

@@ -18,7 +18,7 @@ python=${PYTHON:-python3}
 export PYTHONPATH=.${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 
 mkdir -p "$out"
-[ -f "$data" ] || xz --decompress --keep "$data.xz"
+[ -f "$data" ] || "$python" -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1] + ".xz"), open(sys.argv[1], "wb"))' "$data"
 # What was measured, and with what, comes back even if the rest does not.
 "$python" -c 'import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU")' | tee "$out/machine.txt"
 # 124: the time was up; what the last epoch left is exported.

@@ -20,6 +20,8 @@ from training.data import Batch
 from training.models import Recogniser
 from training.models.levit import AttentionBias
 
+CALIBRATION_BATCHES = 4  # that batch normalisations take their statistics from
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -31,9 +33,6 @@ class Start:
     model: Recogniser
     labels: Sequence[Label]
     merged: bool = False
-
-
-CALIBRATION_BATCHES = 4
 
 
 @torch.no_grad()

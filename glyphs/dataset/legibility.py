@@ -9,9 +9,7 @@ listed in `data/excluded-families.tsv`, each with its reason, are set aside by n
 
 from __future__ import annotations
 
-import csv
 import string
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +18,7 @@ from glyphs.dataset.shapes import Shapes
 from glyphs.errors import GlypheryError
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
+from glyphs.tables import read_list
 
 if TYPE_CHECKING:
     from glyphs.dataset.store import Dataset
@@ -32,9 +31,7 @@ _JUDGED = [Label(ord(letter)) for letter in string.ascii_letters + string.digits
 
 def listed_families() -> dict[str, str]:
     """Family -> reason, from the list in the repository."""
-    text = files("glyphs").joinpath("data/excluded-families.tsv").read_text(encoding="utf-8")
-    rows = csv.reader((line for line in text.splitlines() if not line.startswith("#")), delimiter="\t")
-    return {row[0]: row[1] for row in rows}
+    return {family: reason for family, reason, *_ in read_list("excluded-families.tsv")}
 
 
 def legibility(dataset: Dataset) -> dict[str, tuple[float, int]]:

@@ -174,7 +174,7 @@ def test_the_frozen_table_is_reviewed_and_reads_back() -> None:
 def test_pairs_known_to_be_false_are_not_counted_again(
     small_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glyphs.equivalence._rows", lambda name: [["65", "913", "to try it out"]])
+    monkeypatch.setattr("glyphs.equivalence.read_list", lambda name: [["65", "913", "to try it out"]])
     table = build_equivalence(small_dataset)
     assert not table.same(of("A"), of("\u0391"))
     assert table.same(of("A"), of("\u0410"))

@@ -1,0 +1,13 @@
+"""The lists of the repository."""
+
+from __future__ import annotations
+
+from glyphs.tables import read_list
+
+
+def test_comments_are_left_out_and_quotation_marks_are_characters() -> None:
+    rows = read_list("equivalence.tsv")
+    assert not any(row[0].startswith("#") for row in rows)
+    assert {len(row) for row in rows} == {6}
+    # A field that begins with a quotation mark does not swallow what follows.
+    assert ["34", "65282", "nfkc", "0", "0", '" \uff02'] in rows
