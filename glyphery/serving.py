@@ -10,7 +10,8 @@ import typer
 
 def serve(
     bundle: Annotated[
-        Path | None, typer.Option(help="Folder of a bundle; the shipped one by default.")
+        list[Path] | None,
+        typer.Option(help="Folder of a bundle, the shipped one by default; repeat for more, the default first."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
@@ -19,4 +20,4 @@ def serve(
     from service.run import serve as run
     from service.settings import read_settings
 
-    run(read_settings(bundle=bundle, host=host, port=port))
+    run(read_settings(bundles=bundle or None, host=host, port=port))

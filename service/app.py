@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.engine import Engine, ServedModel
+from service import routes
+from service.engine import Engine
+from service.middleware import Admission, Departures, SafeHeaders
+from service.models import Models
 from service.problems import add_problem_handlers
-from service.routes import classify, embed, health, models, similar
 from service.schemas import PictureBody, Problem
 from service.settings import Settings, read_settings
 
@@ -27,18 +27,18 @@ or as JSON with base64 in `image`. Where you know them, give the glyph's metrics
 Errors are RFC 9457 problem documents with a stable `type`."""
 
 
-def create_app(settings: Settings | None = None, *, model: ServedModel | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, models: Models | None = None) -> FastAPI:
     """An application.
 
     settings: read from the environment if not given
-    model: one loaded already; otherwise the lifespan loads `settings.bundle`, and fails with
-        BadBundle or BadIndex where that cannot be done
+    models: loaded already; otherwise the lifespan loads `settings.bundles`, and fails with
+        BadBundle, BadIndex or BadSettings where that cannot be done
     """
     settings = settings or read_settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        served = model if model is not None else await asyncio.to_thread(ServedModel.load, settings.bundle)
+        served = models if models else await asyncio.to_thread(Models.load, settings.bundles)
         engine = app.state.engine = Engine(served, settings)
         warming = asyncio.create_task(engine.warm_up())
         try:
@@ -58,26 +58,12 @@ def create_app(settings: Settings | None = None, *, model: ServedModel | None = 
     )
     app.state.settings = settings
     add_problem_handlers(app)
-    app.add_middleware(SafeHeaders)
-    for routes in (classify, similar, embed, models, health):
-        app.include_router(routes.router)
+    for middleware in (Admission, Departures, SafeHeaders):  # what is added last is met first
+        app.add_middleware(middleware)
+    for router in routes.ROUTERS:
+        app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
-
-
-class SafeHeaders:
-    """Middleware: browsers take every answer for what it says it is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
-            await send(message)
-
-        await self.app(scope, receive, send_safely)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""The engine: a loaded model, the threads that work with it, and the limit on who may wait.
+"""The engine: the executors that work with the served models, behind one waiting room.
 
-Routes hand it a posted glyph and what to make of the model's answer; everything from decoding
-the picture to the finished answer is one job in one thread, off the event loop. ONNX Runtime
-and FAISS release Python's lock while they compute, so the threads share one session.
+Routes hand it a posted glyph and what to make of the model's answer; everything from decoding the
+picture to the finished answer is done in an executor, off the event loop, for as many glyphs at once
+as were waiting. ONNX Runtime, Pillow and FAISS release Python's lock while they compute, so executors
+are threads over one session; each computes with a single thread of its own, which on few cores
+beats sharing every glyph out among all of them.
 """
 
 from __future__ import annotations
@@ -10,179 +12,238 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from threading import BoundedSemaphore
-from typing import TypeVar
+import math
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from glyphs.errors import BadIndex
-from glyphs.labels import Label
 from glyphs.picture import PictureLimits, read_picture
-from index.search import FILE as INDEX
-from index.search import Filter, ReferenceIndex
-from recognition.bundle import Bundle
-from recognition.candidates import Candidates, Prior
-from recognition.recogniser import Answers, Recogniser
-from service.errors import NoIndex, NotReady, Overloaded
+from index.search import Filter
+from recognition.recogniser import Answers
+from service.errors import ExecutorDied, NotReady, TooLate
+from service.models import Context, Models, ServedModel
 from service.reading import PostedGlyph
 from service.settings import Settings
+from service.waiting import Inputs, WaitingRoom, Work
 
 T = TypeVar("T")
+Outcome = tuple[Work, Any, Exception | None]
+_SOON = 0.002  # seconds for which finished answers of a batch may wait for one another
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a caller knows of the glyph beforehand; see `recognition.candidates`."""
-
-    prior: Prior = Prior.FONTS
-    scripts: frozenset[str] = frozenset()
-    charset: str = ""
-    labels: frozenset[Label] = frozenset()
-
-
-class ServedModel:
-    """A bundle, its model and its index, loaded together. Never changes once it is made."""
-
-    def __init__(self, bundle: Bundle, recogniser: Recogniser, index: ReferenceIndex | None) -> None:
-        """Raises BadIndex where the index holds embeddings of another width than the model's."""
-        if index and index.dimension != bundle.manifest.embedding:
-            raise BadIndex(
-                f"The index of {bundle.path} holds embeddings of {index.dimension} numbers, "
-                f"the model gives {bundle.manifest.embedding}.",
-                "Build the index anew.",
-            )
-        self.bundle = bundle
-        self.recogniser = recogniser
-        self._index = index
-        self.candidates = lru_cache(maxsize=64)(self._make_candidates)
-
-    @classmethod
-    def load(cls, path: Path) -> ServedModel:
-        """Raises BadBundle or BadIndex where a part is missing, altered or does not fit the rest."""
-        bundle = Bundle.load(path)
-        index = ReferenceIndex.load(path) if bundle.has(INDEX) else None
-        return cls(bundle, Recogniser(bundle, threads=1), index)
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What every answer says of the model it comes from."""
-        manifest = self.bundle.manifest
-        return {"name": manifest.name, "version": manifest.version, "digest": self.bundle.digest}
-
-    @property
-    def references(self) -> int:
-        """How many reference glyphs there are; 0 without an index."""
-        return len(self._index.references) if self._index else 0
-
-    @property
-    def has_index(self) -> bool:
-        return self._index is not None
-
-    @property
-    def index(self) -> ReferenceIndex:
-        """Raises NoIndex where the bundle has none."""
-        if self._index is None:
-            raise NoIndex(
-                f"The bundle {self.bundle.manifest.name} has no reference glyphs.", "Serve one with an index."
-            )
-        return self._index
-
-    def _make_candidates(self, context: Context) -> Candidates:
-        return Candidates(
-            self.bundle,
-            prior=context.prior,
-            scripts=context.scripts,
-            charset=context.charset,
-            labels=context.labels,
-        )
-
-
 class Engine:
-    """Runs jobs over a served model, `settings.workers` at a time.
+    """Runs work over the served models, with `settings.executors` threads."""
 
-    `model` is read once per job, so that a job is answered by one model from end to end.
-    """
-
-    def __init__(self, model: ServedModel, settings: Settings) -> None:
-        self.model = model
-        self._workers = settings.workers
+    def __init__(self, models: Models, settings: Settings) -> None:
+        self.models = models
+        self.room = WaitingRoom(
+            executors=settings.executors, size=settings.max_waiting, overload_wait=settings.overload_wait
+        )
+        self._most = settings.max_batch
         self._limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-        self._slots = BoundedSemaphore(settings.workers + settings.max_waiting)
-        self._threads = ThreadPoolExecutor(settings.workers, "engine")
-        self._open = True
-        self._warm = False
+        # Of batches, what is decoded or waits: enough that no executor ever runs dry.
+        self._window = asyncio.Semaphore(4 * settings.executors * settings.max_batch)
+        self._open, self._warm = True, False
+        self._executors = [self._start(number) for number in range(settings.executors)]
 
     @property
     def ready(self) -> bool:
         """Whether requests are answered at full speed."""
-        return self._warm and self._open
+        return self._open and self._warm and all(thread.is_alive() for thread in self._executors)
 
-    async def recognise(self, glyph: PostedGlyph, finish: Callable[[ServedModel, Answers], T]) -> T:
-        """Decode a glyph, ask the model, and finish its answer, all in one worker.
+    async def recognise(
+        self,
+        model: ServedModel,
+        glyph: PostedGlyph,
+        finish: Callable[[ServedModel, Answers], T],
+        *,
+        deadline: float = math.inf,
+        interactive: bool = True,
+    ) -> T:
+        """Decode a glyph, ask the model, and finish its answer.
 
-        Raises:
-            BadPicture: one of its kinds; Overloaded; NotReady; and whatever `finish` raises.
-        """
-
-        def job(model: ServedModel) -> T:
-            return finish(model, _answer(model, glyph, self._limits))
-
-        return await self.run(job)
-
-    async def run(self, job: Callable[[ServedModel], T]) -> T:
-        """Run a job in a worker.
+        deadline: on `time.monotonic`'s clock
 
         Raises:
-            Overloaded: as many jobs wait already as may.
-            NotReady: the engine is closed.
+            BadPicture: one of its kinds; Overloaded; TooLate; NotReady; and whatever `finish` raises.
         """
-        if not self._open:
-            raise NotReady("The service is shutting down.")
-        if not self._slots.acquire(blocking=False):
-            raise Overloaded("Too many requests are waiting.", "Ask again a little later.")
-        try:
-            future = self._threads.submit(job, self.model)
-        except RuntimeError:
-            self._slots.release()
-            raise NotReady("The service is shutting down.") from None
-        # Released by the job and not by its waiter: a job whose client has gone still takes a thread.
-        future.add_done_callback(lambda _: self._slots.release())
-        return await asyncio.wrap_future(future)
+
+        def prepare(model: ServedModel) -> Inputs:
+            raster = read_picture(glyph.data, model.bundle.manifest.raster, self._limits)
+            return raster[None], glyph.metrics[None]
+
+        return await self.answer(model, prepare, finish, deadline=deadline, interactive=interactive)
+
+    async def answer(
+        self,
+        model: ServedModel,
+        prepare: Callable[[ServedModel], Inputs],
+        finish: Callable[[ServedModel, Answers], T],
+        *,
+        deadline: float = math.inf,
+        glyphs: int = 1,
+        interactive: bool = True,
+    ) -> T:
+        """The same for inputs of any making; `glyphs` says how many there will be.
+
+        Raises:
+            Overloaded; TooLate; NotReady; and whatever `prepare` and `finish` raise.
+        """
+        work = Work(
+            model=model, prepare=prepare, finish=finish, done=asyncio.get_running_loop().create_future(),
+            glyphs=glyphs, interactive=interactive, deadline=deadline,
+        )  # fmt: skip
+        done: T = await self._done(work)
+        return done
+
+    async def run(
+        self, model: ServedModel, job: Callable[[ServedModel], T], *, deadline: float = math.inf
+    ) -> T:
+        """Have something done that needs no network, such as a look into the index.
+
+        Raises:
+            Overloaded; TooLate; NotReady; and whatever the job raises.
+        """
+        work = Work(
+            model=model, prepare=None, finish=lambda model, _: job(model), deadline=deadline,
+            done=asyncio.get_running_loop().create_future(),
+        )  # fmt: skip
+        done: T = await self._done(work)
+        return done
+
+    @asynccontextmanager
+    async def place_for_batch(self) -> AsyncGenerator[None, None]:
+        """Wait until one more glyph of a batch may be read, decoded and waiting."""
+        async with self._window:
+            yield
 
     async def warm_up(self) -> None:
-        """Send a glyph the whole way through every worker; the engine is ready after that."""
-        jobs = [self._threads.submit(self._rehearse) for _ in range(self._workers)]
+        """Send a glyph through every model and executor; the engine is ready after that."""
         try:
-            await asyncio.gather(*map(asyncio.wrap_future, jobs))
+            await asyncio.gather(*map(self.rehearse, self.models.all))
         except Exception:
             log.exception("the engine failed to warm up and will not become ready")
         else:
             self._warm = True
 
-    def close(self) -> None:
-        """Finish the jobs that were taken, and take no more. Blocks until then."""
-        self._open = False
-        self._threads.shutdown(wait=True)
-
-    def _rehearse(self) -> None:
+    async def rehearse(self, model: ServedModel) -> None:
+        """Send a glyph the whole way through a model, in batches of one and more, once an executor."""
         picture = Image.new("L", (64, 64), 255)
         picture.paste(0, (16, 8, 40, 56))
         file = io.BytesIO()
         picture.save(file, "PNG")
         glyph = PostedGlyph(file.getvalue(), np.full(4, np.nan, np.float32))
-        answers = _answer(self.model, glyph, PictureLimits())
-        self.model.candidates(Context()).recognise(answers, 1)
-        if self.model.has_index:
-            self.model.index.search(answers.embeddings, 1, Filter())
+
+        def finish(model: ServedModel, answers: Answers) -> None:
+            model.candidates(Context()).recognise(answers, 1)
+            if model.has_index:
+                model.index.search(answers.embeddings, 1, Filter())
+
+        for together in (1, self._most * len(self._executors)):
+            await asyncio.gather(
+                *(self.recognise(model, glyph, finish, interactive=False) for _ in range(together))
+            )
+
+    def close(self) -> None:
+        """Finish the work that was taken in, and take no more. Blocks until then."""
+        self._open = False
+        self.room.close()
+        for thread in self._executors:
+            thread.join()
+
+    async def _done(self, work: Work) -> Any:
+        if not self._open:
+            raise NotReady("The service is shutting down.")
+        self.room.enter(work)
+        return await work.done
+
+    def _start(self, number: int) -> threading.Thread:
+        thread = threading.Thread(target=self._execute, args=[number], name=f"executor-{number}", daemon=True)
+        thread.start()
+        return thread
+
+    def _execute(self, number: int) -> None:
+        """An executor's life: it takes work until there is none any more."""
+        batch: list[Work] = []
+        try:
+            while batch := self.room.take(self._most):
+                began = time.monotonic()
+                finished: list[Outcome] = []
+                told = began
+                for outcome in _outcomes(batch):
+                    finished.append(outcome)
+                    if time.monotonic() - told > _SOON:
+                        deliver(finished)
+                        finished, told = [], time.monotonic()
+                deliver(finished)
+                self.room.measure(sum(work.glyphs for work in batch), time.monotonic() - began)
+        except BaseException:  # not one job's failure, but the executor's
+            log.exception("executor %d died and is replaced", number)
+            deliver([(work, None, ExecutorDied()) for work in batch])
+            self._executors[number] = self._start(number)
 
 
-def _answer(model: ServedModel, glyph: PostedGlyph, limits: PictureLimits) -> Answers:
-    raster = read_picture(glyph.data, model.bundle.manifest.raster, limits)
-    return model.recogniser.answer(raster[None], glyph.metrics[None])
+def _outcomes(batch: list[Work]) -> Iterator[Outcome]:
+    """What becomes of each piece of work; one that fails is no harm to the others."""
+    prepared: dict[Work, Inputs | None] = {}
+    for work in batch:
+        if work.abandoned:
+            continue
+        if time.monotonic() > work.deadline:
+            yield work, None, TooLate()
+            continue
+        try:
+            prepared[work] = work.prepare(work.model) if work.prepare else None
+        except Exception as error:
+            yield work, None, error
+    asking = {work: inputs for work, inputs in prepared.items() if inputs and not work.abandoned}
+    answers: dict[Work, Answers] = {}
+    try:
+        if asking:
+            answers = _answered(asking)
+    except Exception as error:
+        for work in asking:
+            yield work, None, error
+        return
+    for work in prepared:
+        if work in answers or work.prepare is None:
+            try:
+                yield work, work.finish(work.model, answers.get(work)), None
+            except Exception as error:
+                yield work, None, error
+
+
+def _answered(asking: dict[Work, Inputs]) -> dict[Work, Answers]:
+    """The answers to each work's inputs, all asked at once of the one model."""
+    rasters, metrics = (np.concatenate(part) for part in zip(*asking.values(), strict=True))
+    answers = next(iter(asking)).model.recogniser.answer(rasters, metrics)
+    found, start = {}, 0
+    for work, (some, _) in asking.items():
+        stop = start + len(some)
+        found[work] = Answers(answers.logits[start:stop], answers.embeddings[start:stop])
+        start = stop
+    return found
+
+
+def deliver(outcomes: list[Outcome]) -> None:
+    """Tell those who wait, all of one event loop at a single call."""
+
+    def tell() -> None:
+        for work, result, error in outcomes:
+            if work.done.done():  # nobody waits any more
+                continue
+            if error is None:
+                work.done.set_result(result)
+            else:
+                work.done.set_exception(error)
+
+    if outcomes:
+        loop = outcomes[0][0].done.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell)

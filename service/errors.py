@@ -16,7 +16,9 @@ GlypheryError
 │       └── NoIndex
 └── Unavailable            the client did nothing wrong: ask again later
     ├── Overloaded
-    └── NotReady
+    ├── TooLate
+    ├── NotReady
+    └── ExecutorDied
 
 `service.problems` says which status and problem type each of them becomes.
 """
@@ -99,14 +101,44 @@ class NoIndex(BadRequest):
 
 
 class Unavailable(GlypheryError):
-    """The service cannot answer now."""
+    """The service cannot answer now.
 
-    retry_after = 1  # seconds
+    retry_after: seconds, after which it may be worth asking again
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
 
 
 class Overloaded(Unavailable):
-    """More requests are waiting than the service lets wait."""
+    """More requests are waiting than can be answered in time."""
+
+    def __init__(self, *, retry_after: int = 1) -> None:
+        super().__init__(
+            "Too many requests are waiting.", "Ask again a little later.", retry_after=retry_after
+        )
+
+
+class TooLate(Unavailable):
+    """A request whose time was up before anything was done for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The time for this request was up before its turn came.", "Ask again, or allow more."
+        )
 
 
 class NotReady(Unavailable):
     """The engine is still warming up, or has shut down."""
+
+
+class ExecutorDied(Unavailable):
+    """What was at work on the request broke off; another has taken its place."""
+
+    def __init__(self) -> None:
+        super().__init__("The executor at work on this request died.", "Ask again.")
+
+
+# What any endpoint that asks the engine may answer.
+OF_THE_ENGINE = (Overloaded, TooLate, NotReady, ExecutorDied)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,8 +11,9 @@ from fastapi import Depends, Query, Request
 from glyphs.labels import Label, fold
 from index.search import Filter
 from recognition.candidates import Prior
-from service.engine import Context, Engine
-from service.errors import InvalidRequest, UnknownModel
+from service.engine import Engine
+from service.errors import InvalidRequest
+from service.models import Context, ServedModel
 from service.settings import Settings
 
 _LONGEST = 10_000  # characters of a list
@@ -20,35 +22,46 @@ _SCRIPTS = "ISO 15924 codes, separated by commas"
 _PRIOR = "uniform: every label alike; fonts: by how many font families have the label"
 _CHARSET = "the possible characters, in all their forms, one after the other"
 _LABELS = "the possible labels, separated by commas"
+_MODEL = "name or digest of the model that shall answer; the default one otherwise"
+_TIMEOUT = "seconds after which the answer is of no use; the server has a limit, 10 unless set otherwise"
 _FAMILIES = "font families, separated by commas"
 
 
-def read_engine(
-    request: Request,
-    model: Annotated[
-        str | None, Query(max_length=200, description="name or digest of the model that shall answer")
-    ] = None,
-) -> Engine:
-    """The engine, if it serves the model that is asked for.
-
-    Raises:
-        UnknownModel: it serves another.
-    """
+def read_engine(request: Request) -> Engine:
+    """The engine of the application."""
     engine: Engine = request.app.state.engine
-    identity = engine.model.identity
-    if model is not None and model not in (identity["name"], identity["digest"]):
-        raise UnknownModel(f"The model served here is {identity['name']}.", "GET /models lists them.")
     return engine
 
 
-def read_searchable_engine(engine: Annotated[Engine, Depends(read_engine)]) -> Engine:
-    """The engine, if its bundle has an index.
+def read_model(
+    engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[str | None, Query(max_length=200, description=_MODEL)] = None,
+) -> ServedModel:
+    """The model that is asked for, or the default one.
+
+    Raises:
+        UnknownModel: it is not served here.
+    """
+    return engine.models.find(model)
+
+
+def read_searchable_model(model: Annotated[ServedModel, Depends(read_model)]) -> ServedModel:
+    """The model, if its bundle has an index.
 
     Raises:
         NoIndex: it has none.
     """
-    _ = engine.model.index
-    return engine
+    _ = model.index
+    return model
+
+
+def read_deadline(
+    request: Request,
+    timeout: Annotated[float | None, Query(gt=0, allow_inf_nan=False, description=_TIMEOUT)] = None,
+) -> float:
+    """When the request's time is up, on `time.monotonic`'s clock."""
+    settings: Settings = request.app.state.settings
+    return time.monotonic() + min(timeout or settings.timeout, settings.timeout)
 
 
 def count(default: int) -> Callable[[Request, int], int]:

@@ -61,6 +61,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.NoIndex: Kind(404, "no-index", "No index"),
     errors.Overloaded: Kind(429, "overloaded", "Too many requests"),
     errors.NotReady: Kind(503, "not-ready", "Not ready"),
+    errors.ExecutorDied: Kind(503, "executor-died", "Executor died"),
+    errors.TooLate: Kind(504, "too-late", "Too late"),
     PictureTooLarge: Kind(413, "image-too-large", "Image too large"),
     UnsupportedPicture: Kind(415, "unsupported-image", "Unsupported image"),
     BrokenPicture: Kind(422, "broken-image", "Broken image"),
@@ -152,8 +154,8 @@ def _document(kind: Kind, detail: str) -> dict[str, Any]:
     return {"type": kind.type, "title": kind.title, "status": kind.status, "detail": detail}
 
 
-async def _own(request: Request, error: Exception) -> Response:
-    assert isinstance(error, GlypheryError)
+def answer_to(request: Request, error: GlypheryError) -> Response:
+    """What a client is told of an error of the house."""
     kind = kind_of(error)
     if kind is INTERNAL:
         log.error("%s %r failed", request.method, request.url.path, exc_info=error)
@@ -163,9 +165,14 @@ async def _own(request: Request, error: Exception) -> Response:
     return problem(kind, str(error), extras, headers)
 
 
+async def _own(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GlypheryError)
+    return answer_to(request, error)
+
+
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return await _own(request, errors.InvalidRequest(locations(error.errors())))
+    return answer_to(request, errors.InvalidRequest(locations(error.errors())))
 
 
 async def _http(request: Request, error: Exception) -> Response:

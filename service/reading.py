@@ -23,11 +23,11 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from glyphs.picture import BlankPicture, BrokenPicture, PictureTooLarge, UnsupportedPicture
 from service.errors import (
+    OF_THE_ENGINE,
     BodyTooLarge,
     EmptyBody,
     InvalidRequest,
     MalformedBody,
-    Overloaded,
     SlowBody,
     UnsupportedBody,
 )
@@ -43,7 +43,7 @@ _LARGEST_CONTENT_LENGTH = 18  # digits
 
 # For OpenAPI: what FastAPI cannot see, because the body is read by hand, and what can go wrong with it.
 PICTURE_PROBLEMS: Final = (
-    EmptyBody, MalformedBody, SlowBody, BodyTooLarge, UnsupportedBody, Overloaded,
+    EmptyBody, MalformedBody, SlowBody, BodyTooLarge, UnsupportedBody, *OF_THE_ENGINE,
     PictureTooLarge, UnsupportedPicture, BrokenPicture, BlankPicture,
 )  # fmt: skip
 PICTURE_BODY: Final[dict[str, Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from service.app import create_app
-from service.engine import ServedModel
+from service.models import Models
 from service.settings import Settings
 
 _KEEP_ALIVE = 30  # seconds an idle connection is kept: clients that ask again save the handshake
@@ -16,11 +16,11 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM), then finish what was begun.
 
     Raises:
-        BadBundle, BadIndex: the bundle cannot be used; raised before anything listens.
+        BadBundle, BadIndex, BadSettings: the bundles cannot be used; raised before anything listens.
     """
-    model = ServedModel.load(settings.bundle)
+    models = Models.load(settings.bundles)
     uvicorn.run(
-        create_app(settings, model=model),
+        create_app(settings, models=models),
         host=settings.host,
         port=settings.port,
         lifespan="on",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bundles import default_bundle
 from service.errors import BadSettings
@@ -31,15 +31,34 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="GLYPHERY_", frozen=True)
 
-    bundle: Path = Field(default_factory=default_bundle, description="the bundle to serve")
+    bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=lambda: (default_bundle(),),
+        min_length=1,
+        description="the bundles to serve, the default first; separated by commas",
+    )
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="larger bodies are refused")
     max_pixels: int = Field(24_000_000, ge=1, description="pictures with more pixels are refused")
     max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
     max_upload_seconds: float = Field(30.0, gt=0, description="a body must arrive within this time")
-    workers: int = Field(default_factory=usable_cpus, ge=1, description="threads that recognise")
-    max_waiting: int = Field(128, ge=0, description="requests that may wait for a thread; more are refused")
+    executors: int = Field(default_factory=usable_cpus, ge=1, description="threads that recognise")
+    max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
+    max_waiting: int = Field(128, ge=0, description="glyphs that may wait for an executor; more are refused")
+    overload_wait: float = Field(
+        0.05,
+        gt=0,
+        description="once too many waited, and until none does, only requests that will wait no "
+        "longer than this many seconds are let in",
+    )
+    timeout: float = Field(10.0, gt=0, description="seconds a request may wait; `timeout=` asks for less")
+
+    @field_validator("bundles", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
 
 def read_settings(**given: Any) -> Settings:

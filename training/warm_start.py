@@ -46,8 +46,6 @@ def take_over(model: Recogniser, labels: Sequence[Label], start: Start, batches:
     common = [(number, place[label]) for number, label in enumerate(labels) if label in place]
     if not common:
         raise BadInput("The model to start from knows none of the labels.", "Start from another, or anew.")
-    if start.merged:
-        normalise(start.model, batches)
     ours, theirs = (torch.tensor(column) for column in zip(*common, strict=True))
     state, source = model.state_dict(), start.model.state_dict()
     grids = {f"{name}.bias" for name, module in model.named_modules() if isinstance(module, AttentionBias)}
@@ -67,6 +65,10 @@ def take_over(model: Recogniser, labels: Sequence[Label], start: Start, batches:
                 f"{name} has another shape in the model to start from.",
                 "Set model and options to those it has.",
             )
+    if start.merged:  # only now, for the batches are of this model's raster size
+        training = model.training
+        normalise(model.eval(), batches)
+        model.train(training)
     return len(common)
 
 

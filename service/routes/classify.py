@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates, described
 from recognition.recogniser import Answers
-from service.engine import Context, Engine, ServedModel
+from service.engine import Engine
 from service.errors import UnknownModel
-from service.parameters import count, read_context, read_engine
+from service.models import Context, ServedModel
+from service.parameters import count, read_context, read_deadline, read_engine, read_model
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
 from service.schemas import ClassifyResponse
@@ -27,7 +28,9 @@ router = APIRouter(tags=["recognition"])
     summary="Which character and joining form a picture shows",
 )
 async def classify(
+    deadline: Annotated[float, Depends(read_deadline)],
     engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[ServedModel, Depends(read_model)],
     k: Annotated[int, Depends(count(5))],
     context: Annotated[Context, Depends(read_context)],
     glyph: Annotated[PostedGlyph, Depends(read_glyph)],
@@ -40,4 +43,4 @@ async def classify(
         [recognition] = model.candidates(context).recognise(answers, k)
         return {"model": model.identity, **described(recognition)}
 
-    return await engine.recognise(glyph, finish)
+    return await engine.recognise(model, glyph, finish, deadline=deadline)

@@ -8,9 +8,10 @@ import numpy as np
 from fastapi import APIRouter, Depends
 
 from recognition.recogniser import Answers
-from service.engine import Engine, ServedModel
+from service.engine import Engine
 from service.errors import UnknownModel
-from service.parameters import read_engine
+from service.models import ServedModel
+from service.parameters import read_deadline, read_engine, read_model
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
 from service.schemas import EmbedResponse
@@ -28,7 +29,9 @@ router = APIRouter(tags=["similarity"])
     summary="A picture's embedding",
 )
 async def embed(
+    deadline: Annotated[float, Depends(read_deadline)],
     engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[ServedModel, Depends(read_model)],
     glyph: Annotated[PostedGlyph, Depends(read_glyph)],
 ) -> Any:
     """A vector of length 1. Vectors of the same model compare by their inner product."""
@@ -37,4 +40,4 @@ async def embed(
         numbers = np.round(answers.embeddings[0].astype(np.float64), _DIGITS).tolist()
         return {"model": model.identity, "embedding": numbers}
 
-    return await engine.recognise(glyph, finish)
+    return await engine.recognise(model, glyph, finish, deadline=deadline)

@@ -11,9 +11,10 @@ from glyphs.errors import BadLabel
 from glyphs.labels import Label
 from index.search import Filter, described
 from recognition.recogniser import Answers
-from service.engine import Context, Engine, ServedModel
-from service.errors import NoIndex, Overloaded, UnknownLabel, UnknownModel, UnknownReference
-from service.parameters import count, read_filter, read_searchable_engine
+from service.engine import Engine
+from service.errors import OF_THE_ENGINE, NoIndex, UnknownLabel, UnknownModel, UnknownReference
+from service.models import Context, ServedModel
+from service.parameters import count, read_deadline, read_engine, read_filter, read_searchable_model
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
 from service.schemas import SimilarResponse
@@ -33,7 +34,9 @@ router = APIRouter(tags=["similarity"])
     summary="What looks like a picture",
 )
 async def similar(
-    engine: Annotated[Engine, Depends(read_searchable_engine)],
+    deadline: Annotated[float, Depends(read_deadline)],
+    engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[ServedModel, Depends(read_searchable_model)],
     k: Annotated[int, Depends(count(10))],
     only: Annotated[Filter, Depends(read_filter)],
     glyph: Annotated[PostedGlyph, Depends(read_glyph)],
@@ -49,17 +52,19 @@ async def similar(
         [neighbours] = model.index.search(answers.embeddings, k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
-    return await engine.recognise(glyph, finish)
+    return await engine.recognise(model, glyph, finish, deadline=deadline)
 
 
 @router.get(
     "/similar/{label}",
     response_model=SimilarResponse,
-    responses=documented(BadLabel, UnknownLabel, UnknownModel, NoIndex, Overloaded),
+    responses=documented(BadLabel, UnknownLabel, UnknownModel, NoIndex, *OF_THE_ENGINE),
     summary="What looks like a label",
 )
 async def similar_to_label(
-    engine: Annotated[Engine, Depends(read_searchable_engine)],
+    deadline: Annotated[float, Depends(read_deadline)],
+    engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[ServedModel, Depends(read_searchable_model)],
     k: Annotated[int, Depends(count(10))],
     only: Annotated[Filter, Depends(read_filter)],
     label: Annotated[str, Path(max_length=32, description="such as 65 or 1593_init", examples=["1593_init"])],
@@ -76,21 +81,23 @@ async def similar_to_label(
         [neighbours] = model.index.search(direction, k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
-    return await engine.run(job)
+    return await engine.run(model, job, deadline=deadline)
 
 
 @router.get(
     "/references/{number}.png",
     response_class=Response,
     responses={
-        **documented(UnknownReference, NoIndex, Overloaded),
+        **documented(UnknownModel, UnknownReference, NoIndex, *OF_THE_ENGINE),
         200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
         304: {"description": "The picture is the one you have"},
     },
     summary="The picture of a reference glyph",
 )
 async def reference_picture(
-    engine: Annotated[Engine, Depends(read_searchable_engine)],
+    deadline: Annotated[float, Depends(read_deadline)],
+    engine: Annotated[Engine, Depends(read_engine)],
+    model: Annotated[ServedModel, Depends(read_searchable_model)],
     number: Annotated[int, Path(ge=0)],
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
@@ -106,4 +113,4 @@ async def reference_picture(
             return Response(status_code=304, headers=headers)
         return Response(references.png(number), media_type="image/png", headers=headers)
 
-    return await engine.run(job)
+    return await engine.run(model, job, deadline=deadline)

@@ -244,7 +244,7 @@ def serve(bundle: Path) -> Serve:
     def start(
         app: FastAPI | None = None, *, wait: bool = True, **given: object
     ) -> AbstractContextManager[Running]:
-        settings = Settings(**{"bundle": bundle, "workers": 2, **given})  # type: ignore[arg-type]
+        settings = Settings(**{"bundles": [bundle], "executors": 2, **given})  # type: ignore[arg-type]
         return _running(app or create_app(settings), wait)
 
     return start

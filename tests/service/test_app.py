@@ -100,7 +100,7 @@ def test_browsers_may_not_guess_content_types(client, path):
 
 
 def test_making_an_app_opens_nothing(tmp_path):
-    create_app(Settings(bundle=tmp_path / "nothing here"))
+    create_app(Settings(bundles=[tmp_path / "nothing here"]))
 
 
 def test_importing_the_service_loads_nothing_that_trains():

@@ -14,8 +14,9 @@ from glyphs.labels import Label
 from index.references import References
 from index.search import ReferenceIndex
 from recognition.bundle import Bundle, seal
-from service.engine import Context, Engine, ServedModel
+from service.engine import Engine
 from service.errors import NotReady, Overloaded
+from service.models import Context, Models, ServedModel
 from service.settings import Settings
 
 
@@ -61,15 +62,15 @@ def test_candidates_of_equal_contexts_are_made_once(model):
 
 def test_a_job_beyond_the_waiting_room_is_refused_at_once_and_room_returns(model, bundle):
     async def try_out() -> None:
-        engine = Engine(model, Settings(bundle=bundle, workers=1, max_waiting=2))
+        engine = Engine(Models([model]), Settings(bundles=[bundle], executors=1, max_waiting=2))
         go_on = threading.Event()
-        held = [asyncio.create_task(engine.run(lambda _: go_on.wait(10))) for _ in range(3)]
+        held = [asyncio.create_task(engine.run(model, lambda _: go_on.wait(10))) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await engine.run(lambda _: True)
+            await engine.run(model, lambda _: True)
         go_on.set()
         assert await asyncio.gather(*held) == [True] * 3
-        assert await engine.run(lambda served: served is model)
+        assert await engine.run(model, lambda served: served is model)
         engine.close()
 
     asyncio.run(try_out())
@@ -77,18 +78,18 @@ def test_a_job_beyond_the_waiting_room_is_refused_at_once_and_room_returns(model
 
 def test_a_waiter_that_gives_up_frees_its_place_but_not_a_working_thread(model, bundle):
     async def try_out() -> None:
-        engine = Engine(model, Settings(bundle=bundle, workers=1, max_waiting=1))
+        engine = Engine(Models([model]), Settings(bundles=[bundle], executors=1, max_waiting=1))
         go_on, done = threading.Event(), []
-        working = asyncio.create_task(engine.run(lambda _: go_on.wait(10)))
-        waiting = asyncio.create_task(engine.run(lambda _: done.append("waiting")))
+        working = asyncio.create_task(engine.run(model, lambda _: go_on.wait(10)))
+        waiting = asyncio.create_task(engine.run(model, lambda _: done.append("waiting")))
         await asyncio.sleep(0.05)
         for task in (waiting, working):
             task.cancel()
         await asyncio.sleep(0.05)
-        next_one = asyncio.create_task(engine.run(lambda _: done.append("next")))
+        next_one = asyncio.create_task(engine.run(model, lambda _: done.append("next")))
         await asyncio.sleep(0)
         with pytest.raises(Overloaded):  # the thread is still busy with a job nobody waits for
-            await engine.run(lambda _: True)
+            await engine.run(model, lambda _: True)
         go_on.set()
         await next_one
         assert done == ["next"]
@@ -99,29 +100,31 @@ def test_a_waiter_that_gives_up_frees_its_place_but_not_a_working_thread(model, 
 
 def test_closing_finishes_what_was_begun_and_takes_no_more(model, bundle):
     async def try_out() -> None:
-        engine = Engine(model, Settings(bundle=bundle, workers=1))
+        engine = Engine(Models([model]), Settings(bundles=[bundle], executors=1))
         await engine.warm_up()
         assert engine.ready
-        begun = asyncio.create_task(engine.run(lambda _: time.sleep(0.1) or "done"))
+        begun = asyncio.create_task(engine.run(model, lambda _: time.sleep(0.1) or "done"))
         await asyncio.sleep(0.02)
         await asyncio.to_thread(engine.close)
         assert await begun == "done"
         assert not engine.ready
         with pytest.raises(NotReady):
-            await engine.run(lambda _: True)
+            await engine.run(model, lambda _: True)
 
     asyncio.run(try_out())
 
 
 def test_overload_answers_429_at_once_and_recovers(serve, picture, is_problem):
-    with serve(workers=1, max_waiting=0) as running:
+    with serve(executors=1, max_waiting=0) as running:
         go_on, busy = threading.Event(), threading.Event()
 
         def hold(_: ServedModel) -> None:
             busy.set()
             go_on.wait(20)
 
-        held = asyncio.run_coroutine_threadsafe(running.engine.run(hold), running.loop)
+        held = asyncio.run_coroutine_threadsafe(
+            running.engine.run(running.engine.models.find(), hold), running.loop
+        )
         assert busy.wait(5)
         try:
             for response in (

@@ -22,7 +22,7 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_one(client, is_problem
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, BadBundle, GlypheryError])
 def test_an_unexpected_error_tells_the_log_and_not_the_client(serve, bundle, is_problem, caplog, kind):
-    app = create_app(Settings(bundle=bundle, workers=1))
+    app = create_app(Settings(bundles=[bundle], executors=1))
 
     @app.get("/trouble")
     async def trouble() -> None:

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.engine import Engine, ServedModel
+from service.engine import Engine
+from service.models import Models
 from service.settings import Settings
 
 
@@ -52,9 +53,9 @@ def test_a_warm_server_is_ready(client):
 
 def test_a_server_is_not_ready_before_its_engine_is_warm(bundle, is_problem):
     async def ask() -> None:
-        settings = Settings(bundle=bundle, workers=1)
+        settings = Settings(bundles=[bundle], executors=1)
         app = create_app(settings)
-        engine = app.state.engine = Engine(ServedModel.load(bundle), settings)  # as the lifespan does
+        engine = app.state.engine = Engine(Models.load([bundle]), settings)  # as the lifespan does
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://glyphery") as client:
             cold = await client.get("/readyz")
@@ -72,7 +73,7 @@ def test_a_server_is_not_ready_before_its_engine_is_warm(bundle, is_problem):
 def test_a_model_that_fails_at_work_is_never_ready_and_its_failure_stays_inside(
     serve, broken_bundle, picture, is_problem, caplog
 ):
-    with serve(bundle=broken_bundle, wait=False) as running:
+    with serve(bundles=[broken_bundle], wait=False) as running:
         until = time.monotonic() + 10
         while "failed to warm up" not in caplog.text:
             assert time.monotonic() < until

@@ -109,7 +109,7 @@ def test_a_reference_number_that_is_none_is_a_problem(client, is_problem, number
 def test_a_bundle_without_an_index_says_so_and_still_recognises(
     serve, bundle_without_index, picture, is_problem
 ):
-    with serve(bundle=bundle_without_index) as running:
+    with serve(bundles=[bundle_without_index]) as running:
         client = running.client
         is_problem(client.post("/similar", content=picture("65")), 404, "no-index")
         is_problem(client.get("/similar/65"), 404, "no-index")
@@ -145,7 +145,7 @@ def test_labels_that_the_model_never_learned_are_found(serve, tiny_bundle, make_
     file = io.BytesIO()
     image.save(file, "PNG")
     metrics = {"width": 0.7, "height": 0.7, "bottom": 0, "advance": 1}
-    with serve(bundle=grown) as running:
+    with serve(bundles=[grown]) as running:
         [by_label] = neighbours(running.client.get("/similar/4608", params={"k": 1}))
         asked = {"k": 1, **metrics}
         [by_picture] = neighbours(running.client.post("/similar", params=asked, content=file.getvalue()))

@@ -23,7 +23,7 @@ CODE = "from service.run import serve; from service.settings import read_setting
 
 def test_a_missing_bundle_is_refused_before_anything_listens(tmp_path):
     with pytest.raises(BadBundle, match="no bundle"):
-        serve(Settings(bundle=tmp_path))
+        serve(Settings(bundles=[tmp_path]))
 
 
 def test_an_altered_bundle_is_refused_in_one_line(bundle, tmp_path):
@@ -31,12 +31,16 @@ def test_an_altered_bundle_is_refused_in_one_line(bundle, tmp_path):
     with (folder / "labels.json").open("a") as file:
         file.write(" ")
     with pytest.raises(BadBundle, match=r"labels\.json") as raised:
-        serve(Settings(bundle=folder))
+        serve(Settings(bundles=[folder]))
     assert "\n" not in str(raised.value)
 
 
 def test_a_process_serves_until_it_is_told_to_stop_and_finishes_what_it_began(bundle, picture):
-    environment = os.environ | {"GLYPHERY_BUNDLE": str(bundle), "GLYPHERY_PORT": "0", "GLYPHERY_WORKERS": "1"}
+    environment = os.environ | {
+        "GLYPHERY_BUNDLES": str(bundle),
+        "GLYPHERY_PORT": "0",
+        "GLYPHERY_EXECUTORS": "1",
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", CODE], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -10,8 +10,8 @@ def test_the_defaults_are_those_documented(monkeypatch):
     settings = read_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert (settings.max_body_bytes, settings.max_pixels, settings.max_k) == (8 * 2**20, 24_000_000, 100)
-    assert settings.workers >= 1
-    assert settings.bundle == default_bundle()
+    assert settings.executors >= 1
+    assert settings.bundles == (default_bundle(),)
 
 
 def test_the_shipped_bundle_is_found_from_any_folder(monkeypatch, tmp_path):
@@ -28,7 +28,7 @@ def test_the_environment_sets_and_what_is_given_wins(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "many"), ("PORT", "70000"), ("WORKERS", "0"), ("MAX_K", "-1")]
+    ("name", "value"), [("PORT", "many"), ("PORT", "70000"), ("EXECUTORS", "0"), ("MAX_K", "-1")]
 )
 def test_a_bad_setting_is_one_line_that_names_it(monkeypatch, name, value):
     monkeypatch.setenv(f"GLYPHERY_{name}", value)

@@ -97,6 +97,18 @@ def test_normalising_changes_no_answer_and_training_starts_from_it() -> None:
     assert (training - old).abs().max() < 0.1 * (astray - old).abs().max()
 
 
+def test_a_model_without_statistics_is_taken_over_to_another_raster_size() -> None:
+    start, model = _model(size=32), _model(size=64, seed=1).train()
+    batches = _batches(size=64)
+    take_over(model, [A, B, C], Start(start, [A, B, C], merged=True), batches)
+    assert model.training
+    with torch.no_grad():
+        answers = model.eval()(**batches[0])["logits"]
+        followed = model.train()(**batches[0])["logits"]
+    assert torch.isfinite(answers).all()
+    assert (followed - answers).abs().mean() < 0.2 * answers.std()
+
+
 def test_a_run_starts_from_another(small_dataset: Dataset, tiny_run: Path, tmp_path: Path) -> None:
     trained = load_checkpoint(tiny_run)
     start = Start(trained.model, trained.vocabulary.labels)

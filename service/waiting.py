@@ -1,0 +1,180 @@
+"""The waiting room: work that no executor has taken up yet, and who may come in.
+
+Interactive work goes ahead of work that came in batches. An executor that asks is given what
+waits, at once: one piece when one waits, so that a lone request is never held back in the hope of
+company; up to a batch, shared out among the executors, when more do.
+
+Admission of interactive work keeps two promises. A burst may fill the room to its size. But once the
+room has been full, the service is overloaded, and until an executor finds the room empty only as much
+is let in as will be taken up within `overload_wait`: under lasting overload a long queue serves nobody
+better than a short one, everybody just waits (K. Nichols and V. Jacobson, "Controlling Queue Delay",
+ACM Queue 2012, make the same distinction between good queue and bad). Batches are held back by their
+endpoint instead, a window at a time, and nobody who is interactive waits behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Condition
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import NotReady, Overloaded
+from service.models import ServedModel
+
+Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); metrics (n, 4), em
+_SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
+_FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Work:
+    """Something for an executor to do.
+
+    model: the one that does it, from end to end
+    prepare: makes the network's inputs; None where only `finish` is to be run, on no answers
+    finish: what becomes of the answers, or of None; its result is the work's
+    done: told the result; when it is cancelled, nobody waits for the work any more
+    glyphs: how many the inputs will hold
+    interactive: whether somebody waits for this very piece
+    deadline: on `time.monotonic`'s clock; work that was not taken up by then is refused
+    """
+
+    model: ServedModel
+    prepare: Callable[[ServedModel], Inputs] | None
+    finish: Callable[[ServedModel, Any], Any]
+    done: asyncio.Future[Any]
+    glyphs: int = 1
+    interactive: bool = True
+    deadline: float = math.inf
+    came: float = field(default_factory=time.monotonic)
+
+    @property
+    def abandoned(self) -> bool:
+        return self.done.cancelled()
+
+
+class WaitingRoom:
+    """Bounded, in two classes, for any number of executors."""
+
+    def __init__(self, *, executors: int, size: int, overload_wait: float) -> None:
+        """size: interactive glyphs that may wait; overload_wait: seconds, see the module's docstring."""
+        self._executors, self._size, self._overload_wait = executors, size, overload_wait
+        self._queues: dict[bool, deque[Work]] = {True: deque(), False: deque()}  # interactive first
+        self._waiting = {True: 0, False: 0}  # glyphs
+        self._changed = Condition()
+        self._idle = 0  # executors that wait for work
+        self._open = True
+        self._seconds = _FIRST_GUESS  # a glyph takes one executor
+        self.overloaded = False
+
+    @property
+    def waiting(self) -> int:
+        """Interactive glyphs that wait."""
+        return self._waiting[True]
+
+    @property
+    def waiting_in_batches(self) -> int:
+        """Glyphs of batches that wait."""
+        return self._waiting[False]
+
+    @property
+    def wait(self) -> float:
+        """Seconds that interactive work coming in now is expected to wait."""
+        return 0.0 if self._idle > self.waiting else (self.waiting + 1) * self._seconds / self._executors
+
+    def admit(self, glyphs: int = 1, patience: float = math.inf) -> None:
+        """Whether interactive work may come in; cheap, to be asked before anything is done for it.
+
+        patience: seconds until its deadline
+
+        Raises:
+            NotReady: the room is closed.
+            Overloaded: it is full, or the wait would be longer than is of use.
+        """
+        if not self._open:
+            raise NotReady("The service is shutting down.")
+        if self._full(glyphs):
+            self._forget_abandoned()
+        if self._full(glyphs):
+            self.overloaded = True
+        elif self.wait <= (min(patience, self._overload_wait) if self.overloaded else patience):
+            return
+        raise Overloaded(retry_after=max(1, math.ceil(self.wait)))
+
+    def enter(self, work: Work) -> None:
+        """Raises NotReady, and Overloaded for interactive work, as `admit` does."""
+        with self._changed:
+            if work.interactive or not self._open:
+                self.admit(work.glyphs, work.deadline - time.monotonic())
+            self._queues[work.interactive].append(work)
+            self._waiting[work.interactive] += work.glyphs
+            self._changed.notify()
+
+    def take(self, most: int) -> list[Work]:
+        """Work for one executor, all for one model; blocks until there is some, empty once closed.
+
+        most: glyphs; a piece of work that has more comes alone. What is abandoned is left out; what
+        is too late is not, for somebody has to tell those who wait.
+        """
+        with self._changed:
+            while True:
+                taken = self._take(most)
+                if taken or not self._open:
+                    return taken
+                self.overloaded = False
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+
+    def measure(self, glyphs: int, seconds: float) -> None:
+        """Learn from a batch how long a glyph takes."""
+        self._seconds += _SMOOTHING * (seconds / glyphs - self._seconds)
+
+    def close(self) -> None:
+        """Let nobody in any more. What waits is still given out."""
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
+
+    def _full(self, glyphs: int) -> bool:
+        # An executor without work will take its share in a moment, wherefore that does not wait.
+        return self.waiting + glyphs > self._size + self._idle
+
+    def _forget_abandoned(self) -> None:
+        with self._changed:
+            for interactive, queue in self._queues.items():
+                stayed = [work for work in queue if not work.abandoned]
+                queue.clear()
+                queue.extend(stayed)
+                self._waiting[interactive] = sum(work.glyphs for work in stayed)
+
+    def _take(self, most: int) -> list[Work]:
+        share = min(most, math.ceil(sum(self._waiting.values()) / self._executors))
+        taken: list[Work] = []
+        glyphs = 0
+        for interactive, queue in self._queues.items():
+            passed: list[Work] = []
+            while queue and glyphs < share:
+                work = queue.popleft()
+                if taken and not (_goes_with(work, taken[0]) and glyphs + work.glyphs <= most):
+                    passed.append(work)
+                    continue
+                self._waiting[interactive] -= work.glyphs
+                if not work.abandoned:
+                    taken.append(work)
+                    glyphs += work.glyphs
+            queue.extendleft(reversed(passed))
+        return taken
+
+
+def _goes_with(work: Work, first: Work) -> bool:
+    """Whether the two can be asked of one model at once."""
+    return work.model is first.model and work.prepare is not None and first.prepare is not None
