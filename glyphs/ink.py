@@ -17,7 +17,7 @@ as 255 - grey exactly.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,8 @@ def grown(mask: Mask, by: int) -> Mask:
 def _calm(grey: Grey) -> tuple[Grey, float]:
     """Average strong noise away; also tells the standard deviation of what is left."""
     noise = _noise(grey)
-    low, high = np.quantile(_strided(grey), (0.01, 0.99)) if noise else (0.0, 0.0)
+    few = _strided(grey)
+    low, high = (_quantile(few, 0.01), _quantile(few, 0.99)) if noise else (0.0, 0.0)
     while noise > 0.04 * (high - low) and max(grey.shape) >= 2 * _SKETCH:
         grey, noise = np.asarray(Image.fromarray(grey).reduce(2)), noise / 2
     if noise > 0.1 * (high - low):
@@ -96,9 +97,11 @@ def _noise(grey: Grey) -> float:
         return 0.0
     step = math.ceil(max(grey.shape) / _SKETCH)
     across, down = np.diff(grey[::step], 2, axis=1), np.diff(grey[:, ::step], 2, axis=0)
-    second = np.abs(np.concatenate((across.ravel(), down.ravel())))
+    second = np.concatenate((across.ravel(), down.ravel()))
+    if np.count_nonzero(second) < 0.7 * second.size:
+        return 0.0  # as the quartile would tell, at more cost
     # A normal variable's lower quartile is 0.3186 sigma; (1, -2, 1) multiplies variance by 6.
-    return float(np.quantile(second, 0.25)) / (0.3186 * math.sqrt(6))
+    return _quantile(np.abs(second), 0.25) / (0.3186 * math.sqrt(6))
 
 
 # --- threshold, light, polarity ----------------------------------------------------------------
@@ -122,7 +125,7 @@ def _threshold(grey: Grey, noise: float) -> float:
         threshold = float(np.average(middle[is_edge], weights=step[is_edge]))
         dark = sketch < threshold
         if dark.any() and not dark.all():
-            contrast = float(np.median(sketch[~dark]) - np.median(sketch[dark]))
+            contrast = _quantile(sketch[~dark], 0.5) - _quantile(sketch[dark], 0.5)
             if contrast >= max(_LEAST_CONTRAST, _LEAST_SIGNAL * noise):
                 return threshold
     raise BlankPicture("The picture shows no glyph.", "Send one glyph that stands out from its background.")
@@ -134,7 +137,8 @@ def _is_shaded(grey: Grey, threshold: float, noise: float) -> bool:
     Where strokes end at the margin says nothing about the light, so steep places are left out.
     """
     sketch = _sketch(grey, _SKETCH)
-    if min(sketch.shape) < _SMALLEST:
+    margin = _margin(sketch)
+    if min(sketch.shape) < _SMALLEST or (margin == margin[0]).all():
         return False
     dark = sketch < threshold
     contrast = float(sketch[~dark].mean() - sketch[dark].mean())
@@ -143,12 +147,12 @@ def _is_shaded(grey: Grey, threshold: float, noise: float) -> bool:
     right = np.abs(sketch[:, 1:] - sketch[:, :-1]) > max(4 * noise, 0.1 * contrast)
     for place, step in ((steep[1:], down), (steep[:-1], down), (steep[:, 1:], right), (steep[:, :-1], right)):
         place |= step
-    level, is_dark = _margin(sketch)[~_margin(steep)], _margin(dark)[~_margin(steep)]
+    level, is_dark = margin[~_margin(steep)], _margin(dark)[~_margin(steep)]
     level = level[is_dark == (np.count_nonzero(is_dark) > is_dark.size / 2)]
     if level.size < 16:
         return False
-    low, high = np.quantile(level, (0.1, 0.9))
-    return bool(high - low > 0.06 * contrast + 3.5 * noise)
+    unevenness = _quantile(level, 0.9) - _quantile(level, 0.1)
+    return bool(unevenness > 0.06 * contrast + 3.5 * noise)
 
 
 def _flatten(grey: Grey) -> Grey:
@@ -166,7 +170,7 @@ def _flatten(grey: Grey) -> Grey:
         normal = weighted @ basis.reshape(6, -1).T + 1e-9 * np.eye(6)
         coefficients = np.linalg.solve(normal, weighted @ cells.ravel())
         error = np.abs(cells - np.tensordot(coefficients, basis, 1))
-        spread = max(1.0, 3 * float(np.median(error[margin > 0])))
+        spread = max(1.0, 3 * _quantile(error[margin > 0], 0.5))
         weight = (margin if turn < 4 else 1) / (1 + (error / spread) ** 2) ** 2
     light = np.tensordot(coefficients.astype(np.float32), _surfaces(*grey.shape), 1)
     return np.subtract(grey, light, dtype=np.float32)
@@ -217,10 +221,10 @@ def _stretch(grey: Grey, is_ink: Mask, noise: float) -> Grey:
     few, few_ink = _strided(grey), _strided(is_ink)
     if few_ink.all() or not few_ink.any():
         few, few_ink = grey, is_ink
-    background = np.median(few[~few_ink])
+    background = np.float32(_quantile(few[~few_ink], 0.5))
     stroke = few[few_ink] - background
     sign = 1 if stroke.mean() > 0 else -1
-    full = np.quantile(sign * stroke, 0.5 if noise else 0.98)  # noise reaches beyond the stroke's level
+    full = _quantile(sign * stroke, 0.5 if noise else 0.98)  # noise reaches beyond the stroke's level
     return (grey - background) * np.float32(sign * 255 / full)
 
 
@@ -234,10 +238,10 @@ def _quieten(ink: Grey, is_ink: Mask, noise: float) -> NDArray[np.uint8]:
     level = np.abs(ink[band])
     level = level[level > 0.5]
     if level.size >= max(8, 0.02 * np.count_nonzero(band)):
-        unrest = float(np.median(level))
+        unrest = _quantile(level, 0.5)
         if noise:
             smooth = _smoothed(ink)
-            hum = 2 * float(np.quantile(np.abs(smooth[band]), 0.98))
+            hum = 2 * _quantile(np.abs(smooth[band]), 0.98)
             ink = np.where((ink > min(6 * unrest, 80.0)) & (smooth > min(hum, 80.0)), ink, 0)
         elif unrest < 24:
             ink = np.where(ink > min(8 * unrest, 40.0), ink, 0)
@@ -299,6 +303,15 @@ def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.i
         if np.array_equal(joined, labels):
             return starts, stops, np.unique(labels, return_inverse=True)[1]
         labels = joined
+
+
+def _quantile(values: NDArray[np.floating[Any]], share: float) -> float:
+    """The value below which that share of the values lies, interpolated: numpy's own, in a third the time."""
+    place = share * (values.size - 1)
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    ordered = np.partition(values.ravel(), (low, high))
+    return float(ordered[low]) + (place - low) * (float(ordered[high]) - float(ordered[low]))
 
 
 def _smoothed(values: Grey) -> Grey:

@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        served = models if models else await asyncio.to_thread(Models.load, settings.bundles)
+        served = models if models else await asyncio.to_thread(Models.load, settings.bundles, settings.device)
         engine = app.state.engine = Engine(served, settings)
         warming = asyncio.create_task(engine.warm_up())
         try:

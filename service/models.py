@@ -13,7 +13,7 @@ from index.search import FILE as INDEX
 from index.search import ReferenceIndex
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Prior
-from recognition.recogniser import Recogniser
+from recognition.recogniser import Device, Recogniser
 from service.errors import BadSettings, NoIndex, UnknownModel
 
 
@@ -47,11 +47,13 @@ class ServedModel:
         self.identity = {"name": manifest.name, "version": manifest.version, "digest": bundle.digest}
 
     @classmethod
-    def load(cls, path: Path) -> ServedModel:
-        """Raises BadBundle or BadIndex where a part is missing, altered or does not fit the rest."""
+    def load(cls, path: Path, device: Device = "cpu") -> ServedModel:
+        """Raises BadBundle or BadIndex where a part is missing, altered or does not fit the rest, and
+        BadInput where the device is not to be had.
+        """
         bundle = Bundle.load(path)
         index = ReferenceIndex.load(path) if bundle.has(INDEX) else None
-        return cls(bundle, Recogniser(bundle, threads=1), index)
+        return cls(bundle, Recogniser(bundle, threads=1, device=device), index)
 
     @property
     def name(self) -> str:
@@ -106,9 +108,9 @@ class Models:
         self._default = models[0].name
 
     @classmethod
-    def load(cls, paths: Iterable[Path]) -> Models:
-        """Raises BadBundle or BadIndex where one cannot be used; BadSettings where two are namesakes."""
-        return cls(ServedModel.load(path) for path in paths)
+    def load(cls, paths: Iterable[Path], device: Device = "cpu") -> Models:
+        """Raises what `ServedModel.load` raises, and BadSettings where two are namesakes."""
+        return cls(ServedModel.load(path, device) for path in paths)
 
     @property
     def all(self) -> tuple[ServedModel, ...]:

@@ -18,7 +18,7 @@ def serve(settings: Settings) -> None:
     Raises:
         BadBundle, BadIndex, BadSettings: the bundles cannot be used; raised before anything listens.
     """
-    models = Models.load(settings.bundles)
+    models = Models.load(settings.bundles, settings.device)
     uvicorn.run(
         create_app(settings, models=models),
         host=settings.host,

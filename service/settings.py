@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bundles import default_bundle
+from recognition.recogniser import Device
 from service.errors import BadSettings
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroup v2: "<quota> <period>", or "max <period>"
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     max_pixels: int = Field(24_000_000, ge=1, description="pictures with more pixels are refused")
     max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
     max_upload_seconds: float = Field(30.0, gt=0, description="a body must arrive within this time")
+    device: Device = Field("cpu", description="what the models run on: cpu or cuda")
     executors: int = Field(default_factory=usable_cpus, ge=1, description="threads that recognise")
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
     max_waiting: int = Field(128, ge=0, description="glyphs that may wait for an executor; more are refused")

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from glyphs.errors import BadBundle
+from glyphs.errors import BadBundle, BadInput
 from recognition.bundle import MODEL, Bundle, seal
-from recognition.recogniser import Recogniser
+from recognition.recogniser import BUCKETS, Recogniser
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,24 @@ def test_more_than_a_batch_is_answered_in_order(recogniser: Recogniser, rasters:
     logits = recogniser.answer(many).logits
     assert len(logits) == 540
     assert np.abs(logits[:9] - logits[-9:]).max() < 1e-4
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_filling_up_a_batch_changes_no_answer(
+    recogniser: Recogniser, rasters: np.ndarray, count: int
+) -> None:
+    bound = Recogniser(recogniser.bundle, buckets=BUCKETS)
+    metrics = np.full((count, 4), 0.5, np.float32)
+    filled, plain = (which.answer(rasters[:count], metrics) for which in (bound, recogniser))
+    assert filled.logits.shape == plain.logits.shape
+    assert np.abs(filled.logits - plain.logits).max() < 1e-4
+    assert np.abs(filled.embeddings - plain.embeddings).max() < 1e-5
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="has a GPU")
+def test_a_device_that_is_not_there_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
+    with pytest.raises(BadInput, match="onnxruntime-gpu"):
+        Recogniser(tiny_bundle, device="cuda")
 
 
 def test_no_rasters_get_no_answers(recogniser: Recogniser) -> None:

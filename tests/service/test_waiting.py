@@ -1,0 +1,175 @@
+"""The waiting room: who goes together, who goes first, and who is not let in."""
+
+import asyncio
+import math
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import NotReady, Overloaded
+from service.waiting import WaitingRoom, Work
+
+LOOP = asyncio.new_event_loop()
+ONE, OTHER = object(), object()  # the room tells models apart and asks nothing else of them
+
+
+def work(glyphs=1, *, interactive=True, model=ONE, network=True, deadline=math.inf):
+    return Work(
+        model=model, prepare=(lambda model: None) if network else None, finish=lambda model, answers: None,
+        done=LOOP.create_future(), glyphs=glyphs, interactive=interactive, deadline=deadline,
+    )  # fmt: skip
+
+
+def room(executors=1, size=100, overload_wait=0.05):
+    return WaitingRoom(executors=executors, size=size, overload_wait=overload_wait)
+
+
+def filled(*some, **given):
+    made = room(**given)
+    for piece in some:
+        made.enter(piece)
+    return made
+
+
+def test_a_lone_piece_is_given_out_at_once():
+    alone = work()
+    assert filled(alone).take(16) == [alone]
+
+
+def test_what_waits_goes_together_in_the_order_it_came():
+    pieces = [work() for _ in range(5)]
+    made = filled(*pieces)
+    assert made.take(3) == pieces[:3]
+    assert made.take(3) == pieces[3:]
+    assert made.waiting == 0
+
+
+def test_executors_share_what_waits():
+    made = filled(*(work() for _ in range(10)), executors=2)
+    assert [len(made.take(16)) for _ in range(3)] == [5, 3, 1]
+
+
+def test_interactive_work_goes_ahead_of_batches_and_they_fill_up():
+    batch, urgent = [work(interactive=False) for _ in range(3)], [work() for _ in range(2)]
+    made = filled(*batch, *urgent)
+    assert (made.waiting, made.waiting_in_batches) == (2, 3)
+    assert made.take(4) == [*urgent, *batch[:2]]
+
+
+def test_only_work_for_one_model_goes_together_and_nobody_loses_their_turn():
+    first, second, third = work(), work(model=OTHER), work()
+    made = filled(first, second, third)
+    assert made.take(16) == [first, third]
+    assert made.take(16) == [second]
+
+
+def test_work_without_the_network_goes_alone():
+    first, search, second = work(), work(network=False), work()
+    made = filled(first, search, second)
+    assert made.take(16) == [first, second]
+    assert made.take(16) == [search]
+
+
+def test_a_piece_larger_than_a_batch_comes_alone():
+    small, large = work(2), work(50)
+    made = filled(small, large)
+    assert made.take(16) == [small]
+    assert made.take(16) == [large]
+
+
+def test_a_full_room_refuses_and_an_idle_executor_counts_as_room():
+    made = room(size=0)
+    with pytest.raises(Overloaded):
+        made.enter(work())
+    taken = []
+    executor = threading.Thread(target=lambda: taken.extend(made.take(16)))
+    executor.start()
+    piece = work()
+    while True:
+        try:
+            made.enter(piece)
+            break
+        except Overloaded:  # until the executor has come
+            time.sleep(0.001)
+    executor.join(10)
+    assert taken == [piece]
+
+
+def test_after_it_was_full_only_a_short_queue_is_let_in_until_an_executor_finds_none():
+    made = filled(*(work() for _ in range(10)), size=10, overload_wait=0.025)
+    made.measure(1, 0.0)  # a glyph takes 4.5 ms
+    with pytest.raises(Overloaded):
+        made.enter(work())
+    made.take(4)
+    with pytest.raises(Overloaded):  # there is room for four, but six would wait longer than 25 ms
+        made.enter(work())
+    made.take(4)
+    made.enter(work())  # two are before it
+    assert made.overloaded
+    made.take(16)
+    idle = threading.Thread(target=made.take, args=[16])
+    idle.start()
+    while made.overloaded:
+        time.sleep(0.001)
+    for _ in range(10):
+        made.enter(work())
+    idle.join(10)
+
+
+def test_who_could_not_be_answered_in_time_is_refused_with_the_time_to_wait():
+    made = filled(*(work() for _ in range(40)))
+    made.measure(1, 1.0)  # a glyph takes 104.5 ms
+    with pytest.raises(Overloaded) as refusal:
+        made.enter(work(deadline=time.monotonic() + 1))
+    assert refusal.value.retry_after == 5
+    made.enter(work(deadline=time.monotonic() + 60))
+
+
+def test_batches_are_never_refused_nor_in_the_way_of_admission():
+    made = filled(*(work(interactive=False) for _ in range(50)), size=1)
+    made.enter(work())
+    with pytest.raises(Overloaded):
+        made.enter(work())
+
+
+def test_who_left_makes_room_and_is_not_given_out():
+    left, stays = work(), work()
+    made = filled(left, stays, size=2)
+    left.done.cancel()
+    new = work()
+    made.enter(new)
+    assert made.take(16) == [stays, new]
+
+
+def test_a_closed_room_lets_nobody_in_and_gives_out_what_it_has():
+    piece = work()
+    made = filled(piece)
+    made.close()
+    for late in (work(), work(interactive=False)):
+        with pytest.raises(NotReady):
+            made.enter(late)
+    assert made.take(16) == [piece]
+    assert made.take(16) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 20), st.booleans(), st.sampled_from([ONE, OTHER]), st.booleans())),
+    st.integers(1, 3), st.integers(1, 16),
+)  # fmt: skip
+def test_everything_that_came_in_goes_out_once(pieces, executors, most):
+    came = [
+        work(glyphs, interactive=urgent, model=model, network=network)
+        for glyphs, urgent, model, network in pieces
+    ]
+    made = filled(*came, executors=executors, size=10_000)
+    made.close()
+    went = []
+    while batch := made.take(most):
+        assert len({id(piece.model) for piece in batch}) == 1
+        assert len(batch) == 1 or sum(piece.glyphs for piece in batch) <= most
+        went += batch
+    assert sorted(map(id, went)) == sorted(map(id, came))
+    assert (made.waiting, made.waiting_in_batches) == (0, 0)
