@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, evaluating, indexing, model, models, recognise, serving
+from glyphery import data, evaluating, indexing, keys, model, models, recognise, serving
 from glyphs.errors import GlypheryError
 
 _OF_TRAINING = {"jinja2", "lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
@@ -40,7 +40,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
-            "serve",
+            "serve", "keys",
         ]  # fmt: skip
 
 
@@ -80,6 +80,7 @@ app.add_typer(indexing.app, name="index")
 app.command()(recognise.classify)
 app.command()(recognise.similar)
 app.command()(serving.serve)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

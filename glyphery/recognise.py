@@ -1,20 +1,30 @@
-"""`glyphery classify`, `similar`: a bundle at work without a server."""
+"""`glyphery classify`, `similar`: a bundle at work without a server, or a server asked."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from glyphery import show
+from glyphs.errors import GlypheryError
 
 if TYPE_CHECKING:
+    from glyphery.client import Context, ServiceError
+    from glyphs.labels import Label
     from recognition.recogniser import Answers, Recogniser
 
 BundlePath = Annotated[Path | None, typer.Option(help="Folder of a bundle; the shipped one by default.")]
 Scripts = Annotated[str, typer.Option(help="Only these scripts, as Latn,Arab.")]
+Server = Annotated[
+    str | None, typer.Option(envvar="GLYPHERY_SERVER", help="Address of a service that shall answer instead.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+_FEW = 3  # pictures that a service is asked for one by one, ahead of everybody's batches
+_OF_PICTURES = ("-image", ":image-too-large", "-body", ":body-too-large")  # how types of their problems end
 
 
 def classify(
@@ -24,25 +34,24 @@ def classify(
     prior: Annotated[str, typer.Option(help="What is likely: fonts or uniform.")] = "fonts",
     scripts: Scripts = "",
     charset: Annotated[str, typer.Option(help="Only these characters, written one after another.")] = "",
+    server: Server = None,
     json: Json = False,
 ) -> None:
     """Say which character and joining form each picture shows."""
-    from glyphs.errors import BadInput
-    from recognition.candidates import Candidates, Prior, described
-
-    if prior not in set(Prior):
-        raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")
-    recogniser, answers = _answer(pictures, bundle)
-    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=listed(scripts), charset=charset)
-    for picture, recognition in zip(pictures, candidates.recognise(answers, k), strict=True):
+    _one_of(bundle, server)
+    if server:
+        answers = _classified_by(server, pictures, k=k, prior=prior, scripts=scripts, charset=charset)
+    else:
+        answers = _classified(pictures, bundle, k=k, prior=prior, scripts=scripts, charset=charset)
+    for picture, answer in zip(pictures, answers, strict=True):
         if json:
-            show.as_json({"file": str(picture), **described(recognition)})
+            show.as_json({"file": str(picture), **answer})
             continue
-        doubt = "" if recognition.known else " (like nothing that was learned)"
+        doubt = "" if answer["known"] else " (like nothing that was learned)"
         rows = [
-            (p.label.character.text, str(p.label), f"{p.probability:.1%}", p.name,
-             " ".join(label.character.text for label in p.equivalents))
-            for p in recognition.predictions
+            (p["character"], p["label"], f"{p['probability']:.1%}", p["name"],
+             " ".join(map(_character, p["equivalents"])))
+            for p in answer["predictions"]
         ]  # fmt: skip
         show.table(f"{picture}{doubt}", ("", "label", "probability", "name", "looks the same"), rows)
 
@@ -53,11 +62,69 @@ def similar(
     bundle: BundlePath = None,
     scripts: Scripts = "",
     others: Annotated[bool, typer.Option(help="Only other labels than the one asked for.")] = False,
+    server: Server = None,
     json: Json = False,
 ) -> None:
     """Show which reference glyphs look most like a picture or a label."""
+    _one_of(bundle, server)
+    if server:
+        neighbours = _similar_by(server, asked, k=k, scripts=scripts, others=others)
+    else:
+        neighbours = _similar(asked, bundle, k=k, scripts=scripts, others=others)
+    if json:
+        show.as_json({"neighbours": neighbours})
+        return
+    rows = [
+        (n["character"], n["label"], f"{n['similarity']:.3f}", n["family"], n["style"], n["name"])
+        for n in neighbours
+    ]
+    show.table(asked, ("", "label", "similarity", "family", "style", "name"), rows)
+
+
+def _one_of(bundle: Path | None, server: str | None) -> None:
+    from glyphs.errors import BadInput
+
+    if bundle and server:
+        raise BadInput(
+            f"Either {bundle} answers or {server}.", "Give --bundle or --server (GLYPHERY_SERVER)."
+        )
+
+
+def _classified(
+    pictures: list[Path], bundle: Path | None, *, k: int, prior: str, scripts: str, charset: str
+) -> list[dict[str, Any]]:
+    from glyphs.errors import BadInput
+    from recognition.candidates import Candidates, Prior, described
+
+    if prior not in set(Prior):
+        raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")
+    recogniser, answers = _answer(pictures, bundle)
+    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=listed(scripts), charset=charset)
+    return [described(recognition) for recognition in candidates.recognise(answers, k)]
+
+
+def _classified_by(server: str, pictures: list[Path], **context: Unpack[Context]) -> list[dict[str, Any]]:
+    from glyphery.client import Client, ServiceError
+
+    answers: list[dict[str, Any]] = []
+    with Client(server) as client, ExitStack() as stack:
+        if len(pictures) > _FEW:
+            advance = stack.enter_context(show.bar("Classifying", len(pictures)))
+            found = client.classify_batch(pictures, progress=advance, **context)
+        else:
+            found = (client.classify(picture, **context) for picture in pictures)
+        try:
+            for recognition in found:
+                answer = asdict(recognition)
+                del answer["model"]
+                answers.append(answer)
+        except ServiceError as error:
+            raise _named(pictures[len(answers)], error) from None
+    return answers
+
+
+def _similar(asked: str, bundle: Path | None, *, k: int, scripts: str, others: bool) -> list[dict[str, Any]]:
     from glyphs.errors import BadLabel
-    from glyphs.labels import Label
     from index.search import Filter, ReferenceIndex, described
     from recognition.candidates import Candidates
 
@@ -70,10 +137,7 @@ def similar(
             label = Candidates(recogniser.bundle).recognise(answers, 1)[0].predictions[0].label
         chosen = recogniser.bundle
     else:
-        try:
-            label = Label.parse(asked)
-        except BadLabel as error:
-            raise BadLabel(f"{asked!r} is neither a file nor a label.", error.remedy) from None
+        label = _label(asked)
         from recognition.bundle import Bundle
 
         chosen = Bundle.load(_path(bundle))
@@ -83,16 +147,46 @@ def similar(
         embedding = found
     references = ReferenceIndex.load(chosen.path)
     only = Filter(scripts=frozenset(listed(scripts)), without=frozenset({label} if others and label else ()))
-    neighbours = references.search(embedding, k, only)[0]
-    if json:
-        show.as_json({"neighbours": described(neighbours, chosen.names)})
-        return
-    rows = [
-        (n.reference.label.character.text, str(n.reference.label), f"{n.similarity:.3f}", n.reference.family,
-         n.reference.style, chosen.names.get(n.reference.label, n.reference.label.character.name))
-        for n in neighbours
-    ]  # fmt: skip
-    show.table(asked, ("", "label", "similarity", "family", "style", "name"), rows)
+    return described(references.search(embedding, k, only)[0], chosen.names)
+
+
+def _similar_by(server: str, asked: str, *, k: int, scripts: str, others: bool) -> list[dict[str, Any]]:
+    from glyphery.client import Client, ServiceError
+
+    path = Path(asked)
+    with Client(server) as client:
+        try:
+            if path.exists():
+                neighbours = client.similar(path, k=k, scripts=scripts, exclude_same=others)
+            else:
+                label = str(_label(asked))
+                neighbours = client.similar_to(label, k=k, scripts=scripts, exclude_same=others)
+        except ServiceError as error:
+            raise _named(path, error) from None
+    return [asdict(neighbour) for neighbour in neighbours]
+
+
+def _named(picture: Path, error: ServiceError) -> GlypheryError:
+    """The error of one of several pictures says of which."""
+    if error.index is None and not error.type.endswith(_OF_PICTURES):
+        return error
+    named = GlypheryError(f"{picture}: {error.detail}")
+    named.exit_code = error.exit_code
+    return named
+
+
+def _label(text: str) -> Label:
+    from glyphs.errors import BadLabel
+    from glyphs.labels import Label
+
+    try:
+        return Label.parse(text)
+    except BadLabel as error:
+        raise BadLabel(f"{text!r} is neither a file nor a label.", error.remedy) from None
+
+
+def _character(label: str) -> str:
+    return _label(label).character.text
 
 
 def _answer(pictures: list[Path], bundle: Path | None) -> tuple[Recogniser, Answers]:

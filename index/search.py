@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import faiss
@@ -47,10 +47,11 @@ class ReferenceIndex:
             raise BadIndex(f"The index holds {index.ntotal} embeddings for {len(references)} references.")
         self._index = index
         self.references = references
-        self._scripts = np.array([label.character.script for label in references.labels])
-        self._families = np.array(references.families)
         self._labels = np.array([str(label) for label in references.labels])
-        self._mask = lru_cache(maxsize=64)(self._make_mask)
+        scripts = np.array([label.character.script for label in references.labels])
+        make_mask = partial(_make_mask, scripts, np.array(references.families), self._labels)
+        # No method: a cache that knew `self` would keep an index in memory that nobody uses any more.
+        self._mask = lru_cache(maxsize=64)(make_mask)
 
     @classmethod
     def build(cls, embeddings: NDArray[np.float32], references: References) -> ReferenceIndex:
@@ -142,14 +143,18 @@ class ReferenceIndex:
         direction: NDArray[np.float32] = mean / np.linalg.norm(mean)
         return direction
 
-    def _make_mask(self, only: Filter) -> NDArray[np.uint8]:
-        allowed = np.ones(len(self.references), bool)
-        for values, column in ((only.scripts, self._scripts), (only.families, self._families)):
-            if values:
-                allowed &= np.isin(column, list(values))
-        if only.without:
-            allowed &= ~np.isin(self._labels, [str(label) for label in only.without])
-        return np.packbits(allowed, bitorder="little")
+
+def _make_mask(
+    scripts: NDArray[np.str_], families: NDArray[np.str_], labels: NDArray[np.str_], only: Filter
+) -> NDArray[np.uint8]:
+    """Which references the filter leaves, a bit each; the columns say what each reference is."""
+    allowed = np.ones(len(labels), bool)
+    for values, column in ((only.scripts, scripts), (only.families, families)):
+        if values:
+            allowed &= np.isin(column, list(values))
+    if only.without:
+        allowed &= ~np.isin(labels, [str(label) for label in only.without])
+    return np.packbits(allowed, bitorder="little")
 
 
 def described(neighbours: Iterable[Neighbour], names: Mapping[Label, str]) -> list[dict[str, object]]:

@@ -99,26 +99,32 @@ class Candidates:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
         return posterior(logits[:, self._places], self._log_prior, self._bundle.manifest.temperature)
 
+    def best(self, logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The k best labels of each of N rows, fewer where fewer are possible, best first: their places
+        in the bundle, (N, k), and their probabilities, (N, k).
+        """
+        probabilities = self.probabilities(logits)
+        k = min(k, len(self._places))
+        columns = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(probabilities, columns, 1), axis=1, kind="stable")
+        columns = np.take_along_axis(columns, order, 1)
+        return self._places[columns], np.take_along_axis(probabilities, columns, 1)
+
     def recognise(self, answers: Answers, k: int) -> list[Recognition]:
         """The k best labels of each of N answers; fewer where fewer are possible."""
         bundle = self._bundle
         anywhere = posterior(answers.logits, self._font_prior, bundle.manifest.temperature)
         familiar = familiarity(anywhere, answers.embeddings, bundle.prototypes)
-        probabilities = self.probabilities(answers.logits)
-        k = min(k, len(self._places))
-        best = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
-        threshold = bundle.manifest.known_threshold
-        found = []
-        for row, columns in enumerate(best):
-            order = columns[np.argsort(-probabilities[row, columns], kind="stable")]
-            predictions = tuple(self._prediction(int(c), float(probabilities[row, c])) for c in order)
-            found.append(Recognition(bool(familiar[row] >= threshold), predictions))
-        return found
+        known = familiar >= bundle.manifest.known_threshold
+        return [
+            Recognition(bool(is_known), tuple(map(self._prediction, places, probabilities)))
+            for is_known, places, probabilities in zip(known, *self.best(answers.logits, k), strict=True)
+        ]
 
-    def _prediction(self, column: int, probability: float) -> Prediction:
-        label = self._bundle.labels[self._places[column]]
+    def _prediction(self, place: np.intp, probability: np.float32) -> Prediction:
+        label = self._bundle.labels[place]
         name = self._bundle.names.get(label, label.character.name)
-        return Prediction(label, probability, self._bundle.equivalence.equivalents(label), name)
+        return Prediction(label, float(probability), self._bundle.equivalence.equivalents(label), name)
 
 
 def described(recognition: Recognition) -> dict[str, object]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+# Wheels of ONNX Runtime report to Microsoft unless told otherwise before they are imported. What a
+# service recognises is nobody else's business; who sets the variable otherwise has their way.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 from numpy.typing import NDArray
 

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
 
 from service import routes
+from service.access import Access, RateLimit
 from service.engine import Engine
-from service.middleware import Admission, Departures, SafeHeaders
+from service.logs import AccessLog
+from service.metrics import Metrics
+from service.middleware import Admission, Departures, Observation, SafeHeaders
 from service.models import Models
 from service.problems import add_problem_handlers
+from service.reading import Uploads
 from service.schemas import PictureBody, Problem
 from service.settings import Settings, read_settings
+from service.tensors import InferenceRequest, InferenceResponse
 
 _DESCRIPTION = """Recognise glyphs: which character and joining form a picture shows, and what looks like it.
 
 Post a picture as it is (`curl --data-binary @glyph.png`), as a multipart form with a file `image`,
 or as JSON with base64 in `image`. Where you know them, give the glyph's metrics: they tell o from O.
 Errors are RFC 9457 problem documents with a stable `type`."""
+
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+
+
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None, *, models: Models | None = None) -> FastAPI:
@@ -35,17 +53,28 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         BadBundle, BadIndex or BadSettings where that cannot be done
     """
     settings = settings or read_settings()
+    metrics = Metrics()
+    access_log = AccessLog(settings.log_format) if settings.access_log else None
+    tracing = _tracing()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         served = models if models else await asyncio.to_thread(Models.load, settings.bundles, settings.device)
-        engine = app.state.engine = Engine(served, settings)
-        warming = asyncio.create_task(engine.warm_up())
+        engine = app.state.engine = Engine(served, settings, metrics)
+        provider = tracing.start_tracing() if tracing else None
+        if provider:
+            app.state.tracer = provider.get_tracer("glyphery", app.version)
+        background = [asyncio.create_task(engine.warm_up())]
+        if metrics.several_processes:
+            background.append(asyncio.create_task(metrics.keep_fresh(engine)))
         try:
             yield
         finally:
-            warming.cancel()
+            for task in background:
+                task.cancel()
             await asyncio.to_thread(engine.close)
+            if provider:
+                await asyncio.to_thread(provider.shutdown)
 
     app = FastAPI(
         title="Glyphery",
@@ -56,10 +85,28 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # what generated clients call their methods
     )
-    app.state.settings = settings
+    app.state.settings, app.state.metrics = settings, metrics
+    app.state.uploads = Uploads(settings.max_uploads)
+    app.state.loading = asyncio.Lock()  # one model is loaded at a time
     add_problem_handlers(app)
-    for middleware in (Admission, Departures, SafeHeaders):  # what is added last is met first
-        app.add_middleware(middleware)
+    # What is added last is met first.
+    app.add_middleware(Admission)
+    app.add_middleware(Departures)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
+    app.add_middleware(Access, keys=settings.keys)
+    if settings.cors_origins:  # before Access: a browser asks without a key whether it may send one
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    app.add_middleware(SafeHeaders, shared=bool(settings.cors_origins))
+    if tracing:
+        app.add_middleware(tracing.Tracing)
+    app.add_middleware(Observation, metrics=metrics, access_log=access_log)
     for router in routes.ROUTERS:
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -73,13 +120,29 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
         schemas = document["components"]["schemas"]
-        extra: tuple[type[BaseModel], ...] = (Problem, PictureBody)
+        extra: tuple[type[BaseModel], ...] = (Problem, PictureBody, InferenceRequest, InferenceResponse)
         for schema in extra:
             found = schema.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= found.pop("$defs", {})
             schemas[schema.__name__] = found
+        if app.state.settings.keys:
+            document["components"]["securitySchemes"] = _KEYS
+            document["security"] = [{name: []} for name in _KEYS]
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _tracing() -> ModuleType | None:
+    """`service.tracing` where traces are asked for and its packages are installed."""
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if disabled or not any(map(os.environ.get, _TRACE_ENDPOINTS)):
+        return None
+    try:
+        from service import tracing
+    except ImportError:
+        log.warning("An endpoint for traces is set, but glyphery[tracing] is not installed: none are sent.")
+        return None
+    return tracing
 
 
 def _version() -> str:

@@ -26,7 +26,9 @@ from glyphs.picture import PictureLimits, read_picture
 from index.search import Filter
 from recognition.recogniser import Answers
 from service.errors import ExecutorDied, NotReady, TooLate
+from service.exchange import CURRENT
 from service.models import Context, Models, ServedModel
+from service.observer import Course, Observer
 from service.reading import PostedGlyph
 from service.settings import Settings
 from service.waiting import Inputs, WaitingRoom, Work
@@ -40,11 +42,13 @@ log = logging.getLogger(__name__)
 class Engine:
     """Runs work over the served models, with `settings.executors` threads."""
 
-    def __init__(self, models: Models, settings: Settings) -> None:
+    def __init__(self, models: Models, settings: Settings, observer: Observer = Observer()) -> None:
         self.models = models
+        self._observer = observer
         self.room = WaitingRoom(
-            executors=settings.executors, size=settings.max_waiting, overload_wait=settings.overload_wait
-        )
+            executors=settings.executors, size=settings.max_waiting, overload_wait=settings.overload_wait,
+            observer=observer,
+        )  # fmt: skip
         self._most = settings.max_batch
         self._limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
         # Of batches, what is decoded or waits: enough that no executor ever runs dry.
@@ -55,7 +59,12 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether requests are answered at full speed."""
-        return self._open and self._warm and all(thread.is_alive() for thread in self._executors)
+        return self._open and self._warm and self.alive == len(self._executors)
+
+    @property
+    def alive(self) -> int:
+        """How many executors there are at this moment."""
+        return sum(thread.is_alive() for thread in self._executors)
 
     async def recognise(
         self,
@@ -161,7 +170,15 @@ class Engine:
         if not self._open:
             raise NotReady("The service is shutting down.")
         self.room.enter(work)
-        return await work.done
+        exchange = CURRENT.get()
+        if exchange is None:
+            return await work.done
+        exchange.model = work.model.name
+        try:
+            return await work.done
+        finally:
+            if exchange.on_work:
+                exchange.on_work(work)
 
     def _start(self, number: int) -> threading.Thread:
         thread = threading.Thread(target=self._execute, args=[number], name=f"executor-{number}", daemon=True)
@@ -174,26 +191,33 @@ class Engine:
         try:
             while batch := self.room.take(self._most):
                 began = time.monotonic()
+                waits = [began - work.came for work in batch]
+                course = Course(model=batch[0].model.name, waits=waits, taken=began)
                 finished: list[Outcome] = []
                 told = began
-                for outcome in _outcomes(batch):
+                for outcome in _outcomes(batch, course):
                     finished.append(outcome)
                     if time.monotonic() - told > _SOON:
                         deliver(finished)
                         finished, told = [], time.monotonic()
                 deliver(finished)
-                self.room.measure(sum(work.glyphs for work in batch), time.monotonic() - began)
+                course.finished = time.monotonic()
+                self.room.measure(sum(work.glyphs for work in batch), course.finished - began)
+                self._observer.batch_done(course)
         except BaseException:  # not one job's failure, but the executor's
             log.exception("executor %d died and is replaced", number)
             deliver([(work, None, ExecutorDied()) for work in batch])
             self._executors[number] = self._start(number)
+            self._observer.executor_replaced()
 
 
-def _outcomes(batch: list[Work]) -> Iterator[Outcome]:
-    """What becomes of each piece of work; one that fails is no harm to the others."""
+def _outcomes(batch: list[Work], course: Course) -> Iterator[Outcome]:
+    """What becomes of each piece of work, and its course; one that fails is no harm to the others."""
     prepared: dict[Work, Inputs | None] = {}
     for work in batch:
+        work.course = course
         if work.abandoned:
+            course.dropped += work.glyphs
             continue
         if time.monotonic() > work.deadline:
             yield work, None, TooLate()
@@ -203,6 +227,9 @@ def _outcomes(batch: list[Work]) -> Iterator[Outcome]:
         except Exception as error:
             yield work, None, error
     asking = {work: inputs for work, inputs in prepared.items() if inputs and not work.abandoned}
+    course.dropped += sum(work.glyphs for work in prepared if work.abandoned)
+    course.glyphs = sum(len(rasters) for rasters, _ in asking.values())
+    course.decoded = time.monotonic()
     answers: dict[Work, Answers] = {}
     try:
         if asking:
@@ -211,8 +238,12 @@ def _outcomes(batch: list[Work]) -> Iterator[Outcome]:
         for work in asking:
             yield work, None, error
         return
+    finally:
+        course.inferred = time.monotonic()
     for work in prepared:
-        if work in answers or work.prepare is None:
+        if work in answers and work.abandoned:
+            course.in_vain += work.glyphs
+        elif work in answers or work.prepare is None:
             try:
                 yield work, work.finish(work.model, answers.get(work)), None
             except Exception as error:

@@ -4,17 +4,23 @@ GlypheryError
 ├── BadInput
 │   ├── BadSettings        an environment variable or option out of range
 │   └── BadRequest         what the client sent cannot be used
+│       ├── Unauthorized
+│       ├── Forbidden
 │       ├── EmptyBody
 │       ├── MalformedBody
 │       ├── UnsupportedBody
 │       ├── BodyTooLarge
+│       ├── TooManyItems
 │       ├── SlowBody
 │       ├── InvalidRequest
 │       ├── UnknownModel
 │       ├── UnknownLabel
 │       ├── UnknownReference
-│       └── NoIndex
+│       ├── NoIndex
+│       ├── UnusableBundle
+│       └── SeveralProcesses
 └── Unavailable            the client did nothing wrong: ask again later
+    ├── RateLimited
     ├── Overloaded
     ├── TooLate
     ├── NotReady
@@ -26,6 +32,7 @@ GlypheryError
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from glyphs.errors import BadInput, GlypheryError
@@ -37,6 +44,20 @@ class BadSettings(BadInput):
 
 class BadRequest(BadInput):
     """What a client sent cannot be used."""
+
+
+class Unauthorized(BadRequest):
+    """A request without a key that is known here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A key is needed, and the request brings none that is known here.",
+            "Send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+        )
+
+
+class Forbidden(BadRequest):
+    """A request for what its sender may not do."""
 
 
 class EmptyBody(BadRequest):
@@ -66,11 +87,20 @@ class BodyTooLarge(BadRequest):
         self.unit = "bytes"
 
 
-class SlowBody(BadRequest):
-    """A body that did not arrive in time."""
+class TooManyItems(BadRequest):
+    """A batch of more pictures than the service takes at once."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not arrive within {seconds:g} s.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The batch has more than {limit} items.", "Send the others in another.")
+        self.limit = limit
+        self.unit = "items"
+
+
+class SlowBody(BadRequest):
+    """A body, or the next piece of one, that did not arrive in time."""
+
+    def __init__(self, seconds: float, what: str = "The body") -> None:
+        super().__init__(f"{what} did not arrive within {seconds:g} s.")
 
 
 class InvalidRequest(BadRequest):
@@ -100,6 +130,26 @@ class NoIndex(BadRequest):
     """A question that needs reference glyphs, put to a bundle without any."""
 
 
+class SeveralProcesses(BadRequest):
+    """What would reach only the one process that was asked, of several that answer here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Several processes serve here, and only one of them would load the model.",
+            "Restart the service, or run one process a container.",
+        )
+
+
+class UnusableBundle(BadRequest):
+    """A bundle that an administrator wants served, and that cannot be.
+
+    Not `BadBundle` itself: to anybody else a bundle that fails is the operator's affair.
+    """
+
+    def __init__(self, path: Path, reason: Exception) -> None:
+        super().__init__(f"The bundle {path} cannot be served: {reason}")
+
+
 class Unavailable(GlypheryError):
     """The service cannot answer now.
 
@@ -109,6 +159,13 @@ class Unavailable(GlypheryError):
     def __init__(self, message: str, remedy: str = "", *, retry_after: int = 1) -> None:
         super().__init__(message, remedy)
         self.retry_after = retry_after
+
+
+class RateLimited(Unavailable):
+    """One client asks more often than each may."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("You ask too often.", "Ask again a little later.", retry_after=retry_after)
 
 
 class Overloaded(Unavailable):
@@ -140,5 +197,6 @@ class ExecutorDied(Unavailable):
         super().__init__("The executor at work on this request died.", "Ask again.")
 
 
-# What any endpoint that asks the engine may answer.
-OF_THE_ENGINE = (Overloaded, TooLate, NotReady, ExecutorDied)
+# What any endpoint may answer but the probes, and any that asks the engine.
+OF_THE_DOOR = (Unauthorized, RateLimited)
+OF_THE_ENGINE = (*OF_THE_DOOR, Overloaded, TooLate, NotReady, ExecutorDied)

@@ -1,6 +1,8 @@
 """What every request passes on its way to its endpoint, as plain ASGI: the outermost first.
 
-SafeHeaders    browsers take every answer for what it says it is
+Observation    a request has a name, is counted and timed, and has a line in the log
+Tracing        a request is a span, where traces are configured; in `service.tracing`
+SafeHeaders    browsers take every answer for what it says it is, and for nothing to be shown inside a page
 Departures     a request whose client has gone is dropped
 Admission      a request that could not be answered in time is refused before its body is read
 """
@@ -8,29 +10,101 @@ Admission      a request that could not be answered in time is refused before it
 from __future__ import annotations
 
 import asyncio
+import time
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
 from service.errors import Unavailable
+from service.exchange import CURRENT, Exchange, request_id
+from service.logs import AccessLog
+from service.metrics import Metrics
 from service.problems import answer_to
+from service.routes import ROUTERS
 
+_SAFE = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+}
+# For all but pages, which load scripts and styles; /docs even from elsewhere.
+_CSP = {b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'"}
 # Endpoints with one piece of interactive work each, which the engine may refuse.
 _ADMITTED = ("/classify", "/embed", "/similar")
+_LEFT = 499  # nginx's status for an exchange whose client left before it was answered
+_NO_ROUTE = "none"
+_TEMPLATES = [(route.path_regex, route.path) for router in ROUTERS for route in router.routes]
+
+
+class Observation:
+    """Says who a request is, and tells the metrics and the access log how it went."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, access_log: AccessLog | None) -> None:
+        self.app, self._metrics, self._access_log = app, metrics, access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(request_id(scope["headers"]))
+        header = (b"x-request-id", exchange.id.encode("ascii"))
+        status = bytes_in = bytes_out = 0
+
+        async def counted_receive() -> Message:
+            nonlocal bytes_in
+            message = await receive()
+            bytes_in += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            nonlocal status, bytes_out
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            else:
+                bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        token = CURRENT.set(exchange)
+        self._metrics.in_flight += 1
+        began = time.perf_counter()
+        try:
+            await self.app(scope, counted_receive, counted_send)
+        except Exception:
+            status = status or 500
+            raise
+        finally:
+            seconds = time.perf_counter() - began
+            status = status or _LEFT
+            self._metrics.in_flight -= 1
+            method, route = scope["method"], _template(scope)
+            self._metrics.answered(route, method, status, seconds, exchange.problem)
+            if self._access_log:
+                self._access_log.write(
+                    exchange, method=method, route=route, status=status, seconds=seconds,
+                    bytes_in=bytes_in, bytes_out=bytes_out, key=scope.get("state", {}).get("caller", ""),
+                )  # fmt: skip
+            CURRENT.reset(token)
 
 
 class SafeHeaders:
-    """Sets X-Content-Type-Options."""
+    """Tells browsers what they may not do with an answer, where the answer does not say so itself."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, shared: bool = False) -> None:
+        """shared: whether pages of other origins may use the answers."""
         self.app = app
+        self._page = _SAFE | ({} if shared else {b"cross-origin-resource-policy": b"same-origin"})
+        self._other = self._page | _CSP
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).setdefault("X-Content-Type-Options", "nosniff")
+                own = dict(message.get("headers", ()))
+                page = own.get(b"content-type", b"").startswith(b"text/html")
+                safe = self._page if page else self._other
+                more = (header for header in safe.items() if header[0] not in own)
+                message["headers"] = [*message.get("headers", ()), *more]
             await send(message)
 
         await self.app(scope, receive, send_safely)
@@ -95,3 +169,12 @@ class Admission:
                 await answer_to(Request(scope), error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def _template(scope: Scope) -> str:
+    """The path of the request's route, whose parameters have names in place of values."""
+    if "route" in scope:
+        return getattr(scope["route"], "path", _NO_ROUTE)
+    # Refused on its way, or nowhere to go.
+    path = scope["path"]
+    return next((template for regex, template in _TEMPLATES if regex.match(path)), _NO_ROUTE)

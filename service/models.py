@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from glyphs.errors import BadIndex
@@ -41,7 +41,8 @@ class ServedModel:
         self.bundle = bundle
         self.recogniser = recogniser
         self._index = index
-        self.candidates = lru_cache(maxsize=64)(self._make_candidates)
+        # A partial, not a method: a cache that knew `self` would keep a replaced model in memory.
+        self.candidates = lru_cache(maxsize=64)(partial(_make_candidates, bundle))
         # What every answer says of the model it comes from.
         manifest = bundle.manifest
         self.identity = {"name": manifest.name, "version": manifest.version, "digest": bundle.digest}
@@ -79,14 +80,15 @@ class ServedModel:
             raise NoIndex(f"The bundle {self.name} has no reference glyphs.", "Serve one with an index.")
         return self._index
 
-    def _make_candidates(self, context: Context) -> Candidates:
-        return Candidates(
-            self.bundle,
-            prior=context.prior,
-            scripts=context.scripts,
-            charset=context.charset,
-            labels=context.labels,
-        )
+
+def _make_candidates(bundle: Bundle, context: Context) -> Candidates:
+    return Candidates(
+        bundle,
+        prior=context.prior,
+        scripts=context.scripts,
+        charset=context.charset,
+        labels=context.labels,
+    )
 
 
 class Models:

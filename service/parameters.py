@@ -1,12 +1,17 @@
-"""Query parameters that several endpoints share, read into the values the engine wants."""
+"""Query parameters, as models that endpoints put theirs together from, and what is made of them.
+
+One model an endpoint, and not a dependency for each thing to read: on every request FastAPI spends
+more time on a handful of dependencies than the whole of the rest of its work takes.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Self
 
-from fastapi import Depends, Query, Request
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, Field
 
 from glyphs.labels import Label, fold
 from index.search import Filter
@@ -26,98 +31,104 @@ _MODEL = "name or digest of the model that shall answer; the default one otherwi
 _TIMEOUT = "seconds after which the answer is of no use; the server has a limit, 10 unless set otherwise"
 _FAMILIES = "font families, separated by commas"
 
+Count = Annotated[int, Field(ge=1, description=_K)]
 
-def read_engine(request: Request) -> Engine:
+
+def listed(text: str) -> list[str]:
+    """The parts of a text such as `Latn,Arab`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _iso_15924(scripts: str) -> str:
+    """Scripts in the spelling of ISO 15924."""
+    codes = [code.title() for code in listed(scripts)]
+    if not all(len(code) == 4 and code.isascii() and code.isalpha() for code in codes):
+        raise ValueError("A script is four letters, such as Latn")
+    return ",".join(codes)
+
+
+Scripts = Annotated[
+    str, Field(max_length=_LONGEST, description=_SCRIPTS, examples=["Latn,Arab"]), AfterValidator(_iso_15924)
+]
+
+
+class ToModel(BaseModel):
+    """Which model is asked."""
+
+    model: Annotated[str | None, Field(max_length=200, description=_MODEL)] = None
+
+
+class Asked(ToModel):
+    """Which model is asked, and how long its answer is of use."""
+
+    timeout: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description=_TIMEOUT)] = None
+
+
+class InContext(BaseModel):
+    """What the caller knows of a glyph beforehand."""
+
+    prior: Annotated[Prior, Field(description=_PRIOR)] = Prior.FONTS
+    scripts: Scripts = ""
+    charset: Annotated[str, Field(max_length=_LONGEST, description=_CHARSET)] = ""
+    labels: Annotated[str, Field(max_length=_LONGEST, description=_LABELS, examples=["65,97"])] = ""
+
+    def context(self) -> Context:
+        """The same as the engine wants it.
+
+        Raises:
+            BadLabel: one of the labels is none.
+        """
+        return Context(
+            prior=self.prior,
+            scripts=frozenset(listed(self.scripts)),
+            charset="".join(sorted({chr(fold(ord(character)).codepoint) for character in self.charset})),
+            labels=frozenset(Label.parse(text) for text in listed(self.labels)),
+        )
+
+
+class Filtered(BaseModel):
+    """Which references count."""
+
+    scripts: Scripts = ""
+    families: Annotated[str, Field(max_length=_LONGEST, description=_FAMILIES, examples=["Amiri"])] = ""
+
+    def filter(self) -> Filter:
+        """The same as the index wants it."""
+        return Filter(scripts=frozenset(listed(self.scripts)), families=frozenset(listed(self.families)))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Whom a request asks, and until when, on `time.monotonic`'s clock."""
+
+    engine: Engine
+    model: ServedModel
+    deadline: float
+
+    @classmethod
+    def of(cls, request: Request, query: Asked) -> Self:
+        """Raises UnknownModel where the model that is asked for is not served here."""
+        engine = engine_of(request)
+        longest = settings_of(request).timeout
+        deadline = time.monotonic() + min(query.timeout or longest, longest)
+        return cls(engine, engine.models.find(query.model), deadline)
+
+
+def engine_of(request: Request) -> Engine:
     """The engine of the application."""
     engine: Engine = request.app.state.engine
     return engine
 
 
-def read_model(
-    engine: Annotated[Engine, Depends(read_engine)],
-    model: Annotated[str | None, Query(max_length=200, description=_MODEL)] = None,
-) -> ServedModel:
-    """The model that is asked for, or the default one.
-
-    Raises:
-        UnknownModel: it is not served here.
-    """
-    return engine.models.find(model)
-
-
-def read_searchable_model(model: Annotated[ServedModel, Depends(read_model)]) -> ServedModel:
-    """The model, if its bundle has an index.
-
-    Raises:
-        NoIndex: it has none.
-    """
-    _ = model.index
-    return model
-
-
-def read_deadline(
-    request: Request,
-    timeout: Annotated[float | None, Query(gt=0, allow_inf_nan=False, description=_TIMEOUT)] = None,
-) -> float:
-    """When the request's time is up, on `time.monotonic`'s clock."""
+def settings_of(request: Request) -> Settings:
+    """The settings of the application."""
     settings: Settings = request.app.state.settings
-    return time.monotonic() + min(timeout or settings.timeout, settings.timeout)
+    return settings
 
 
-def count(default: int) -> Callable[[Request, int], int]:
-    """A dependency that reads `k`, from 1 to the settings' `max_k`."""
-
-    def read_count(request: Request, k: int = Query(default, ge=1, description=_K)) -> int:
-        settings: Settings = request.app.state.settings
-        if k > settings.max_k:
-            message = f"Input should be less than or equal to {settings.max_k}"
-            raise InvalidRequest([{"location": ["query", "k"], "message": message}])
-        return k
-
-    return read_count
-
-
-def read_scripts(
-    scripts: Annotated[str, Query(max_length=_LONGEST, description=_SCRIPTS, examples=["Latn,Arab"])] = "",
-) -> frozenset[str]:
-    """Scripts in the spelling of ISO 15924.
-
-    Raises:
-        InvalidRequest: one is not four Latin letters.
-    """
-    codes = frozenset(code.title() for code in _listed(scripts))
-    if not all(len(code) == 4 and code.isascii() and code.isalpha() for code in codes):
-        message = "A script is four letters, such as Latn"
-        raise InvalidRequest([{"location": ["query", "scripts"], "message": message}])
-    return codes
-
-
-def read_context(
-    scripts: Annotated[frozenset[str], Depends(read_scripts)],
-    prior: Annotated[Prior, Query(description=_PRIOR)] = Prior.FONTS,
-    charset: Annotated[str, Query(max_length=_LONGEST, description=_CHARSET)] = "",
-    labels: Annotated[str, Query(max_length=_LONGEST, description=_LABELS, examples=["65,97"])] = "",
-) -> Context:
-    """What the caller says of the glyph.
-
-    Raises:
-        BadLabel: one of the labels is none.
-    """
-    return Context(
-        prior=prior,
-        scripts=scripts,
-        charset="".join(sorted({chr(fold(ord(character)).codepoint) for character in charset})),
-        labels=frozenset(Label.parse(text) for text in _listed(labels)),
-    )
-
-
-def read_filter(
-    scripts: Annotated[frozenset[str], Depends(read_scripts)],
-    families: Annotated[str, Query(max_length=_LONGEST, description=_FAMILIES, examples=["Amiri"])] = "",
-) -> Filter:
-    """Which references count."""
-    return Filter(scripts=scripts, families=frozenset(_listed(families)))
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def check_count(request: Request, k: int) -> None:
+    """Raises InvalidRequest where more is asked for than the server gives at once."""
+    most = settings_of(request).max_k
+    if k > most:
+        message = f"Input should be less than or equal to {most}"
+        raise InvalidRequest([{"location": ["query", "k"], "message": message}])

@@ -1,7 +1,8 @@
 """Errors as RFC 9457 problem documents: one table says what each error becomes.
 
-A client may rely on `type`. `limit`, `unit`, `retry_after` and `errors` are added where the
-error has them. Nothing of what was posted is sent back.
+A client may rely on `type`; `instance` names the request as the log does. `limit`, `unit`,
+`retry_after` and `errors` are added where the error has them, and `error` under /v2. Nothing of what
+was posted is sent back.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from glyphs.errors import BadLabel, BadPicture, GlypheryError
 from glyphs.picture import BlankPicture, BrokenPicture, PictureTooLarge, UnsupportedPicture
 from recognition.candidates import NoCandidates
 from service import errors
+from service.exchange import CURRENT
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:glyphery:problem:"
 _EXTRAS = ("limit", "unit", "retry_after", "errors")
+_FAILED = "The service failed to answer; the failure is in its log."
 _LONGEST_DETAIL, _MOST_ERRORS, _LONGEST_LOCATION = 500, 20, 64
 
 log = logging.getLogger(__name__)
@@ -49,16 +52,22 @@ INTERNAL = Kind(500, "internal-error", "Internal error")
 INVALID = Kind(422, "invalid-request", "Invalid request")
 
 KINDS: Mapping[type[Exception], Kind] = {
+    errors.Unauthorized: Kind(401, "unauthorized", "Unauthorized"),
+    errors.Forbidden: Kind(403, "forbidden", "Forbidden"),
     errors.EmptyBody: Kind(400, "empty-body", "Empty body"),
     errors.MalformedBody: Kind(400, "malformed-body", "Malformed body"),
     errors.SlowBody: Kind(408, "slow-body", "Body did not arrive in time"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "Body too large"),
+    errors.TooManyItems: Kind(413, "too-many-items", "Too many items"),
     errors.UnsupportedBody: Kind(415, "unsupported-media-type", "Unsupported media type"),
     errors.InvalidRequest: INVALID,
     errors.UnknownModel: Kind(404, "unknown-model", "Unknown model"),
     errors.UnknownLabel: Kind(404, "unknown-label", "Unknown label"),
     errors.UnknownReference: Kind(404, "unknown-reference", "Unknown reference"),
     errors.NoIndex: Kind(404, "no-index", "No index"),
+    errors.SeveralProcesses: Kind(409, "several-processes", "Several processes"),
+    errors.UnusableBundle: Kind(422, "bad-bundle", "Bad bundle"),
+    errors.RateLimited: Kind(429, "rate-limited", "Too many requests of one client"),
     errors.Overloaded: Kind(429, "overloaded", "Too many requests"),
     errors.NotReady: Kind(503, "not-ready", "Not ready"),
     errors.ExecutorDied: Kind(503, "executor-died", "Executor died"),
@@ -86,7 +95,11 @@ def problem(
     kind: Kind, detail: str, extras: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """A problem document as a response."""
-    content = _document(kind, detail[:_LONGEST_DETAIL]) | dict(extras or {})
+    content = _document(kind, detail) | dict(extras or {})
+    exchange = CURRENT.get()
+    if exchange:
+        exchange.problem = kind.name
+        content["instance"] = exchange.urn
     sent = {"Cache-Control": "no-store"} | dict(headers or {})
     return JSONResponse(content, kind.status, headers=sent, media_type=MEDIA_TYPE)
 
@@ -135,7 +148,7 @@ class LastResort:
             if started or scope["type"] != "http":
                 raise
             log.error("%s %r failed", scope["method"], scope["path"], exc_info=error)
-            await _internal()(scope, receive, send)
+            await _internal(scope)(scope, receive, send)
 
 
 def documented(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
@@ -151,7 +164,20 @@ def documented(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
 
 
 def _document(kind: Kind, detail: str) -> dict[str, Any]:
+    detail = detail[:_LONGEST_DETAIL]
     return {"type": kind.type, "title": kind.title, "status": kind.status, "detail": detail}
+
+
+def document_of(error: Exception) -> dict[str, Any]:
+    """The problem document of any error, as its response would hold it."""
+    kind = kind_of(error)
+    if kind is INTERNAL:
+        return _document(kind, _FAILED)
+    return _document(kind, str(error)) | _extras(error)
+
+
+def _extras(error: Exception) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in _EXTRAS if hasattr(error, name)}
 
 
 def answer_to(request: Request, error: GlypheryError) -> Response:
@@ -159,9 +185,13 @@ def answer_to(request: Request, error: GlypheryError) -> Response:
     kind = kind_of(error)
     if kind is INTERNAL:
         log.error("%s %r failed", request.method, request.url.path, exc_info=error)
-        return _internal()
-    extras = {name: getattr(error, name) for name in _EXTRAS if hasattr(error, name)}
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Unavailable) else None
+        return _internal(request.scope)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    extras = _extras(error) | _protocols(request.scope, str(error))
     return problem(kind, str(error), extras, headers)
 
 
@@ -181,12 +211,17 @@ async def _http(request: Request, error: Exception) -> Response:
     name = phrase.lower().replace(" ", "-")
     kind = _HTTP_KINDS.get(error.status_code, Kind(error.status_code, name, phrase))
     detail = f"{request.method} {request.url.path}: {error.detail}."
-    return problem(kind, detail, headers=error.headers)
+    return problem(kind, detail, _protocols(request.scope, detail), error.headers)
 
 
 async def _departed(request: Request, error: Exception) -> Response:
     return Response(status_code=400)  # nobody is there to read it
 
 
-def _internal() -> Response:
-    return problem(INTERNAL, "The service failed to answer; the failure is in its log.")
+def _internal(scope: Scope) -> Response:
+    return problem(INTERNAL, _FAILED, _protocols(scope, _FAILED))
+
+
+def _protocols(scope: Scope, detail: str) -> dict[str, str]:
+    """Under /v2 the detail again as `error`, where clients of the Open Inference Protocol look for it."""
+    return {"error": detail[:_LONGEST_DETAIL]} if f"{scope['path']}/".startswith("/v2/") else {}

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
-from fastapi import Query, Request
+from fastapi import Request
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -28,6 +28,7 @@ from service.errors import (
     EmptyBody,
     InvalidRequest,
     MalformedBody,
+    Overloaded,
     SlowBody,
     UnsupportedBody,
 )
@@ -36,10 +37,11 @@ from service.schemas import PICTURE_EXAMPLE, Extent, Metrics, PictureBody, Posit
 from service.settings import Settings
 
 METRICS: Final = ("width", "height", "bottom", "advance")  # in the order the model takes them
-_FILE_FIELDS = ("image", "file")
+FILE_FIELDS: Final = ("image", "file")
 # curl's --data-binary says urlencoded unless told otherwise; no form of that kind can hold a picture.
 _RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _LARGEST_CONTENT_LENGTH = 18  # digits
+B = TypeVar("B", bound=PictureBody)
 
 # For OpenAPI: what FastAPI cannot see, because the body is read by hand, and what can go wrong with it.
 PICTURE_PROBLEMS: Final = (
@@ -79,32 +81,103 @@ class PostedGlyph:
     metrics: NDArray[np.float32]
 
 
-async def read_glyph(
-    request: Request,
-    width: Annotated[Extent | None, Query(description="width of the ink, em")] = None,
-    height: Annotated[Extent | None, Query(description="height of the ink, em")] = None,
-    bottom: Annotated[Position | None, Query(description="foot of the ink above the baseline, em")] = None,
-    advance: Annotated[Extent | None, Query(description="advance width, em")] = None,
-) -> PostedGlyph:
+class Uploads:
+    """Counts the bodies that are arriving, so that slow clients cannot fill the memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.arriving = most, 0
+
+    @contextmanager
+    def one_more(self) -> Generator[None, None, None]:
+        """Raises Overloaded where as many are arriving as may."""
+        if self.arriving >= self._most:
+            raise Overloaded
+        self.arriving += 1
+        try:
+            yield
+        finally:
+            self.arriving -= 1
+
+
+class Measured(BaseModel):
+    """Metrics in the query."""
+
+    width: Annotated[Extent | None, Field(description="width of the ink, em")] = None
+    height: Annotated[Extent | None, Field(description="height of the ink, em")] = None
+    bottom: Annotated[Position | None, Field(description="foot of the ink above the baseline, em")] = None
+    advance: Annotated[Extent | None, Field(description="advance width, em")] = None
+
+    def metrics(self) -> Metrics:
+        return Metrics(width=self.width, height=self.height, bottom=self.bottom, advance=self.advance)
+
+
+async def read_glyph(request: Request, asked: Measured) -> PostedGlyph:
     """The glyph of a request; metrics in the body win over those in the query.
 
     Raises:
         BadRequest: one of its kinds, when the body cannot be used.
     """
     settings: Settings = request.app.state.settings
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedBody("The body is compressed.", "Send it as it is: pictures are compressed already.")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # Looked up before the body is read, so that what nobody will use is not waited for.
-    reader = _reader(media_type)
-    body = await _bounded_body(request, settings.max_body_bytes, settings.max_upload_seconds)
+    reader = _reader(media_type_of(request))
+    body = await read_body(request, settings.max_body_bytes, settings.max_upload_seconds)
     if not body:
         raise EmptyBody
     data, inside = await reader(request, body) if reader else (body, Metrics())
+    return posted(data, asked.metrics(), inside)
+
+
+def media_type_of(request: Request) -> str:
+    """The body's media type, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_headers(request: Request, limit: int) -> None:
+    """Refuse a body that says it cannot be used before any of it has come.
+
+    Raises:
+        UnsupportedBody: it is compressed.
+        BodyTooLarge: it has more bytes than the limit.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedBody("The body is compressed.", "Send it as it is: pictures are compressed already.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and (len(declared) > _LARGEST_CONTENT_LENGTH or int(declared) > limit):
+        raise BodyTooLarge(limit)
+
+
+def parse_json(body: bytes | bytearray, schema: type[B]) -> tuple[B, bytes]:
+    """What a JSON body says, and the bytes of its picture.
+
+    Raises:
+        MalformedBody: it is not JSON.
+        InvalidRequest: it does not say what it should.
+    """
+    try:
+        given = schema.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        if found[0]["type"] == "json_invalid":
+            raise MalformedBody("The body is not the JSON it says it is.") from None
+        raise InvalidRequest(locations(found, "body")) from None
+    # A data URL, as a browser's canvas gives it, is base64 behind a comma.
+    text = given.image.partition(",")[2] if given.image.startswith("data:") else given.image
+    try:
+        return given, base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest([{"location": ["body", "image"], "message": "not base64"}]) from None
+
+
+def posted(data: bytes, *metrics: Metrics) -> PostedGlyph:
+    """A glyph as the engine takes it; where metrics are given twice, the later count.
+
+    Raises:
+        EmptyBody: there is no picture.
+    """
     if not data:
         raise EmptyBody
-    asked = Metrics(width=width, height=height, bottom=bottom, advance=advance)
-    return PostedGlyph(data, _together(asked, inside))
+    known = {name: value for part in metrics for name, value in part if value is not None}
+    return PostedGlyph(data, np.array([known.get(name, np.nan) for name in METRICS], np.float32))
 
 
 def _reader(media_type: str) -> Any:
@@ -120,17 +193,24 @@ def _reader(media_type: str) -> Any:
     )
 
 
-async def _bounded_body(request: Request, limit: int, seconds: float) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and (len(declared) > _LARGEST_CONTENT_LENGTH or int(declared) > limit):
-        raise BodyTooLarge(limit)
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """A request's body, held whole.
+
+    Raises:
+        UnsupportedBody: it is compressed.
+        BodyTooLarge: it has more bytes than the limit.
+        SlowBody: it took more seconds to arrive.
+    """
+    check_headers(request, limit)
     body = bytearray()
+    uploads: Uploads = request.app.state.uploads
     try:
-        async with asyncio.timeout(seconds), aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                if len(body) + len(chunk) > limit:
-                    raise BodyTooLarge(limit)
-                body += chunk
+        with uploads.one_more():
+            async with asyncio.timeout(seconds), aclosing(request.stream()) as chunks:
+                async for chunk in chunks:
+                    if len(body) + len(chunk) > limit:
+                        raise BodyTooLarge(limit)
+                    body += chunk
     except TimeoutError:
         raise SlowBody(seconds) from None
     return bytes(body)
@@ -147,7 +227,7 @@ async def _from_form(request: Request, body: bytes) -> tuple[bytes, Metrics]:
     except (MultiPartException, ValueError, LookupError):  # the latter two for charsets that are none
         raise MalformedBody("The body is not the multipart form it says it is.") from None
     try:
-        file = next((form[name] for name in _FILE_FIELDS if name in form), None)
+        file = next((form[name] for name in FILE_FIELDS if name in form), None)
         if not isinstance(file, UploadFile):
             message = "a file is needed, with a file name" if file else "the form has no such file"
             raise InvalidRequest([{"location": ["body", "image"], "message": message}])
@@ -158,19 +238,7 @@ async def _from_form(request: Request, body: bytes) -> tuple[bytes, Metrics]:
 
 
 async def _from_json(request: Request, body: bytes) -> tuple[bytes, Metrics]:
-    try:
-        given = PictureBody.model_validate_json(body)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        if found[0]["type"] == "json_invalid":
-            raise MalformedBody("The body is not the JSON it says it is.") from None
-        raise InvalidRequest(locations(found, "body")) from None
-    # A data URL, as a browser's canvas gives it, is base64 behind a comma.
-    text = given.image.partition(",")[2] if given.image.startswith("data:") else given.image
-    try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest([{"location": ["body", "image"], "message": "not base64"}]) from None
+    given, data = parse_json(body, PictureBody)
     return data, given.metrics or Metrics()
 
 
@@ -179,8 +247,3 @@ def _validated(given: Mapping[str, Any]) -> Metrics:
         return Metrics.model_validate(given)
     except ValidationError as error:
         raise InvalidRequest(locations(error.errors(include_input=False), "body")) from None
-
-
-def _together(asked: Metrics, inside: Metrics) -> NDArray[np.float32]:
-    values = asked.model_dump() | inside.model_dump(exclude_none=True)
-    return np.array([np.nan if values[name] is None else values[name] for name in METRICS], np.float32)

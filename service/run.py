@@ -1,31 +1,102 @@
-"""Serving: one process under uvicorn. More processes are replicas: start more of these."""
+"""Serving: one process under uvicorn, or several that share a port under uvicorn's supervisor."""
 
 from __future__ import annotations
 
-import uvicorn
+import os
+import sys
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from service import logs
+from service.access import check_access
 from service.app import create_app
+from service.connections import bounded_heads
 from service.models import Models
 from service.settings import Settings
 
 _KEEP_ALIVE = 30  # seconds an idle connection is kept: clients that ask again save the handshake
 _DRAIN = 20  # seconds given to open requests at shutdown
+_DEAF = 60  # seconds after which a process that does not answer its supervisor is replaced
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM), then finish what was begun.
 
     Raises:
-        BadBundle, BadIndex, BadSettings: the bundles cannot be used; raised before anything listens.
+        BadBundle, BadIndex, BadSettings: the bundles or the keys cannot be used, or anybody on the
+            network could ask and nobody said so; raised before anything listens.
     """
+    check_access(settings)
+    if settings.processes > 1:
+        Models.load(settings.bundles)  # each process loads its own; here only whether that can be done
+        _serve_from_several_processes(settings)
+        return
     models = Models.load(settings.bundles, settings.device)
-    uvicorn.run(
-        create_app(settings, models=models),
-        host=settings.host,
-        port=settings.port,
-        lifespan="on",
-        ws="none",
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_DRAIN,
-    )
+    protocol = bounded_heads(settings.max_header_seconds)
+    uvicorn.run(partial(create_app, settings, models=models), http=protocol, **_options(settings))
+
+
+def _serve_from_several_processes(settings: Settings) -> None:
+    with TemporaryDirectory(prefix="glyphery-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by the processes as they start
+        try:
+            config = _Config(settings)
+            supervisor = _Supervisor(config, [config.bind_socket()])
+            supervisor.run()
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "factory": True,  # for what is said while the application is made belongs into the log
+        "host": settings.host,
+        "port": settings.port,
+        "lifespan": "on",
+        "ws": "none",
+        "server_header": False,
+        "access_log": False,  # ours says more
+        "log_config": logs.configuration(settings.log_format, settings.log_level),
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "timeout_graceful_shutdown": _DRAIN,
+    }
+
+
+class _Config(uvicorn.Config):
+    """What every process serves; sent to each, which makes for itself what cannot be sent."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            partial(create_app, settings),
+            workers=settings.processes,
+            timeout_worker_healthcheck=_DEAF,
+            **_options(settings),
+        )
+        self._header_seconds = settings.max_header_seconds
+
+    def load(self) -> None:
+        self.http = bounded_heads(self._header_seconds)
+        super().load()
+
+
+class _Supervisor(Multiprocess):
+    """Replaces processes that die; what a dead one last said of its state is forgotten."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._known: set[int] = set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        living = {process.pid for process in self.processes if process.pid}
+        for pid in self._known - living:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        self._known = living

@@ -79,6 +79,12 @@ class PictureBody(BaseModel):
     metrics: Metrics | None = None
 
 
+class ItemBody(PictureBody):
+    """A picture of a batch: one line of NDJSON."""
+
+    id: str | None = Field(default=None, max_length=200, description="comes back with the answer")
+
+
 class ServedBy(BaseModel):
     """The model an answer comes from."""
 
@@ -169,6 +175,26 @@ class ModelsResponse(BaseModel):
     models: list[ModelFields]
 
 
+class LoadModel(BaseModel):
+    """Which bundle to serve under a name."""
+
+    model_config = ConfigDict(extra="forbid") | _shown({"path": "/models/levit_128s-1.1"})
+
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder of the bundle, on the server; the one the model was loaded from otherwise",
+    )
+
+
+class LoadResponse(ModelFields):
+    """A model that has just been loaded."""
+
+    model_config = _shown({**_SERVED, "replaced": None})
+
+    replaced: str | None = Field(description="digest of the bundle that had the name until then")
+
+
 class Health(BaseModel):
     """That the service is there."""
 
@@ -186,3 +212,4 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    instance: str | None = Field(None, description="the request, as the service's log names it")

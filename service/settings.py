@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bundles import default_bundle
 from recognition.recogniser import Device
 from service.errors import BadSettings
+from service.logs import Format, Level
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroup v2: "<quota> <period>", or "max <period>"
 
@@ -41,10 +42,27 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="larger bodies are refused")
     max_pixels: int = Field(24_000_000, ge=1, description="pictures with more pixels are refused")
+    max_items: int = Field(10_000, ge=1, description="most pictures of one batch")
+    max_batch_bytes: int = Field(
+        2**30, ge=1, description="larger batches are refused; they are never held whole, only counted"
+    )
+    max_tensor_glyphs: int = Field(1024, ge=1, description="most glyphs of one request to /v2")
+    max_tensor_bytes: int = Field(
+        64 * 2**20, ge=1, description="larger bodies are refused at /v2 if they hold binary tensors"
+    )
     max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
-    max_upload_seconds: float = Field(30.0, gt=0, description="a body must arrive within this time")
+    max_upload_seconds: float = Field(
+        30.0, gt=0, description="a body must arrive within this time, of a batch each next piece"
+    )
+    max_uploads: int = Field(256, ge=1, description="bodies that may be arriving at once; more are refused")
+    max_header_seconds: float = Field(10.0, gt=0, description="a request's headers must arrive in this time")
     device: Device = Field("cpu", description="what the models run on: cpu or cuda")
-    executors: int = Field(default_factory=usable_cpus, ge=1, description="threads that recognise")
+    processes: int = Field(1, ge=1, le=64, description="processes that share the port")
+    executors: int = Field(
+        default_factory=lambda given: max(1, usable_cpus() // given["processes"]),
+        ge=1,
+        description="threads that recognise, of each process",
+    )
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
     max_waiting: int = Field(128, ge=0, description="glyphs that may wait for an executor; more are refused")
     overload_wait: float = Field(
@@ -55,7 +73,19 @@ class Settings(BaseSettings):
     )
     timeout: float = Field(10.0, gt=0, description="seconds a request may wait; `timeout=` asks for less")
 
-    @field_validator("bundles", mode="before")
+    keys: Path | None = Field(None, description="file of API keys; `glyphery keys` writes it")
+    open_access: bool = Field(False, description="listen on any address although there are no keys")
+    rate_limit: float = Field(0.0, ge=0, description="requests a second of one client; 0 for any number")
+    rate_burst: int = Field(20, ge=1, description="requests a client that was quiet may send at once")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins whose pages may ask, such as https://example.org; separated by commas"
+    )
+
+    log_format: Format = Field("text", description="text or json")
+    log_level: Level = Field("info", description="of what goes wrong: debug, info, warning or error")
+    access_log: bool = Field(True, description="a line for each request")
+
+    @field_validator("bundles", "cors_origins", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         return (

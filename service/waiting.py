@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from service.errors import NotReady, Overloaded
 from service.models import ServedModel
+from service.observer import Course, Observer
 
 Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); metrics (n, 4), em
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
@@ -45,6 +46,8 @@ class Work:
     glyphs: how many the inputs will hold
     interactive: whether somebody waits for this very piece
     deadline: on `time.monotonic`'s clock; work that was not taken up by then is refused
+    came: when it came in, on the same clock
+    course: of the batch it is done in
     """
 
     model: ServedModel
@@ -55,6 +58,7 @@ class Work:
     interactive: bool = True
     deadline: float = math.inf
     came: float = field(default_factory=time.monotonic)
+    course: Course | None = None
 
     @property
     def abandoned(self) -> bool:
@@ -64,9 +68,12 @@ class Work:
 class WaitingRoom:
     """Bounded, in two classes, for any number of executors."""
 
-    def __init__(self, *, executors: int, size: int, overload_wait: float) -> None:
+    def __init__(
+        self, *, executors: int, size: int, overload_wait: float, observer: Observer = Observer()
+    ) -> None:
         """size: interactive glyphs that may wait; overload_wait: seconds, see the module's docstring."""
         self._executors, self._size, self._overload_wait = executors, size, overload_wait
+        self._observer = observer
         self._queues: dict[bool, deque[Work]] = {True: deque(), False: deque()}  # interactive first
         self._waiting = {True: 0, False: 0}  # glyphs
         self._changed = Condition()
@@ -154,7 +161,9 @@ class WaitingRoom:
                 stayed = [work for work in queue if not work.abandoned]
                 queue.clear()
                 queue.extend(stayed)
-                self._waiting[interactive] = sum(work.glyphs for work in stayed)
+                waiting = sum(work.glyphs for work in stayed)
+                self._observer.dropped(self._waiting[interactive] - waiting)
+                self._waiting[interactive] = waiting
 
     def _take(self, most: int) -> list[Work]:
         share = min(most, math.ceil(sum(self._waiting.values()) / self._executors))
@@ -168,9 +177,11 @@ class WaitingRoom:
                     passed.append(work)
                     continue
                 self._waiting[interactive] -= work.glyphs
-                if not work.abandoned:
-                    taken.append(work)
-                    glyphs += work.glyphs
+                if work.abandoned:
+                    self._observer.dropped(work.glyphs)
+                    continue
+                taken.append(work)
+                glyphs += work.glyphs
             queue.extendleft(reversed(passed))
         return taken
 

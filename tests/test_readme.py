@@ -1,7 +1,8 @@
 """Every command that the README shows is run, and answers as the README says.
 
-Commands stand in ```console blocks behind `$ `, with what they print below. Numbers may differ
-in their last places from machine to machine, so only the words are compared, in order.
+Commands stand in ```console blocks behind `$ `, with what they print below; ```python blocks say it in
+comments. Numbers may differ in their last places from machine to machine, so only the words are compared,
+in order.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ def _commands() -> list[tuple[str, str]]:
 
 
 COMMANDS = _commands()
+PROGRAMS = re.findall(
+    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,16 @@ def test_a_command_of_the_readme_does_what_it_says(
     said = iter(_words(done.stdout))
     missing = [word for word in _words(printed) if word not in said]
     assert not missing, f"{missing} not in:\n{done.stdout}"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_of_the_readme_prints_what_its_comments_say(
+    program: str, place: Path, environment: dict[str, str], server: str
+) -> None:
+    command = [sys.executable, "-c", program.replace("localhost:8000", server)]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert _words(done.stdout) == _words(" ".join(re.findall(r"  # (.*)", program)))
 
 
 def _words(text: str) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.glyphs.degradations import DEGRADATIONS
+from benchmarks.tables import Table
 from training.evaluation.plots import part
 
 Figures = dict[str, Any]
@@ -21,20 +21,6 @@ _MEASURES = {
 }  # fmt: skip
 _SCRIPTS = 30
 _SUSPECTS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-    def markdown(self) -> str:
-        lines = [self.columns, ("---",) * len(self.columns), *self.rows]
-        body = "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-        )
-        return f"### {self.title}\n\n{body}\n"
 
 
 def tables(run: Figures) -> Iterator[Table]:

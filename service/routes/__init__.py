@@ -1,5 +1,6 @@
 """The endpoints, a file for each kind of question."""
 
-from service.routes import classify, embed, health, models, similar
+from service.routes import admin, batch, classify, embed, health, inference, metrics, models, similar
 
-ROUTERS = tuple(module.router for module in (classify, similar, embed, models, health))
+_MODULES = (classify, similar, embed, batch, inference, models, admin, health, metrics)
+ROUTERS = tuple(module.router for module in _MODULES)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Query, Request
 
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates, described
 from recognition.recogniser import Answers
-from service.engine import Engine
+from service.answers import rendered
 from service.errors import UnknownModel
 from service.models import Context, ServedModel
-from service.parameters import count, read_context, read_deadline, read_engine, read_model
+from service.parameters import Asked, Asking, Count, InContext, check_count
 from service.problems import documented
-from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
+from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
 from service.schemas import ClassifyResponse
 
 router = APIRouter(tags=["recognition"])
+
+
+class ClassifyQuery(Measured, InContext, Asked):
+    """What /classify can be asked."""
+
+    k: Count = 5
 
 
 @router.post(
@@ -27,20 +34,22 @@ router = APIRouter(tags=["recognition"])
     openapi_extra=PICTURE_BODY,
     summary="Which character and joining form a picture shows",
 )
-async def classify(
-    deadline: Annotated[float, Depends(read_deadline)],
-    engine: Annotated[Engine, Depends(read_engine)],
-    model: Annotated[ServedModel, Depends(read_model)],
-    k: Annotated[int, Depends(count(5))],
-    context: Annotated[Context, Depends(read_context)],
-    glyph: Annotated[PostedGlyph, Depends(read_glyph)],
-) -> Any:
+async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Any:
     """The k most probable labels. `scripts`, `charset` and `labels` say what is possible, `prior`
     what is likely; probabilities are shared out among the possible labels.
     """
+    asking = Asking.of(request, query)
+    check_count(request, query.k)
+    finish = rendered(partial(recognition, query.k, query.context()))
+    glyph = await read_glyph(request, query)
+    return await asking.engine.recognise(asking.model, glyph, finish, deadline=asking.deadline)
 
-    def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
-        [recognition] = model.candidates(context).recognise(answers, k)
-        return {"model": model.identity, **described(recognition)}
 
-    return await engine.recognise(model, glyph, finish, deadline=deadline)
+def recognition(k: int, context: Context, model: ServedModel, answers: Answers) -> dict[str, Any]:
+    """The answer for one glyph.
+
+    Raises:
+        NoCandidates: the context leaves no label.
+    """
+    [found] = model.candidates(context).recognise(answers, k)
+    return {"model": model.identity, **described(found)}

@@ -14,16 +14,23 @@ from service.schemas import Health
 router = APIRouter(tags=["service"])
 
 
-@router.get("/healthz", response_model=Health, summary="Whether the process lives")
-async def healthz() -> Any:
-    """Always ok while requests are taken at all."""
+@router.get(
+    "/healthz", response_model=Health, responses=documented(NotReady), summary="Whether the process lives"
+)
+async def healthz(request: Request) -> Any:
+    """Ok as long as there is an executor; a `not-ready` problem once only a restart can help."""
+    engine: Engine = request.app.state.engine
+    if not engine.alive:
+        raise NotReady("No executor is left.", "Restart the service.")
     return {"status": "ok"}
 
 
 @router.get("/readyz", response_model=Health, responses=documented(NotReady), summary="Whether to ask")
 async def readyz(request: Request) -> Any:
-    """Ready after warm-up; a `not-ready` problem before, and while shutting down."""
+    """Ready after warm-up, while no executor is missing; otherwise, and while shutting down, a `not-ready`
+    problem.
+    """
     engine: Engine = request.app.state.engine
     if not engine.ready:
-        raise NotReady("The engine is not warm yet.", "Ask again in a moment.")
+        raise NotReady("The engine is not warm yet, or an executor is missing.", "Ask again in a moment.")
     return {"status": "ready"}

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Request
 
-from service.engine import Engine
+from service.errors import OF_THE_DOOR
 from service.models import ServedModel
-from service.parameters import read_engine
+from service.parameters import engine_of
+from service.problems import documented
 from service.schemas import ModelsResponse
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/models", response_model=ModelsResponse)
-async def models(engine: Annotated[Engine, Depends(read_engine)]) -> Any:
+@router.get("/models", response_model=ModelsResponse, responses=documented(*OF_THE_DOOR))
+async def models(request: Request) -> Any:
     """Each model, the default first, with its size, its measured quality and whether it can search."""
-    return {"models": [described(model) for model in engine.models.all]}
+    return {"models": [described(model) for model in engine_of(request).models.all]}
 
 
 def described(model: ServedModel) -> dict[str, Any]:

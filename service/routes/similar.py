@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import Field
 
 from glyphs.errors import BadLabel
 from glyphs.labels import Label
-from index.search import Filter, described
+from index.search import described
 from recognition.recogniser import Answers
-from service.engine import Engine
+from service.answers import rendered
 from service.errors import OF_THE_ENGINE, NoIndex, UnknownLabel, UnknownModel, UnknownReference
 from service.models import Context, ServedModel
-from service.parameters import count, read_deadline, read_engine, read_filter, read_searchable_model
+from service.parameters import Asked, Asking, Count, Filtered, check_count
 from service.problems import documented
-from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, PostedGlyph, read_glyph
+from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
 from service.schemas import SimilarResponse
 
 _NOTHING_KNOWN = Context()
@@ -26,6 +27,20 @@ _CACHE = "public, max-age=3600"
 router = APIRouter(tags=["similarity"])
 
 
+class SimilarQuery(Measured, Filtered, Asked):
+    """What /similar can be asked."""
+
+    k: Count = 10
+    exclude_same: Annotated[bool, Field(description="leave out the label it is recognised as")] = False
+
+
+class SimilarToLabelQuery(Filtered, Asked):
+    """What /similar/{label} can be asked."""
+
+    k: Count = 10
+    exclude_same: Annotated[bool, Field(description="leave out references of this very label")] = False
+
+
 @router.post(
     "/similar",
     response_model=SimilarResponse,
@@ -33,26 +48,21 @@ router = APIRouter(tags=["similarity"])
     openapi_extra=PICTURE_BODY,
     summary="What looks like a picture",
 )
-async def similar(
-    deadline: Annotated[float, Depends(read_deadline)],
-    engine: Annotated[Engine, Depends(read_engine)],
-    model: Annotated[ServedModel, Depends(read_searchable_model)],
-    k: Annotated[int, Depends(count(10))],
-    only: Annotated[Filter, Depends(read_filter)],
-    glyph: Annotated[PostedGlyph, Depends(read_glyph)],
-    exclude_same: Annotated[bool, Query(description="leave out the label it is recognised as")] = False,
-) -> Any:
+async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Any:
     """The k reference glyphs most similar to a picture."""
+    asking = _searching(request, query)
+    only = query.filter()
 
     def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
         wanted = only
-        if exclude_same:
+        if query.exclude_same:
             [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers, 1)
             wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
-        [neighbours] = model.index.search(answers.embeddings, k, wanted)
+        [neighbours] = model.index.search(answers.embeddings, query.k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
-    return await engine.recognise(model, glyph, finish, deadline=deadline)
+    glyph = await read_glyph(request, query)
+    return await asking.engine.recognise(asking.model, glyph, rendered(finish), deadline=asking.deadline)
 
 
 @router.get(
@@ -62,26 +72,23 @@ async def similar(
     summary="What looks like a label",
 )
 async def similar_to_label(
-    deadline: Annotated[float, Depends(read_deadline)],
-    engine: Annotated[Engine, Depends(read_engine)],
-    model: Annotated[ServedModel, Depends(read_searchable_model)],
-    k: Annotated[int, Depends(count(10))],
-    only: Annotated[Filter, Depends(read_filter)],
+    request: Request,
     label: Annotated[str, Path(max_length=32, description="such as 65 or 1593_init", examples=["1593_init"])],
-    exclude_same: Annotated[bool, Query(description="leave out references of this very label")] = False,
+    query: Annotated[SimilarToLabelQuery, Query()],
 ) -> Any:
     """The k reference glyphs most similar to the mean of a label's references."""
-    asked = Label.parse(label)
+    asking = _searching(request, query)
+    asked, only = Label.parse(label), query.filter()
 
     def job(model: ServedModel) -> dict[str, Any]:
         direction = model.index.embedding_of(asked)
         if direction is None:
             raise UnknownLabel(f"No reference glyph has the label {asked}.")
-        wanted = replace(only, without=frozenset({asked})) if exclude_same else only
-        [neighbours] = model.index.search(direction, k, wanted)
+        wanted = replace(only, without=frozenset({asked})) if query.exclude_same else only
+        [neighbours] = model.index.search(direction, query.k, wanted)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
-    return await engine.run(model, job, deadline=deadline)
+    return await asking.engine.run(asking.model, job, deadline=asking.deadline)
 
 
 @router.get(
@@ -95,13 +102,13 @@ async def similar_to_label(
     summary="The picture of a reference glyph",
 )
 async def reference_picture(
-    deadline: Annotated[float, Depends(read_deadline)],
-    engine: Annotated[Engine, Depends(read_engine)],
-    model: Annotated[ServedModel, Depends(read_searchable_model)],
+    request: Request,
     number: Annotated[int, Path(ge=0)],
+    query: Annotated[Asked, Query()],
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """A small picture, dark on white."""
+    asking = Asking.of(request, query)
 
     def job(model: ServedModel) -> Response:
         references = model.index.references
@@ -113,4 +120,12 @@ async def reference_picture(
             return Response(status_code=304, headers=headers)
         return Response(references.png(number), media_type="image/png", headers=headers)
 
-    return await engine.run(model, job, deadline=deadline)
+    return await asking.engine.run(asking.model, job, deadline=asking.deadline)
+
+
+def _searching(request: Request, query: SimilarQuery | SimilarToLabelQuery) -> Asking:
+    """Raises UnknownModel; NoIndex where the model has none; InvalidRequest where k is too large."""
+    asking = Asking.of(request, query)
+    _ = asking.model.index
+    check_count(request, query.k)
+    return asking

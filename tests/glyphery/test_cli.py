@@ -26,6 +26,7 @@ VERBS = [
     "classify",
     "similar",
     "serve",
+    "keys",
 ]
 
 

@@ -38,6 +38,7 @@ from index.search import ReferenceIndex
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, seal
 from recognition.recogniser import Recogniser
 from service.app import create_app
+from service.connections import bounded_heads
 from service.engine import Engine
 from service.settings import Settings
 
@@ -207,7 +208,10 @@ class Running:
 
 @contextmanager
 def _running(app: FastAPI, wait: bool = True) -> Iterator[Running]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on"))
+    http = bounded_heads(app.state.settings.max_header_seconds)
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=http, log_config=None, access_log=False, ws="none", lifespan="on")
+    )
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     port = listening.getsockname()[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service import schemas
+from service import schemas, tensors
 from service.app import create_app
 from service.problems import KINDS
 from service.settings import Settings
@@ -16,8 +16,11 @@ EXEMPLARY = (
     schemas.SimilarResponse,
     schemas.EmbedResponse,
     schemas.ModelsResponse,
+    schemas.LoadResponse,
     schemas.PictureBody,
     schemas.Problem,
+    tensors.InferenceRequest,
+    tensors.InferenceResponse,
 )
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,9 +49,23 @@ def test_the_description_lists_the_endpoints(document):
         ("/similar/{label}", "get"),
         ("/references/{number}.png", "get"),
         ("/embed", "post"),
+        ("/classify/batch", "post"),
+        ("/embed/batch", "post"),
         ("/models", "get"),
+        ("/admin/models/{name}/load", "post"),
         ("/healthz", "get"),
+        ("/metrics", "get"),
         ("/readyz", "get"),
+        ("/v2", "get"),
+        ("/v2/health/live", "get"),
+        ("/v2/health/ready", "get"),
+        ("/v2/repository/index", "post"),
+        ("/v2/models/{name}", "get"),
+        ("/v2/models/{name}/ready", "get"),
+        ("/v2/models/{name}/infer", "post"),
+        ("/v2/models/{name}/versions/{version}", "get"),
+        ("/v2/models/{name}/versions/{version}/ready", "get"),
+        ("/v2/models/{name}/versions/{version}/infer", "post"),
     }
 
 
@@ -97,6 +114,19 @@ def test_the_docs_are_served(client):
 @pytest.mark.parametrize("path", ["/healthz", "/models", "/docs", "/nothing", "/references/0.png"])
 def test_browsers_may_not_guess_content_types(client, path):
     assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("/classify?k=3", schemas.ClassifyResponse),
+        ("/similar?k=3", schemas.SimilarResponse),
+        ("/embed", schemas.EmbedResponse),
+    ],
+)
+def test_answers_are_what_their_schemas_promise_and_nothing_more(client, picture, path, schema):
+    answer = client.post(path, content=picture("1593_init")).json()
+    assert schema.model_validate(answer, strict=True).model_dump() == answer
 
 
 def test_making_an_app_opens_nothing(tmp_path):

@@ -1,0 +1,1 @@
+"""The peers, a file each, run by `python -m` in an environment of its own (`..environments`)."""

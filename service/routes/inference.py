@@ -1,0 +1,459 @@
+"""/v2: the Open Inference Protocol, version 2, so that clients of KServe and Triton work as they are.
+
+A request's glyphs go through the engine in pieces of at most a batch. One piece is interactive work;
+of more, a few at a time stand behind whatever is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+import numpy as np
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from glyphs.errors import BadLabel, BadPicture
+from glyphs.picture import PictureLimits, read_picture
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS
+from recognition.candidates import NoCandidates
+from recognition.recogniser import Answers
+from service.engine import Engine
+from service.errors import OF_THE_DOOR, BodyTooLarge, InvalidRequest, NotReady, TooManyItems, UnknownModel
+from service.models import Context, ServedModel
+from service.parameters import engine_of, settings_of
+from service.problems import documented
+from service.reading import PICTURE_PROBLEMS, read_body
+from service.settings import Settings
+from service.tensors import (
+    LENGTH_HEADER,
+    Array,
+    Datatype,
+    InferenceRequest,
+    Output,
+    RequestOutput,
+    Tensor,
+    read_request,
+    to_binary,
+    to_json,
+    write_response,
+)
+from service.waiting import Inputs
+
+PICTURE: Final = "picture"  # an input that the protocol has and the model has not: files in place of `image`
+_EXTENSIONS = ["binary_tensor_data", "classification"]
+_PLATFORM = "onnxruntime_onnx"
+# In em, as everywhere: width, height and advance are not negative.
+_LEAST, _MOST = np.array((0, 0, -64, 0), np.float32), np.float32(64)
+Encoded = tuple[int, bytes]  # some rows of an output: how long each is, and their elements
+Finish = Callable[[ServedModel, Answers], list[Encoded]]
+_AHEAD = 2  # pieces of one request for each executor, so that none waits for the next
+_NO_MODEL = documented(UnknownModel, *OF_THE_DOOR)
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferenceRequest"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    **documented(*PICTURE_PROBLEMS, BadLabel, NoCandidates, TooManyItems, UnknownModel),
+    200: {
+        "description": "The outputs; in binary behind the JSON where that was asked for",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferenceResponse"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+}
+
+router = APIRouter(prefix="/v2", tags=["open inference protocol"])
+
+
+class ServerMetadata(BaseModel):
+    """What answers here."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Live(BaseModel):
+    """That the server lives."""
+
+    live: bool
+
+
+class Ready(BaseModel):
+    """That the server, or a model, should be sent requests."""
+
+    name: str | None = None
+    ready: bool
+
+
+class ModelMetadata(BaseModel):
+    """A model's tensors."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    parameters: dict[str, str]
+
+
+class IndexEntry(BaseModel):
+    """A model in the index of those served."""
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+# --- dependencies ---------------------------------------------------------------------------------
+
+
+async def read_named_model(
+    request: Request,
+    name: Annotated[str, Path(max_length=200, description="name or digest of a model")],
+) -> ServedModel:
+    """The model of the path. Raises UnknownModel where none is called so."""
+    return engine_of(request).models.find(name)
+
+
+async def check_version(
+    model: Annotated[ServedModel, Depends(read_named_model)],
+    version: Annotated[str, Path(max_length=200, description="the version of the model's bundle")],
+) -> None:
+    """Raises UnknownModel where the model is of another version than the path's."""
+    served = model.bundle.manifest.version
+    if version != served:
+        raise UnknownModel(f"The version of {model.name} served here is {served}.")
+
+
+_VERSIONED = [Depends(check_version)]
+Named = Annotated[ServedModel, Depends(read_named_model)]
+
+
+# --- metadata and health --------------------------------------------------------------------------
+
+
+@router.get("", response_model=ServerMetadata, responses=documented(*OF_THE_DOOR))
+async def server_metadata(request: Request) -> Any:
+    """The server's name, version, and the extensions of the protocol it speaks."""
+    return {"name": "glyphery", "version": request.app.version, "extensions": _EXTENSIONS}
+
+
+@router.get("/health/live", response_model=Live)
+async def server_live() -> Any:
+    """As /healthz."""
+    return {"live": True}
+
+
+@router.get(
+    "/health/ready", response_model=Ready, response_model_exclude_none=True, responses=documented(NotReady)
+)
+async def server_ready(request: Request) -> Any:
+    """As /readyz."""
+    _check_ready(engine_of(request))
+    return {"ready": True}
+
+
+@router.post("/repository/index", response_model=list[IndexEntry], responses=documented(*OF_THE_DOOR))
+async def repository_index(request: Request) -> Any:
+    """The models served, the default first. The body is not read: there are none but served ones."""
+    engine = engine_of(request)
+    state, reason = ("READY", "") if engine.ready else ("UNAVAILABLE", "The engine is not warm.")
+    return [
+        {"name": model.name, "version": model.bundle.manifest.version, "state": state, "reason": reason}
+        for model in engine.models.all
+    ]
+
+
+@router.get("/models/{name}", response_model=ModelMetadata, responses=_NO_MODEL)
+@router.get(
+    "/models/{name}/versions/{version}",
+    response_model=ModelMetadata,
+    responses=_NO_MODEL,
+    dependencies=_VERSIONED,
+    name="model_version_metadata",
+)
+async def model_metadata(model: Named) -> Any:
+    """The tensors a model takes and gives, its version, and its bundle's digest."""
+    return {
+        "name": model.name,
+        "versions": [model.bundle.manifest.version],
+        "platform": _PLATFORM,
+        "inputs": inputs_of(model),
+        "outputs": outputs_of(model),
+        "parameters": {"digest": model.digest},
+    }
+
+
+@router.get(
+    "/models/{name}/ready",
+    response_model=Ready,
+    responses=documented(UnknownModel, NotReady, *OF_THE_DOOR),
+)
+@router.get(
+    "/models/{name}/versions/{version}/ready",
+    response_model=Ready,
+    responses=documented(UnknownModel, NotReady, *OF_THE_DOOR),
+    dependencies=_VERSIONED,
+    name="model_version_ready",
+)
+async def model_ready(request: Request, model: Named) -> Any:
+    """Ready with the engine; a `not-ready` problem otherwise."""
+    _check_ready(engine_of(request))
+    return {"name": model.name, "ready": True}
+
+
+def inputs_of(model: ServedModel) -> list[Tensor]:
+    """What a request may bring."""
+    size = model.bundle.manifest.raster.size
+    rasters = f"rasters as the model takes them, ink 255 on 0; or leave it out and send {PICTURE}"
+    files = f"pictures as files (PNG, JPEG, ...), in JSON as base64; in place of {IMAGE}"
+    metrics = "width, height, bottom and advance, em; NaN, in JSON null, where unknown; may be left out"
+
+    def optional(name: str, datatype: Datatype, shape: list[int], description: str) -> Tensor:
+        parameters = {"optional": True, "description": description}
+        return Tensor(name=name, datatype=datatype, shape=shape, parameters=parameters)
+
+    return [
+        optional(IMAGE, "UINT8", [-1, 1, size, size], rasters),
+        optional(METRICS, "FP32", [-1, 4], metrics),
+        optional(PICTURE, "BYTES", [-1], files),
+    ]
+
+
+def outputs_of(model: ServedModel) -> list[Tensor]:
+    """What a request may ask for."""
+    manifest = model.bundle.manifest
+    return [
+        Tensor(name=LOGITS, datatype="FP32", shape=[-1, manifest.labels]),
+        Tensor(name=EMBEDDING, datatype="FP32", shape=[-1, manifest.embedding]),
+    ]
+
+
+def _check_ready(engine: Engine) -> None:
+    if not engine.ready:
+        raise NotReady("The engine is not warm yet.", "Ask again in a moment.")
+
+
+# --- inference ------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/models/{name}/infer",
+    response_class=Response,
+    responses=_ANSWERS,
+    openapi_extra=_BODY,
+    summary="Tensors in, tensors out",
+)
+@router.post(
+    "/models/{name}/versions/{version}/infer",
+    response_class=Response,
+    responses=_ANSWERS,
+    openapi_extra=_BODY,
+    dependencies=_VERSIONED,
+    name="version_infer",
+    summary="Tensors in, tensors out",
+)
+async def infer(
+    request: Request,
+    model: Named,
+    json_length: Annotated[int | None, Header(alias=LENGTH_HEADER, ge=0)] = None,
+) -> Response:
+    """Logits and embeddings of rasters, or of pictures. With the output parameter `classification` an
+    answer to `logits` is, for each glyph, the best labels as texts `probability:place:label`.
+    """
+    began = time.monotonic()
+    engine, settings = engine_of(request), settings_of(request)
+    # No more JSON than elsewhere: the interpreter does nothing else while it is parsed.
+    if (json_length or 0) > settings.max_body_bytes:
+        raise BodyTooLarge(settings.max_body_bytes)
+    limit = settings.max_body_bytes if json_length is None else settings.max_tensor_bytes
+    body = await read_body(request, limit, settings.max_upload_seconds)
+    asked, glyphs = await asyncio.to_thread(_read, body, json_length, model, settings)
+    given = asked.parameters
+    context = given.context()
+    wanted = _wanted(asked, context, settings.max_k)
+
+    def finish(model: ServedModel, answers: Answers) -> list[Encoded]:
+        return [output.of(model, answers) for output in wanted]
+
+    patience = given.timeout / 1e6 or math.inf
+    most = max(1, min(settings.max_batch, settings.max_waiting))  # or it would never be let in
+    if len(glyphs) <= most:
+        deadline = began + min(patience, settings.timeout)
+        prepare = partial(glyphs.prepare, 0, len(glyphs))
+        rows = [await engine.answer(model, prepare, finish, deadline=deadline, glyphs=len(glyphs))]
+    else:
+        rows = await _in_pieces(engine, settings, model, glyphs, most, finish, began + patience)
+    return _response(model, asked, wanted, rows, len(glyphs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Glyphs:
+    """The glyphs of a request: rasters, (N, 1, S, S), or files of pictures, (N,); and metrics, (N, 4)."""
+
+    rasters: Array | None
+    pictures: Array | None
+    metrics: Array
+    limits: PictureLimits
+
+    def __len__(self) -> int:
+        return len(self.metrics)
+
+    def prepare(self, start: int, stop: int, model: ServedModel) -> Inputs:
+        """Some of them, as the model takes them. Raises BadPicture."""
+        metrics = self.metrics[start:stop]
+        if self.rasters is not None:
+            return self.rasters[start:stop, 0], metrics
+        assert self.pictures is not None
+        return np.stack([self._raster(number, model) for number in range(start, stop)]), metrics
+
+    def _raster(self, number: int, model: ServedModel) -> NDArray[np.uint8]:
+        assert self.pictures is not None
+        try:
+            return read_picture(self.pictures[number], model.bundle.manifest.raster, self.limits)
+        except BadPicture as error:
+            error.message = f"{PICTURE} {number}: {error.message}"
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An output as it shall be answered; classes: how many labels in its place, 0 for none."""
+
+    name: str
+    binary: bool
+    classes: int
+    context: Context
+
+    @property
+    def datatype(self) -> Datatype:
+        return "BYTES" if self.classes else "FP32"
+
+    def of(self, model: ServedModel, answers: Answers) -> Encoded:
+        """Raises NoCandidates."""
+        array = self._array(model, answers)
+        return array.shape[1], to_binary(array) if self.binary else to_json(array)
+
+    def _array(self, model: ServedModel, answers: Answers) -> Array:
+        if not self.classes:
+            return answers.logits if self.name == LOGITS else answers.embeddings
+        places, probabilities = model.candidates(self.context).best(answers.logits, self.classes)
+        texts = np.empty(places.shape, object)
+        for spot, place in np.ndenumerate(places):
+            texts[spot] = f"{probabilities[spot]:.6f}:{place}:{model.bundle.labels[place]}".encode()
+        return texts
+
+
+def _read(
+    body: bytes, json_length: int | None, model: ServedModel, settings: Settings
+) -> tuple[InferenceRequest, _Glyphs]:
+    """Raises BadRequest in one of its kinds."""
+    asked, tensors = read_request(body, json_length, inputs_of(model), settings.max_tensor_glyphs)
+    rasters, pictures, metrics = (tensors.get(name) for name in (IMAGE, PICTURE, METRICS))
+    glyphs = rasters if pictures is None else pictures
+    if glyphs is None or (rasters is not None and pictures is not None):
+        raise _invalid("inputs", f"Either {IMAGE} or {PICTURE} is needed")
+    if metrics is None:
+        metrics = np.full((len(glyphs), 4), np.nan, np.float32)
+    if len(metrics) != len(glyphs):
+        raise _invalid("inputs", f"{METRICS} are of {len(metrics)} glyphs, where there are {len(glyphs)}")
+    if not np.all(np.isnan(metrics) | ((metrics >= _LEAST) & (metrics <= _MOST))):
+        raise _invalid("inputs", f"{METRICS} are in em, from {_LEAST.tolist()} to {_MOST}, or NaN")
+    if any(given.name == PICTURE and given.data is not None for given in asked.inputs):
+        pictures = np.array([_from_base64(text) for text in glyphs], object)
+    limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+    return asked, _Glyphs(rasters, pictures, metrics, limits)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise _invalid("inputs", f"{PICTURE} in JSON is base64") from None
+
+
+def _wanted(asked: InferenceRequest, context: Context, max_k: int) -> list[_Wanted]:
+    """Raises InvalidRequest."""
+    outputs = asked.outputs or [RequestOutput(name=name) for name in (LOGITS, EMBEDDING)]
+    names = [output.name for output in outputs]
+    if not set(names) <= {LOGITS, EMBEDDING} or len(set(names)) < len(names):
+        raise _invalid(
+            "outputs", f"The outputs of this model are {LOGITS} and {EMBEDDING}, each at most once"
+        )
+    wanted = []
+    for output in outputs:
+        binary, classes = output.parameters.binary_data, output.parameters.classification
+        if classes > (max_k if output.name == LOGITS else 0):
+            raise _invalid("outputs", f"classification is for {LOGITS}, and of at most {max_k} labels")
+        if binary is None:
+            binary = asked.parameters.binary_data_output
+        wanted.append(_Wanted(output.name, binary, classes, context))
+    return wanted
+
+
+async def _in_pieces(
+    engine: Engine, settings: Settings, model: ServedModel, glyphs: _Glyphs, most: int, finish: Finish,
+    deadline: float,
+) -> list[list[Encoded]]:  # fmt: skip
+    """What becomes of each piece, none of which counts as interactive; of one that fails, its error."""
+    abreast = asyncio.Semaphore(_AHEAD * settings.executors)
+
+    async def piece(start: int) -> list[Encoded]:
+        stop = min(start + most, len(glyphs))
+        # One place for all of a piece: there is nothing to read any more, and rasters are views of the body.
+        async with abreast, engine.place_for_batch():
+            return await engine.answer(
+                model, partial(glyphs.prepare, start, stop), finish,
+                deadline=deadline, glyphs=stop - start, interactive=False,
+            )  # fmt: skip
+
+    tasks = [asyncio.create_task(piece(start)) for start in range(0, len(glyphs), most)]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:  # the others of one that failed
+            task.cancel()
+
+
+def _response(
+    model: ServedModel, asked: InferenceRequest, wanted: list[_Wanted], rows: list[list[Encoded]], glyphs: int
+) -> Response:
+    said = {
+        "model_name": model.name,
+        "model_version": model.bundle.manifest.version,
+        "parameters": {"digest": model.digest},
+    }
+    if asked.id is not None:
+        said["id"] = asked.id
+    outputs = []
+    for output, encoded in zip(wanted, zip(*rows, strict=True), strict=True):
+        shape = (glyphs, encoded[0][0])
+        outputs.append(
+            Output(output.name, output.datatype, shape, output.binary, [part for _, part in encoded])
+        )
+    body, json_length = write_response(said, outputs)
+    if json_length is None:
+        return Response(body, media_type="application/json")
+    headers = {LENGTH_HEADER: str(json_length)}
+    return Response(body, headers=headers, media_type="application/octet-stream")
+
+
+def _invalid(member: str, message: str) -> InvalidRequest:
+    return InvalidRequest([{"location": ["body", member], "message": message}])

@@ -1,0 +1,412 @@
+"""The Python client and `--server`, against real servers: ours, and small ones that misbehave."""
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glyphery import AsyncClient, Client
+from glyphery.client import Glyph, ServiceError
+from glyphs.errors import BadInput, BadPicture
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    for name in ("GLYPHERY_SERVER", "GLYPHERY_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Asyncio:
+    """An AsyncClient that is called like a Client: each call has an event loop of its own."""
+
+    def __init__(self, *args, **kwargs):
+        self.made = args, kwargs
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            async def ask():
+                async with AsyncClient(*self.made[0], **self.made[1]) as client:
+                    answer = getattr(client, name)(*args, **kwargs)
+                    return [each async for each in answer] if hasattr(answer, "__aiter__") else await answer
+
+            return asyncio.run(ask())
+
+        return call
+
+
+@pytest.fixture(params=[Client, Asyncio], ids=["blocking", "asyncio"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def asking(kind, server):
+    return kind(server.url, retries=0)
+
+
+def document(response):
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_a_picture_is_classified_with_all_that_may_be_said_of_it(asking, server, picture):
+    data = picture("79")
+    expected = document(server.client.post("/classify", content=data))
+    found = asking.classify(data)
+    assert found.known is expected["known"]
+    assert {"digest": found.model.digest, "name": found.model.name}.items() <= expected["model"].items()
+    assert [(p.label, p.probability, list(p.equivalents)) for p in found.predictions] == [
+        (p["label"], p["probability"], p["equivalents"]) for p in expected["predictions"]
+    ]
+    assert found.best.character == expected["predictions"][0]["character"]
+    told = asking.classify(
+        data, k=2, model="stars", prior="uniform", scripts=["Latn", "Grek"], charset="Oo", labels="79,111",
+        metrics={"height": 0.5}, timeout=9,
+    )  # fmt: skip
+    assert [p.label for p in told.predictions] == ["111", "79"]
+
+
+def test_a_picture_may_be_bytes_a_file_or_pillows(asking, picture, tmp_path):
+    data = picture("1593_init")
+    file = tmp_path / "ain.png"
+    file.write_bytes(data)
+    expected = asking.classify(data)
+    image = Image.open(file)
+    assert [asking.classify(way) for way in (file, str(file), image)] == [expected] * 3
+    assert asking.classify(image.convert("CMYK")).best.label == "1593_init"
+    with pytest.raises(BadPicture, match=r"nowhere\.png cannot be read"):
+        asking.classify(tmp_path / "nowhere.png")
+
+
+def test_neighbours_of_a_picture_and_of_a_label(asking, picture):
+    families = ["Amiri", "Vollkorn"]
+    first, *others = asking.similar(picture("98"), k=4, metrics={"height": 0.7}, families=families)
+    assert (first.label, first.family, len(others)) == ("98", "Amiri", 3)
+    assert first.similarity > 0.9
+    assert first.raster.startswith("/references/")
+    assert {n.label for n in asking.similar_to("1593_init", scripts="Arab", exclude_same=True)} == {
+        "1593_isol", "1593_medi", "1608_isol"
+    }  # fmt: skip
+
+
+def test_embeddings_are_arrays(asking, server, picture):
+    found = asking.embed(picture("98"), metrics={"width": 0.5}, model="stars", timeout=5)
+    assert (found.shape, found.dtype) == ((128,), np.float32)
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+    by_hand = document(server.client.post("/embed?width=0.5", content=picture("98")))["embedding"]
+    assert found.tolist() == np.array(by_hand, np.float32).tolist()
+
+
+def test_models_and_readiness(asking, kind):
+    [model] = asking.models()
+    assert (model.name, model.embedding, model.index) == ("stars", 128, True)
+    assert model.raster["size"] == 128
+    assert asking.ready()
+    assert not kind("http://127.0.0.1:1").ready()
+
+
+def test_a_batch_of_any_size_is_answered_in_order(asking, picture):
+    some = [picture(label, i) for i in range(5) for label in ("65", "98", "1608_isol", "79")]
+    alone = [asking.classify(data, k=2) for data in some]
+    told = []
+    found = list(asking.classify_batch(iter(some * 30), k=2, progress=told.append))
+    assert found == alone * 30
+    assert told == list(range(1, 601))
+
+
+def test_a_batch_takes_its_pictures_as_it_needs_them(server, picture):
+    taken = []
+
+    def pictures():
+        for i in range(1000):
+            taken.append(i)
+            yield picture("65")
+
+    with Client(server.url) as client:
+        found = client.classify_batch(pictures())
+        assert not taken
+        assert next(found).best.label == "65"
+        assert 0 < len(taken) < 500
+        found.close()
+        assert client.classify(picture("98")).best.label == "98"
+
+
+def test_metrics_go_with_each_picture_of_a_batch(asking, picture):
+    metrics = [{"height": 0.7}, {"height": 0.5}, None]
+    only = {"labels": ["79", "111"], "prior": "uniform"}
+    expected = [asking.classify(picture("79"), metrics=known, **only) for known in metrics]
+    assert list(asking.classify_batch([Glyph(picture("79"), known) for known in metrics], **only)) == expected
+    assert [found.best.label for found in expected[:2]] == ["79", "111"]
+
+
+def test_what_is_wrong_with_an_item_is_raised_or_returned_as_one_chooses(asking, picture):
+    pictures = [picture("65")] * 300 + [b"no picture", picture("98")]
+    with pytest.raises(ServiceError, match="Item 300: ") as raised:
+        list(asking.classify_batch(pictures))
+    assert (raised.value.index, raised.value.status) == (300, 415)
+    *_, wrong, last = asking.classify_batch(pictures, errors="return")
+    assert isinstance(wrong, ServiceError)
+    assert (wrong.type, wrong.index) == ("urn:glyphery:problem:unsupported-image", 300)
+    assert last.best.label == "98"
+
+
+def test_embeddings_of_a_batch_are_one_array(asking, picture):
+    told = []
+    found = asking.embed_batch(
+        [picture("65"), b"x", picture("98")] * 100, model="stars", progress=told.append
+    )
+    assert (found.shape, found.dtype, told) == ((300, 128), np.float32, [256, 300])
+    assert np.isnan(found[1::3]).all()
+    assert np.abs(found[0] - asking.embed(picture("65"))).max() < 1e-6
+    assert asking.embed_batch([]).shape == (0, 0)
+    assert list(asking.classify_batch([])) == []
+
+
+def test_problems_are_raised_as_the_service_says_them(asking, picture):
+    with pytest.raises(ServiceError, match="The models served here are stars") as raised:
+        asking.classify(picture("65"), model="moons")
+    error = raised.value
+    assert (error.type, error.status, error.exit_code) == ("urn:glyphery:problem:unknown-model", 404, 2)
+    assert error.detail == str(error)
+    with pytest.raises(ServiceError) as raised:
+        list(asking.classify_batch([picture("65")], model="moons"))
+    assert (raised.value.status, raised.value.index) == (404, None)
+
+
+def test_misspelt_options_are_not_passed_over(asking, picture):
+    with pytest.raises(TypeError, match="colour"):
+        asking.classify(picture("65"), colour="red")
+    with pytest.raises(TypeError, match="breadth"):
+        asking.classify(picture("65"), metrics={"breadth": 1})
+    with pytest.raises(BadInput, match="ignore"):
+        asking.classify_batch([], errors="ignore")
+
+
+def test_an_address_needs_no_scheme_and_may_come_from_the_environment(kind, server, monkeypatch):
+    assert kind(server.url.removeprefix("http://")).ready()
+    monkeypatch.setenv("GLYPHERY_SERVER", server.url)
+    assert kind().ready()
+    with pytest.raises(BadInput, match="no address"):
+        kind("http://localhost:eighty").ready()
+
+
+def test_a_server_that_cannot_be_reached_is_one_line(kind):
+    with pytest.raises(
+        ServiceError, match=r"connection to http://127\.0\.0\.1:1 failed: .*(refused|failed)"
+    ) as raised:
+        kind("http://127.0.0.1:1", retries=1).models()
+    assert (raised.value.status, raised.value.exit_code) == (0, 1)
+    assert "\n" not in str(raised.value)
+
+
+class Script(BaseHTTPRequestHandler):
+    """Answers each request with the next of the server's answers: status, headers, body.
+
+    A body longer than its Content-Length says is cut off there; None hangs up.
+    """
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((time.monotonic(), self.path, dict(self.headers)))
+        answer = self.server.answers.pop(0)
+        if answer is None:
+            self.close_connection = True
+            return
+        status, headers, body = answer
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = int(headers.get("Content-Length", 0)) > len(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def scripted(*answers):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
+    server.answers, server.requests = list(answers), []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def refusal(status, **headers):
+    problem = {"type": "urn:glyphery:problem:overloaded", "status": status, "detail": "Later."}
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status, headers, json.dumps(problem).encode()
+
+
+NO_MODELS = 200, {}, b'{"models": []}'
+MODEL = {"name": "m", "version": "1", "digest": "d"}
+LINE = json.dumps({"index": 0, "id": None, "model": MODEL, "known": True, "predictions": []}).encode() + b"\n"
+
+
+def test_what_is_refused_for_the_moment_is_asked_again_as_late_as_the_service_wishes(kind):
+    with scripted(refusal(429, Retry_After="1"), None, refusal(503), NO_MODELS) as server:
+        assert kind(server.url).models() == []
+        first, second, *_ = (at for at, _, _ in server.requests)
+        assert len(server.requests) == 4
+        assert second - first >= 1  # not a limit on time: sooner would be too soon
+
+
+@pytest.mark.parametrize(
+    ("answers", "retries", "requests"),
+    [
+        ([refusal(503)] * 3, 2, 3),
+        ([refusal(503)] * 3, 0, 1),
+        ([refusal(429, Retry_After="3600")] * 3, 3, 1),
+        ([refusal(504)] * 3, 3, 1),
+        ([refusal(422)] * 3, 3, 1),
+        ([None] * 3, 1, 2),
+    ],
+)
+def test_there_is_an_end_to_asking(kind, answers, retries, requests):
+    with scripted(*answers) as server:
+        with pytest.raises(ServiceError, match=r"Later\.|failed"):
+            kind(server.url, retries=retries).models()
+        assert len(server.requests) == requests
+
+
+def test_a_request_of_a_batch_is_repeated_until_its_first_answer(kind):
+    with scripted(refusal(503), None, (200, {}, LINE)) as server:
+        assert [found.known for found in kind(server.url).classify_batch([b"x"])] == [True]
+        assert len(server.requests) == 3
+    with scripted((200, {"Content-Length": "9999"}, LINE), (200, {}, LINE)) as server:
+        with pytest.raises(ServiceError, match="failed"):
+            list(kind(server.url).classify_batch([b"x", b"y"]))
+        assert len(server.requests) == 1
+    with scripted((200, {}, LINE)) as server, pytest.raises(ServiceError, match=r"1 items .* not answered"):
+        list(kind(server.url).classify_batch([b"x", b"y"]))
+
+
+def test_a_problem_of_the_whole_batch_is_raised_whatever_becomes_of_items(kind):
+    whole = {"index": None, "problem": {"type": "t", "title": "T", "status": 408, "detail": "Too slow."}}
+    with scripted((200, {}, LINE + json.dumps(whole).encode() + b"\n")) as server:
+        with pytest.raises(ServiceError, match=r"^Too slow\.$") as raised:
+            list(kind(server.url).classify_batch([b"x", b"y"], errors="return"))
+        assert raised.value.index is None
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"models": 3}'])
+def test_what_is_no_answer_of_ours_is_said_to_be_none(kind, body):
+    with scripted((200, {}, body), (502, {}, body)) as server:
+        with pytest.raises(ServiceError, match="not one of a Glyphery service"):
+            kind(server.url).models()
+        with pytest.raises(ServiceError, match="answers 502 Bad Gateway") as raised:
+            kind(server.url).models()
+        assert raised.value.status == 502
+
+
+def test_the_key_is_sent_as_bearer(kind, monkeypatch):
+    with scripted(NO_MODELS, NO_MODELS, NO_MODELS) as server:
+        kind(server.url).models()
+        kind(server.url, api_key="one").models()
+        monkeypatch.setenv("GLYPHERY_API_KEY", "two")
+        kind(server.url).models()
+        assert [headers.get("Authorization") for _, _, headers in server.requests] == [
+            None, "Bearer one", "Bearer two"
+        ]  # fmt: skip
+
+
+def test_the_client_is_loaded_when_it_is_asked_for():
+    code = (
+        "import sys, glyphery.cli; print('httpx' in sys.modules);"
+        "from glyphery import Client; print('httpx' in sys.modules, Client.__name__)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.split() == ["False", "True", "Client"]
+    with pytest.raises(ImportError):
+        from glyphery import Server  # noqa: F401
+
+
+def run(*arguments, cwd=None, **environment):
+    program = Path(sys.executable).with_name("glyphery")
+    return subprocess.run(
+        [program, *map(str, arguments)], cwd=cwd, env=os.environ | environment, capture_output=True,
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(picture, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for i, label in enumerate(["65", "98", "1593_init", "79", "1608_isol"]):
+        (folder / f"{i}.png").write_bytes(picture(label))
+    blank = io.BytesIO()
+    Image.new("L", (9, 9), 255).save(blank, "PNG")
+    (folder / "blank.png").write_bytes(blank.getvalue())
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("classify", "0.png", "-k", 2),
+        ("classify", "0.png", "1.png", "--json", "--prior", "uniform", "--scripts", "latn,Grek"),
+        ("classify", *(f"{i}.png" for i in range(5)), "--json", "--charset", "AOb\u0639\u0648"),
+        ("similar", "2.png", "-k", 3, "--json"),
+        ("similar", "2.png", "-k", 3, "--others"),
+        ("similar", "1593_init", "--scripts", "Arab", "--others", "--json"),
+    ],
+)
+def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle, files, arguments):
+    local = run(*arguments, "--bundle", bundle, cwd=files)
+    assert local.returncode == 0, local.stderr
+    assert local.stdout
+    asked = run(*arguments, "--server", server.url, cwd=files)
+    assert (asked.stdout, asked.stderr, asked.returncode) == (local.stdout, "", 0)
+    if arguments[0] == "similar":
+        assert run(*arguments, cwd=files, GLYPHERY_SERVER=server.url).stdout == local.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (("classify", "blank.png"), "blank.png: ", 2),
+        (("classify", "0.png", "1.png", "2.png", "3.png", "blank.png"), "blank.png: ", 2),
+        (("classify", "nowhere.png"), "nowhere.png cannot be read", 2),
+        (("classify", "0.png", "--scripts", "Thai"), "No", 2),
+        (("classify", "0.png", "--prior", "x"), "prior", 2),
+        (("classify", "0.png", "--bundle", "b"), "--bundle or --server", 2),
+        (("similar", "neither"), "neither a file nor a label", 2),
+        (("similar", "122"), "122", 2),
+        (("similar", "blank.png"), "blank.png: ", 2),
+    ],
+)
+def test_mistakes_with_a_server_get_one_line_and_an_exit_code(server, files, arguments, said, code):
+    done = run(*arguments, "--server", server.url, cwd=files)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("glyphery: ")
+    assert said in done.stderr
+
+
+def test_a_server_that_is_not_there_gets_one_line(files):
+    done = run("classify", "0.png", "--server", "127.0.0.1:1", cwd=files)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "127.0.0.1:1 failed" in done.stderr

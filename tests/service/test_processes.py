@@ -1,0 +1,236 @@
+"""One process and several, under load, when they are killed and when they are told to stop."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.app import create_app
+from service.keys import new_key
+from service.settings import Settings, usable_cpus
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Service:
+    """`glyphery serve` in a process of its own, with what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        self.process = process
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=lambda: self._lines.extend(process.stderr), daemon=True)
+        self._reader.start()
+
+    @property
+    def log(self) -> str:
+        return "".join(self._lines)
+
+    @property
+    def port(self) -> int:
+        return int(self.wait_for(r"running on http://\S+?:(\d+)")[0])
+
+    @property
+    def workers(self) -> list[int]:
+        """Ids of the processes that ever served."""
+        return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", self.log)]
+
+    def wait_for(self, pattern: str, times: int = 1) -> list[str]:
+        until = time.monotonic() + 60
+        while len(found := re.findall(pattern, self.log)) < times:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < until, self.log
+            time.sleep(0.02)
+        return found
+
+    def end(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        status = self.process.wait(40)
+        self._reader.join(5)
+        return status
+
+
+@contextmanager
+def serving(bundle: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Service]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glyphery", "serve", "--bundle", str(bundle), "--port", "0", *options],
+        cwd=ROOT, env=os.environ | {"TMPDIR": str(temporary), "GLYPHERY_EXECUTORS": "1"} | environment,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    service = Service(process)
+    try:
+        service.wait_for("Application startup complete")
+        yield service
+    finally:
+        if process.poll() is None:  # a test has failed
+            process.terminate()
+            service.end()
+        process.stderr.close()
+
+
+class Clients:
+    """Threads that ask again and again and keep count of what becomes of it."""
+
+    def __init__(self, port: int, body: bytes, number: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._port, self._body, self._stop = port, body, threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(number)]
+        for thread in self._threads:
+            thread.start()
+
+    def wait_for_more(self, answers: int) -> None:
+        until, before = time.monotonic() + 30, self.counts["200"]
+        while self.counts["200"] < before + answers:
+            assert time.monotonic() < until, self.counts
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _ask(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", "/classify?k=1", self._body)
+                response = connection.getresponse()
+            except (ConnectionError, http.client.RemoteDisconnected):  # no answer, not even a part of one
+                self.counts["closed"] += 1
+                connection.close()
+                time.sleep(0.01)
+                continue
+            try:
+                response.read()
+            except (ConnectionError, http.client.HTTPException):
+                self.counts["half"] += 1
+                connection.close()
+            else:
+                self.counts[str(response.status)] += 1
+        connection.close()
+
+
+def numbers(port: int) -> dict[str, float]:
+    """Of all processes, by name and by the values of labels."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    return {
+        " ".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def eventually(condition) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on(bundle, picture, tmp_path):
+    with serving(bundle, tmp_path, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        port = service.port
+        clients = Clients(port, picture("98"), 6)
+        clients.wait_for_more(30)
+        os.kill(service.workers[0], signal.SIGKILL)
+        clients.wait_for_more(30)
+        service.wait_for("Application startup complete", 3)
+        clients.wait_for_more(30)
+        clients.stop()
+        # Each client has one request open at most, and may have found its connection closed behind it.
+        assert set(clients.counts) <= {"200", "closed"}
+        assert clients.counts["closed"] <= 2 * 6
+        assert len(set(service.workers)) == 3
+
+        eventually(lambda: numbers(port)["glyphery_executors"] == 2)  # the dead one's is forgotten
+        eventually(lambda: numbers(port)["glyphery_ready"] == 1)
+        found = numbers(port)
+        # What the dead one had answered still counts.
+        answered = found["glyphery_requests_total /classify POST 200"]
+        assert clients.counts["200"] <= answered + 6
+        assert found["glyphery_glyphs_recognised_total stars"] >= answered
+        assert [value for name, value in found.items() if name.startswith("glyphery_model_info ")] == [1]
+        assert len(list(tmp_path.glob("glyphery-metrics-*/*.db"))) > 0
+
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+        assert not any(alive(pid) for pid in service.workers)
+        assert not list(tmp_path.glob("glyphery-*"))
+        assert "Traceback" not in service.log
+
+
+def test_processes_are_replaced_one_after_the_other_when_asked_and_nobody_notices(bundle, picture, tmp_path):
+    with serving(bundle, tmp_path, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        clients = Clients(service.port, picture("98"), 4)
+        clients.wait_for_more(10)
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for("Finished server process", 2)
+        clients.wait_for_more(10)
+        clients.stop()
+        assert set(clients.counts) <= {"200", "closed"}  # kept connections are closed between two requests
+        assert len(set(service.workers)) == 4
+        eventually(lambda: numbers(service.port)["glyphery_executors"] == 2)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_service_told_to_stop_under_load_gives_no_half_answers(bundle, picture, tmp_path, processes):
+    with serving(bundle, tmp_path, "--processes", processes) as service:
+        service.wait_for("Application startup complete", int(processes))
+        clients = Clients(service.port, picture("98"), 12)
+        clients.wait_for_more(50)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() in (0, -signal.SIGTERM)
+        clients.stop()
+        assert set(clients.counts) <= {"200", "closed"}
+        assert "Traceback" not in service.log
+
+
+def test_a_port_in_use_ends_it_with_a_status_and_a_line(bundle, tmp_path):
+    with serving(bundle, tmp_path) as service:
+        command = [sys.executable, "-m", "glyphery", "serve", "--bundle", str(bundle)]
+        done = subprocess.run(
+            [*command, "--port", str(service.port), "--processes", "2"],
+            cwd=ROOT, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert "in use" in done.stderr
+        assert "Traceback" not in done.stderr
+        service.process.send_signal(signal.SIGTERM)
+        service.end()
+
+
+def test_processes_share_the_processors_among_them():
+    assert Settings(processes=1).executors == usable_cpus()
+    assert Settings(processes=64).executors == max(1, usable_cpus() // 64)
+    assert Settings(processes=64, executors=3).executors == 3
+
+
+def test_a_model_is_not_loaded_into_one_process_of_several(serve, bundle, tmp_path, is_problem):
+    token, key = new_key("boss", admin=True)
+    (tmp_path / "keys").write_text(f"{key}\n", encoding="utf-8")
+    with serve(create_app(Settings(bundles=[bundle], processes=2, keys=tmp_path / "keys"))) as running:
+        response = running.client.post("/admin/models/stars/load", headers={"X-API-Key": token})
+        assert "Restart" in is_problem(response, 409, "several-processes")["detail"]
