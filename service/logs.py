@@ -13,6 +13,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -65,7 +66,8 @@ class AccessLog:
                 f"{now} INFO {_ACCESS}: {method} {route} {status} in {milliseconds} ms, "
                 f"{bytes_in} B in, {bytes_out} B out{details} [{exchange.id}]"
             )
-        sys.stderr.write(line + "\n")  # at once, for it is a whole line
+        with suppress(OSError):  # a full disk costs the line, not the request
+            sys.stderr.write(line + "\n")  # at once, for it is a whole line
 
 
 class TextFormatter(logging.Formatter):

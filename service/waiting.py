@@ -1,8 +1,9 @@
 """The waiting room: work that no executor has taken up yet, and who may come in.
 
-Interactive work goes ahead of work that came in batches. An executor that asks is given what
-waits, at once: one piece when one waits, so that a lone request is never held back in the hope of
-company; up to a batch, shared out among the executors, when more do.
+Interactive work goes ahead of work that came in batches, but for one turn in nine: under lasting load
+batches are slow, not stuck. An executor that asks is given what waits, at once: one piece when one
+waits, so that a lone request is never held back in the hope of company; up to a batch, shared out among
+the executors, when more do.
 
 Admission of interactive work keeps two promises. A burst may fill the room to its size. But once the
 room has been full, the service is overloaded, and until an executor finds the room empty only as much
@@ -31,6 +32,7 @@ from service.models import ServedModel
 from service.observer import Course, Observer
 
 Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); metrics (n, 4), em
+_PATIENCE = 8  # times that work of batches is passed over, before it has a turn
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
 _FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
 
@@ -78,6 +80,7 @@ class WaitingRoom:
         self._waiting = {True: 0, False: 0}  # glyphs
         self._changed = Condition()
         self._idle = 0  # executors that wait for work
+        self._passed_over = 0  # times in a row that work of batches waited and none was taken
         self._open = True
         self._seconds = _FIRST_GUESS  # a glyph takes one executor
         self.overloaded = False
@@ -169,8 +172,9 @@ class WaitingRoom:
         share = min(most, math.ceil(sum(self._waiting.values()) / self._executors))
         taken: list[Work] = []
         glyphs = 0
-        for interactive, queue in self._queues.items():
-            passed: list[Work] = []
+        batches_first = self._passed_over >= _PATIENCE
+        for interactive in (False, True) if batches_first else (True, False):
+            queue, passed = self._queues[interactive], list[Work]()
             while queue and glyphs < share:
                 work = queue.popleft()
                 if taken and not (_goes_with(work, taken[0]) and glyphs + work.glyphs <= most):
@@ -183,6 +187,8 @@ class WaitingRoom:
                 taken.append(work)
                 glyphs += work.glyphs
             queue.extendleft(reversed(passed))
+        left_waiting = self._queues[False] and all(work.interactive for work in taken)
+        self._passed_over = self._passed_over + 1 if left_waiting else 0
         return taken
 
 

@@ -19,7 +19,6 @@ from recognition.candidates import Candidates, Prior
 from recognition.recogniser import Recogniser
 
 FONTS = tuple(Path("tests/data/fonts") / name for name in ("sans.ttf", "serif.otf", "naskh.ttf"))
-_MOST = 256
 _PAINTED = RasterSettings(size=128, box=104)
 _CLEAR = 1.1  # times the second best's probability: no rounding turns the order round
 
@@ -58,12 +57,9 @@ def paint(fonts: Sequence[Path] = FONTS) -> list[bytes]:
     return found
 
 
-def asked(bundle: Bundle, pictures: Sequence[bytes] | None = None, most: int = _MOST) -> Asked:
-    """Pictures whose best label is beyond doubt, under either prior.
-
-    pictures: those of the test fonts if not given
-    """
-    painted = paint() if pictures is None else pictures
+def asked(bundle: Bundle, most: int) -> Asked:
+    """Pictures whose best label is beyond doubt, under either prior."""
+    painted = paint()
     rasters = np.stack([read_picture(png, bundle.manifest.raster) for png in painted])
     answers = Recogniser(bundle, threads=0).answer(rasters)
     best: list[list[str]] = []

@@ -15,15 +15,15 @@ _CALLERS = 16
 def endurance(asked: Asked, workshop: Workshop) -> Figures:
     """Resident memory in MiB after so many requests. Raises NotMeasured."""
     questions = subjects.classify(asked)
-    last = max(workshop.extent.requests, 2 * _FIRST)
+    last = workshop.extent.requests
+    first = min(_FIRST, last // 2)
     found = []
     with running(
         subjects.serving([asked.bundle.path], questions.requests[0]), workshop.log("endurance")
     ) as server:
         done = failed = 0
-        for requests in sorted({_FIRST, max(_FIRST, last // 10), last // 2, last}):
-            load = questions.load(server, most=requests - done, callers=_CALLERS)
-            measured = questions.measured(workshop.generator, load)
+        for requests in sorted({first, max(first, last // 10), last // 2, last}):
+            measured = questions.measured(workshop.generator, server, most=requests - done, callers=_CALLERS)
             done += measured["requests"]
             failed += sum(measured["failed"].values()) + measured["wrong"]
             found.append({"requests": done, "resident": server.resident(), "failed": failed})

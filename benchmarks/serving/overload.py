@@ -34,7 +34,7 @@ def overload(asked: Asked, workshop: Workshop) -> Figures:
         generator.run(questions.load(server, seconds=extent.warm_up, callers=_CALLERS))
 
         def measure(**how: float) -> Figures:
-            return questions.measured(generator, questions.load(server, **how))
+            return questions.measured(generator, server, **how)
 
         peaks = [measure(seconds=extent.seconds, callers=_CALLERS)["rate"] for _ in range(_TRIES)]
         peak = statistics.median(peaks)
@@ -58,8 +58,7 @@ def _departures(questions: Questions, server: Running, workshop: Workshop, peak:
     found = {}
     for name, how in (("overload", {"rate": TIMES * peak}), ("crowd", {"callers": crowd})):
         before = counters(server)
-        load = questions.load(server, seconds=seconds, patience=PATIENCE, **how)
-        measured = questions.measured(generator, load)
+        measured = questions.measured(generator, server, seconds=seconds, patience=PATIENCE, **how)
         after = counters(server)
         found[name] = {
             "load": measured,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.serving.catalogue import said
+from benchmarks.serving.catalogue import PEERS, said
 from benchmarks.serving.overload import NEARLY, PATIENCE, TIMES
 from benchmarks.serving.rounds import DECODING, INFERENCE
 from benchmarks.serving.statistics import Figures, spread
@@ -14,9 +14,10 @@ from benchmarks.serving.subjects import SINGLE
 from benchmarks.tables import Table
 
 _NONE = "–"
+_TITLES = {peer.name: peer.title for peer in PEERS}
 _RATES = (
     "server", "callers", "glyphs/s", "p50", "p90", "p99", "of bare inference",
-    "of bare decoding and inference", "refused, failed, wrong",
+    "of bare decoding and inference", "processor time a glyph", "refused, failed, wrong",
 )  # fmt: skip
 _OVERLOAD = (
     "load", "asked/s", "answered/s", "of capacity", "p50", "p99", "refused", "refusal p50", "refusal p99",
@@ -63,7 +64,7 @@ def _rates(name: str, of: Figures) -> Table:
     for kind in (INFERENCE, DECODING):
         best = of["bare"][kind]["tried"][of["bare"][kind]["best"]]["arrangement"]
         rate = _spread([one["bare"][kind] for one in of["rounds"]], "{:,.0f}")
-        rows.append((f"{kind} ({said(best)})", _NONE, rate, *[_NONE] * 6))
+        rows.append((f"{kind} ({said(best)})", _NONE, rate, *[_NONE] * 7))
     for served in _served(of["rounds"]):
         rounds = [one for one in of["rounds"] if served in one["served"]]
         for callers in rounds[0]["served"][served]:
@@ -77,7 +78,7 @@ def _rates(name: str, of: Figures) -> Table:
                 (
                     served, callers, _spread([one["rate"] for one in found], "{:,.0f}"),
                     *(_spread(of_rank, "{:.1f}") for of_rank in times), *map(_spread, shares),
-                    _troubles(found),
+                    _spread([one["computed"] for one in found]), _troubles(found),
                 )
             )  # fmt: skip
     return Table(f"{name}: rates and latencies", _RATES, rows)
@@ -116,7 +117,7 @@ def _settings(name: str, of: Figures) -> Table:
         for place, tried in enumerate(trial.get("tried", ())):
             rates = " / ".join(f"{one['rate']:,.0f}" for one in tried.get("by_callers", {}).values())
             chosen = "chosen" if place == trial["best"] else ""
-            rows.append((peer, said(tried["setting"]), rates or tried["failed"], chosen))
+            rows.append((_TITLES[peer], said(tried["setting"]), rates or tried["failed"], chosen))
     columns = ("what", "setting", "glyphs/s (at 1 / 16 / 64 callers)", "")
     return Table(f"{name}: settings tried", columns, rows)
 
@@ -221,7 +222,7 @@ def _missing(run: Figures) -> Iterator[tuple[str, str]]:
     for of in run["bundles"].values():
         for peer, trial in of["trials"].items():
             if "skipped" in trial:
-                yield peer, trial["skipped"]
+                yield _TITLES[peer], trial["skipped"]
         for number, one in enumerate(of["rounds"], 1):
             for name, reason in one["failed"].items():
                 yield f"{name}, repeat {number}", reason

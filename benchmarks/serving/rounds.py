@@ -111,7 +111,7 @@ def _measured(questions: Questions, server: Running, workshop: Workshop, seconds
     generator, most = workshop.generator, max(questions.callers)
     generator.run(questions.load(server, seconds=workshop.extent.warm_up, callers=most))
     return {
-        str(callers): questions.measured(generator, questions.load(server, seconds=seconds, callers=callers))
+        str(callers): questions.measured(generator, server, seconds=seconds, callers=callers)
         for callers in questions.callers
     }
 

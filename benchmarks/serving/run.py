@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.glyphs.results import Results
-from benchmarks.serving import plots, report
+from benchmarks.serving import report
 from benchmarks.serving.asked import Asked, asked
 from benchmarks.serving.catalogue import CORES, Peer
 from benchmarks.serving.endurance import endurance
@@ -64,7 +64,7 @@ def run(wanted: Wanted, out: Path, advance: Advance) -> Figures:
         BadBundle: one of the bundles cannot be used.
     """
     out.mkdir(parents=True, exist_ok=True)
-    questions = [asked(Bundle.load(path)) for path in wanted.bundles]
+    questions = [asked(Bundle.load(path), wanted.extent.pictures) for path in wanted.bundles]
     figures: Figures = {"machine": machine(), "extent": asdict(wanted.extent), "bundles": {}}
     with generator() as loads:
         steps = _Steps(wanted, out, loads, advance)
@@ -75,6 +75,8 @@ def run(wanted: Wanted, out: Path, advance: Advance) -> Figures:
             if part in wanted.parts:
                 figures[part] = steps.part(part, questions[0])
     report.write(figures, out)
+    from benchmarks.serving import plots  # only now: its style brings torch along
+
     for name, of in figures["bundles"].items():
         plots.rounds_plot(of, out / f"serving-{name}.png")
     return figures
@@ -122,7 +124,10 @@ class _Steps:
         name = of.bundle.manifest.name
         self._advance(self._done, self._total, f"{name}: {part}")
         measured = {field: getattr(self._wanted.extent, field) for field in extent}
-        given = {"bundle": of.bundle.digest, "code": code(), "cores": CORES, "serving": RULES}
+        given = {
+            "bundle": of.bundle.digest, "pictures": len(of.pictures), "code": code(), "cores": CORES,
+            "serving": RULES,
+        }  # fmt: skip
         results = Results(self._out / "parts" / name, given)
         try:
             return results.part(part, make, **measured, **inputs)

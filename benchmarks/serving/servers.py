@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,10 @@ class Running:
     def resident(self) -> float:
         """Resident memory of the server with all its children, MiB."""
         return sum(map(_resident, {self.pid, *_descendants(self.pid)}))
+
+    def computed(self) -> float:
+        """Seconds that processors have spent on the server with all its children."""
+        return sum(map(_computed, {self.pid, *_descendants(self.pid)}))
 
     def ask(self, request: bytes) -> tuple[int, bytes]:
         """Status and body."""
@@ -105,17 +109,23 @@ def _wait(server: Server, port: int, process: subprocess.Popen[bytes], log: Path
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to end, then whatever children it leaves behind; who does not is made to."""
     family = _descendants(process.pid)
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)
+    _signal(family, signal.SIGTERM)
     until = time.monotonic() + _GRACE
     while any(map(_lives, family)) and time.monotonic() < until:
         time.sleep(_PAUSE)
-    for pid in filter(_lives, [process.pid, *family]):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    _signal({process.pid, *family}, signal.SIGKILL)
     process.wait()
+
+
+def _signal(pids: Iterable[int], which: signal.Signals) -> None:
+    for pid in filter(_lives, pids):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, which)
 
 
 def _descendants(pid: int) -> set[int]:
@@ -132,13 +142,23 @@ def _descendants(pid: int) -> set[int]:
     return found
 
 
+def _stat(pid: int) -> list[str]:
+    """What the system says of a process, from its state on; nothing of one that is gone."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def _parent(pid: int) -> int | None:
     """None of a process that is gone, or has ended and waits for its parent to notice."""
-    try:
-        state, parent = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]
-    except OSError:
-        return None
-    return None if state == "Z" else int(parent)
+    found = _stat(pid)
+    return int(found[1]) if found and found[0] != "Z" else None
+
+
+def _computed(pid: int) -> float:
+    in_user, in_system = _stat(pid)[11:13] or (0, 0)
+    return (int(in_user) + int(in_system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _lives(pid: int) -> bool:

@@ -26,7 +26,7 @@ from recognition.recogniser import Recogniser
 
 CALLERS = (1, 2, 4, 8, 16, 32, 64)
 _K = 10
-_JITTER = 0.02  # of a repeated reference, a coordinate, before it is brought to length 1 again
+_JITTER = 0.005  # of a repeated reference, a coordinate, before it is brought to length 1 again
 _CLEAR = 0.002  # by which the nearest label must be nearer than the next
 
 
@@ -67,9 +67,7 @@ def _similar(bundle: Bundle, asked: Asked, workshop: Workshop) -> Figures:
         ) as server:
             generator.run(questions.load(server, seconds=extent.warm_up))
             served = {
-                str(callers): questions.measured(
-                    generator, questions.load(server, seconds=extent.seconds, callers=callers)
-                )
+                str(callers): questions.measured(generator, server, seconds=extent.seconds, callers=callers)
                 for callers in CALLERS
             }
         rounds.append({"in_process": min(in_process, key=lambda of: of["p50"]), "served": served})

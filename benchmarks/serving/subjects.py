@@ -39,10 +39,17 @@ class Questions:
         """These questions as a load; see `Load` for how."""
         return Load(port=server.port, requests=self.requests, **how)  # type: ignore[arg-type]
 
-    def measured(self, generator: Generator, load: Load) -> Figures:
-        """Send a load of these questions."""
-        outcome = generator.run(load)
-        return summary(outcome, self.glyphs, count_wrong(outcome, self.read, self.expected))
+    def measured(self, generator: Generator, server: Running, **how: float) -> Figures:
+        """Ask the server; see `Load` for how.
+
+        computed: milliseconds of processors that a glyph costs the server, with all its processes
+        """
+        before = server.computed()
+        outcome = generator.run(self.load(server, **how))
+        found = summary(outcome, self.glyphs, count_wrong(outcome, self.read, self.expected))
+        glyphs = self.glyphs * found["accepted"]
+        found["computed"] = 1000 * (server.computed() - before) / glyphs if glyphs else None
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def glyphery(asked: Asked) -> Subject:
         (
             single,
             Questions(
-                name="Glyphery, /classify/batch",
+                name=f"Glyphery, /classify/batch of {len(batches[0])}",
                 requests=tuple(
                     wire.lines("/classify/batch", [asked.pictures[row] for row in rows]) for rows in batches
                 ),
@@ -76,7 +83,7 @@ def glyphery(asked: Asked) -> Subject:
                 callers=(1, 4),
             ),
             Questions(
-                name="Glyphery, /v2 tensors",
+                name=f"Glyphery, /v2 tensors of {len(tensors[0])}",
                 requests=tuple(
                     wire.rasters(f"/v2/models/{name}/infer", asked.rasters[rows]) for rows in tensors
                 ),

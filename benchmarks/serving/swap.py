@@ -43,7 +43,7 @@ def _swap(asked: Asked, workshop: Workshop, scratch: Path) -> Figures:
         generator.run(questions.load(server, seconds=extent.warm_up, callers=_CALLERS))
         interval = (1 + _REST) * alone
         seconds = max(extent.seconds, interval * extent.swaps)
-        steady = questions.measured(generator, questions.load(server, seconds=seconds / 2, callers=_CALLERS))
+        steady = questions.measured(generator, server, seconds=seconds / 2, callers=_CALLERS)
         # Every answer is kept: each has to say which model it comes from.
         asking = generator.start(questions.load(server, seconds=seconds, callers=_CALLERS, sample=1))
         taken, refused = [], []

@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Extent:
     """How much is measured.
 
+    pictures: that are asked, round and round
     seconds: of a round; trial: of a round while settings are chosen
     repeats: of every round
     overload: seconds of overload
@@ -27,6 +28,7 @@ class Extent:
     references: in the index that is searched
     """
 
+    pictures: int = 256
     seconds: float = 5.0
     trial: float = 2.0
     repeats: int = 5
@@ -41,7 +43,7 @@ class Extent:
         return min(1.0, self.seconds / 2)
 
 
-QUICK = Extent(seconds=1.0, trial=0.5, repeats=2, overload=5.0, requests=2_000, swaps=4)
+QUICK = Extent(pictures=64, seconds=1.0, trial=0.5, repeats=2, overload=5.0, requests=2_000, swaps=4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,10 +96,10 @@ async def classify_batch(request: Request, query: Annotated[ClassifyBatchQuery, 
     `problem` that is in the way. A problem of the whole batch that shows after the first line is a last
     line with the index null. The answer is whole when its chunked encoding ends as it should.
     """
-    # A context without labels is refused once, and not for every item. Off the event loop: it takes a while.
     engine = engine_of(request)
     model, context = engine.models.find(query.model), query.context()
     check_count(request, query.k)
+    # A context without labels is refused once, and not for every item. Off the event loop: it takes a while.
     await asyncio.to_thread(model.candidates, context)
     return Lines(request, engine, model, partial(recognition, query.k, context))
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -70,6 +71,19 @@ def test_a_device_that_is_not_there_is_refused_with_a_remedy(tiny_bundle: Bundle
 def test_no_rasters_get_no_answers(recogniser: Recogniser) -> None:
     answers = recogniser.answer(np.zeros((0, 128, 128), np.uint8))
     assert answers.logits.shape == (0, len(recogniser.bundle.labels))
+
+
+def test_a_model_may_tell_more_than_it_has_to(
+    tiny_bundle: Bundle, tmp_path: Path, rasters: np.ndarray
+) -> None:
+    copy = Path(shutil.copytree(tiny_bundle.path, tmp_path / "bundle"))
+    model = onnx.load(copy / MODEL)
+    model.graph.node.append(onnx.helper.make_node("Identity", ["logits"], ["primitives"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("primitives", onnx.TensorProto.FLOAT, None))
+    onnx.save(model, copy / MODEL)
+    seal(copy, tiny_bundle.manifest)
+    answers = Recogniser(Bundle.load(copy)).answer(rasters)
+    assert np.array_equal(answers.logits, Recogniser(tiny_bundle).answer(rasters).logits)
 
 
 def test_a_file_that_is_no_model_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:

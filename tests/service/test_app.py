@@ -107,6 +107,11 @@ def test_every_problem_is_described_as_a_problem_document(document):
     assert described == {kind.name for kind in KINDS.values()} - {"bad-image"}
 
 
+def test_every_problem_is_in_the_documentation():
+    text = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
+    assert [kind.name for kind in KINDS.values() if f"`{kind.name}`" not in text] == []
+
+
 def test_the_docs_are_served(client):
     assert "swagger" in client.get("/docs").text.lower()
 

@@ -4,13 +4,14 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -206,6 +207,36 @@ def test_a_service_told_to_stop_under_load_gives_no_half_answers(bundle, picture
         clients.stop()
         assert set(clients.counts) <= {"200", "closed"}
         assert "Traceback" not in service.log
+
+
+def test_a_full_disk_costs_the_log_and_no_answer(bundle, picture):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "glyphery", "serve", "--bundle", str(bundle), "--port", str(port)],
+            cwd=ROOT, stdout=full, stderr=full,
+        )  # fmt: skip
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+            def is_ready() -> bool:
+                assert process.poll() is None
+                with suppress(httpx.TransportError):
+                    return client.get("/readyz").status_code == 200
+                return False
+
+            eventually(is_ready)
+            for _ in range(5):
+                assert client.post("/classify", content=picture("98")).status_code == 200
+                assert client.post("/classify", content=b"no picture").status_code == 415
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def test_a_port_in_use_ends_it_with_a_status_and_a_line(bundle, tmp_path):

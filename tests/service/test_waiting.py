@@ -59,6 +59,17 @@ def test_interactive_work_goes_ahead_of_batches_and_they_fill_up():
     assert made.take(4) == [*urgent, *batch[:2]]
 
 
+def test_batches_are_slow_under_lasting_load_and_not_stuck():
+    made = filled(work(interactive=False, model=OTHER), size=10_000)
+    turns = 0
+    while made.waiting_in_batches:
+        made.enter(work())
+        made.enter(work())
+        made.take(1)
+        turns += 1
+    assert turns == 9
+
+
 def test_only_work_for_one_model_goes_together_and_nobody_loses_their_turn():
     first, second, third = work(), work(model=OTHER), work()
     made = filled(first, second, third)
