@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,10 @@ def serve(
     ] = False,
 ) -> None:
     """Serve /classify and /similar over HTTP. Settings also come from GLYPHERY_* variables."""
+    # Executors share the processors out among glyphs. A matrix product that, inside one of them, took
+    # threads of its own would wait for the others: a request would cost twice as much. Read by numpy's
+    # BLAS and by FAISS when they are imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from service.run import serve as run
     from service.settings import read_settings
 

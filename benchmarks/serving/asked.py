@@ -41,7 +41,7 @@ class Asked:
 
 
 def paint(fonts: Sequence[Path] = FONTS) -> list[bytes]:
-    """A picture of each glyph of the fonts, in turn, as far as it is not empty."""
+    """A picture of each glyph of the fonts, no two alike, none empty."""
     found = []
     for path in fonts:
         face = next(FontFile.read(path).faces())
@@ -54,12 +54,15 @@ def paint(fonts: Sequence[Path] = FONTS) -> list[bytes]:
                 file = io.BytesIO()
                 Image.fromarray(255 - ink).save(file, "PNG")
                 found.append(file.getvalue())
-    return found
+    return list(dict.fromkeys(found))
 
 
 def asked(bundle: Bundle, most: int) -> Asked:
     """Pictures whose best label is beyond doubt, under either prior."""
+    # Spread over all fonts, the same every time; of every three pictures at least one has a clear label.
     painted = paint()
+    order = np.random.default_rng(0).permutation(len(painted))[: 3 * most]
+    painted = [painted[row] for row in order]
     rasters = np.stack([read_picture(png, bundle.manifest.raster) for png in painted])
     answers = Recogniser(bundle, threads=0).answer(rasters)
     best: list[list[str]] = []
@@ -69,7 +72,6 @@ def asked(bundle: Bundle, most: int) -> Asked:
         best.append([str(row.predictions[0].label) for row in rows])
         first, second = (np.array([row.predictions[place].probability for row in rows]) for place in (0, 1))
         clear &= first > _CLEAR * second
-    # Spread over all fonts, the same every time.
-    chosen = np.random.default_rng(0).permutation(np.flatnonzero(clear))[:most].tolist()
+    chosen = np.flatnonzero(clear)[:most].tolist()
     fonts, uniform = (tuple(of[row] for row in chosen) for of in best)
     return Asked(bundle, tuple(painted[row] for row in chosen), rasters[chosen], fonts, uniform)

@@ -175,6 +175,8 @@ def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on
 def test_processes_are_replaced_one_after_the_other_when_asked_and_nobody_notices(bundle, picture, tmp_path):
     with serving(bundle, tmp_path, "--processes", "2") as service:
         service.wait_for("Application startup complete", 2)
+        for pid in service.workers:  # matrix products take no threads beside the executors'
+            assert b"OMP_NUM_THREADS=1" in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         clients = Clients(service.port, picture("98"), 4)
         clients.wait_for_more(10)
         service.process.send_signal(signal.SIGHUP)
