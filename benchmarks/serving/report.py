@@ -45,7 +45,8 @@ def markdown(run: Figures) -> str:
     told = (
         f"{machine['processor']}, {machine['cores']} cores, ONNX Runtime {machine['onnxruntime']}, Python"
         f" {machine['python']}; {extent['repeats']} repeats of {extent['seconds']:g} s in turn, medians with"
-        f" quartiles. Times are in milliseconds. The load of the machine was {machine['load']:.2f} before."
+        f" quartiles. Times are in milliseconds. The machine's load was {machine['load']:.2f} before; the"
+        f" load generator took at most {max(_generators(run), default=0.0):.0%} of a core."
     )
     return "\n".join([told + "\n", *(table.markdown() for table in tables(run))])
 
@@ -126,6 +127,14 @@ def _served(rounds: list[Figures]) -> list[str]:
     """Everybody who was ever measured, Glyphery first."""
     names = dict.fromkeys(name for one in rounds for name in one["served"])
     return sorted(names, key=lambda name: not name.startswith("Glyphery"))
+
+
+def _generators(run: Figures) -> Iterator[float]:
+    """Share of a core that the load generator took in each load of the rounds."""
+    for of in run["bundles"].values():
+        for one in of["rounds"]:
+            for by_callers in one["served"].values():
+                yield from (measured["generator"] for measured in by_callers.values())
 
 
 def _troubles(found: list[Figures]) -> str:

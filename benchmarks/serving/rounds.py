@@ -20,7 +20,7 @@ from benchmarks.serving.catalogue import CORES, Peer
 from benchmarks.serving.servers import NotMeasured, Running, running
 from benchmarks.serving.statistics import Figures
 from benchmarks.serving.subjects import Questions, Subject
-from benchmarks.serving.workshop import Workshop, alone
+from benchmarks.serving.workshop import Workshop
 
 INFERENCE, DECODING = "bare inference", "bare decoding and inference"
 
@@ -124,7 +124,7 @@ def _unanswered(questions: Questions, server: Running) -> str:
 
 def _bare(asked: Asked, kind: str, arrangements: Sequence[Arrangement], seconds: float) -> list[float]:
     pictures = asked.pictures if kind == DECODING else None
-    return alone(bare.rates, asked.bundle.path, arrangements, seconds, asked.rasters, pictures)
+    return bare.rates(asked.bundle.path, arrangements, seconds, asked.rasters, pictures)
 
 
 def _mean_rate(by_callers: Figures) -> float:

@@ -245,7 +245,7 @@ def test_peers_are_chosen_by_name() -> None:
 
 
 def test_bare_work_has_a_rate(questions: Asked) -> None:
-    path, tried = questions.bundle.path, [Arrangement(2, 1, 4), Arrangement(1, 2, 1)]
+    path, tried = questions.bundle.path, [Arrangement(1, 2, 1, 4), Arrangement(2, 1, 1, 1)]
     for pictures in (None, questions.pictures):
         assert all(rate > 0 for rate in rates(path, tried, 0.1, questions.rasters, pictures))
 
