@@ -117,12 +117,17 @@ def _threshold(grey: Grey, noise: float) -> float:
     """
     sketch = _sketch(grey, _SKETCH)
     noise = noise * max(sketch.shape) / max(grey.shape)  # averaged away while sketching
-    one = np.concatenate((sketch[1:].ravel(), sketch[:, 1:].ravel()))
-    other = np.concatenate((sketch[:-1].ravel(), sketch[:, :-1].ravel()))
-    step, middle = np.abs(one - other), (one + other) / 2
-    is_edge = step > max(4 * noise, 0.2 * float(step.max(initial=0.0)))
-    if is_edge.any():
-        threshold = float(np.average(middle[is_edge], weights=step[is_edge]))
+    pairs = [(sketch[1:], sketch[:-1]), (sketch[:, 1:], sketch[:, :-1])]
+    steps = [np.abs(one - other) for one, other in pairs]
+    least = max(4 * noise, 0.2 * max(float(step.max(initial=0.0)) for step in steps))
+    weight = level = 0.0
+    for (one, other), step in zip(pairs, steps, strict=True):
+        is_edge = step > least
+        at_edge = step[is_edge]
+        weight += float(at_edge.sum(dtype=np.float64))
+        level += float(np.dot(at_edge, one[is_edge] + other[is_edge])) / 2
+    if weight:
+        threshold = level / weight
         dark = sketch < threshold
         if dark.any() and not dark.all():
             contrast = _quantile(sketch[~dark], 0.5) - _quantile(sketch[dark], 0.5)

@@ -23,6 +23,7 @@ from service.logs import AccessLog
 from service.metrics import Metrics
 from service.middleware import Admission, Departures, Observation, SafeHeaders
 from service.models import Models
+from service.noticeboard import Noticeboard
 from service.problems import add_problem_handlers
 from service.reading import Uploads
 from service.schemas import PictureBody, Problem
@@ -60,11 +61,16 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         served = models if models else await asyncio.to_thread(Models.load, settings.bundles, settings.device)
+        board = Noticeboard(settings.shared) if settings.shared else None
+        if board:  # this process may take the place of one that had loaded others meanwhile
+            await board.catch_up(served, settings.device)
         engine = app.state.engine = Engine(served, settings, metrics)
         provider = tracing.start_tracing() if tracing else None
         if provider:
             app.state.tracer = provider.get_tracer("glyphery", app.version)
         background = [asyncio.create_task(engine.warm_up())]
+        if board:
+            background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
         if metrics.several_processes:
             background.append(asyncio.create_task(metrics.keep_fresh(engine)))
         try:

@@ -17,8 +17,7 @@ GlypheryError
 │       ├── UnknownLabel
 │       ├── UnknownReference
 │       ├── NoIndex
-│       ├── UnusableBundle
-│       └── SeveralProcesses
+│       └── UnusableBundle
 └── Unavailable            the client did nothing wrong: ask again later
     ├── RateLimited
     ├── Overloaded
@@ -128,16 +127,6 @@ class UnknownReference(BadRequest):
 
 class NoIndex(BadRequest):
     """A question that needs reference glyphs, put to a bundle without any."""
-
-
-class SeveralProcesses(BadRequest):
-    """What would reach only the one process that was asked, of several that answer here."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Several processes serve here, and only one of them would load the model.",
-            "Restart the service, or run one process a container.",
-        )
 
 
 class UnusableBundle(BadRequest):

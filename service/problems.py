@@ -65,7 +65,6 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.UnknownLabel: Kind(404, "unknown-label", "Unknown label"),
     errors.UnknownReference: Kind(404, "unknown-reference", "Unknown reference"),
     errors.NoIndex: Kind(404, "no-index", "No index"),
-    errors.SeveralProcesses: Kind(409, "several-processes", "Several processes"),
     errors.UnusableBundle: Kind(422, "bad-bundle", "Bad bundle"),
     errors.RateLimited: Kind(429, "rate-limited", "Too many requests of one client"),
     errors.Overloaded: Kind(429, "overloaded", "Too many requests"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -43,10 +44,10 @@ def serve(settings: Settings) -> None:
 
 
 def _serve_from_several_processes(settings: Settings) -> None:
-    with TemporaryDirectory(prefix="glyphery-metrics-") as folder:
+    with TemporaryDirectory(prefix="glyphery-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by the processes as they start
         try:
-            config = _Config(settings)
+            config = _Config(settings.model_copy(update={"shared": Path(folder)}))
             supervisor = _Supervisor(config, [config.bind_socket()])
             supervisor.run()
         finally:

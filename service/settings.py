@@ -28,6 +28,11 @@ def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
     return max(1, min(affinity, allowed))
 
 
+# Reading pictures holds Python's lock, wherefore threads share cores badly; but every process has the models
+# in memory for itself.
+_MOST_PROCESSES = 8
+
+
 class Settings(BaseSettings):
     """The service's settings. Every field is an environment variable: `GLYPHERY_PORT=8080`."""
 
@@ -38,6 +43,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="the bundles to serve, the default first; separated by commas",
     )
+    shared: Path | None = Field(None, description="folder that several processes share; made by themselves")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="larger bodies are refused")
@@ -57,7 +63,12 @@ class Settings(BaseSettings):
     max_uploads: int = Field(256, ge=1, description="bodies that may be arriving at once; more are refused")
     max_header_seconds: float = Field(10.0, gt=0, description="a request's headers must arrive in this time")
     device: Device = Field("cpu", description="what the models run on: cpu or cuda")
-    processes: int = Field(1, ge=1, le=64, description="processes that share the port")
+    processes: int = Field(
+        default_factory=lambda given: 1 if given["device"] == "cuda" else min(usable_cpus(), _MOST_PROCESSES),
+        ge=1,
+        le=64,
+        description="processes that share the port",
+    )
     executors: int = Field(
         default_factory=lambda given: max(1, usable_cpus() // given["processes"]),
         ge=1,

@@ -14,12 +14,12 @@ from service.errors import (
     ExecutorDied,
     Forbidden,
     NotReady,
-    SeveralProcesses,
     Unavailable,
     UnknownModel,
     UnusableBundle,
 )
 from service.models import ServedModel
+from service.noticeboard import Noticeboard
 from service.parameters import engine_of
 from service.problems import documented
 from service.routes.models import described
@@ -32,9 +32,7 @@ router = APIRouter(prefix="/admin", tags=["administration"])
 @router.post(
     "/models/{name}/load",
     response_model=LoadResponse,
-    responses=documented(
-        *OF_THE_DOOR, Forbidden, UnknownModel, SeveralProcesses, UnusableBundle, NotReady, ExecutorDied
-    ),
+    responses=documented(*OF_THE_DOOR, Forbidden, UnknownModel, UnusableBundle, NotReady, ExecutorDied),
     summary="Load a model, in place of the one of its name",
 )
 async def load(
@@ -43,11 +41,10 @@ async def load(
     wanted: LoadModel | None = None,
 ) -> Any:
     """The bundle is read, checked and tried out while requests go on. From then on they are answered by
-    it; whatever is wrong with it, the model that was served goes on being served.
+    it; whatever is wrong with it, the model that was served goes on being served. Where several processes
+    serve, the others follow within seconds.
     """
     settings: Settings = request.app.state.settings
-    if settings.processes > 1:
-        raise SeveralProcesses
     engine = engine_of(request)
     lock: asyncio.Lock = request.app.state.loading
     async with lock:
@@ -68,4 +65,6 @@ async def load(
         except Exception as error:  # of ours, ONNX Runtime, FAISS or NumPy: the bundle is to blame
             raise UnusableBundle(path, error) from error
         engine.models.put(model)
+        if settings.shared:
+            await asyncio.to_thread(Noticeboard(settings.shared).post, model)
     return {**described(model), "replaced": former and former.digest}

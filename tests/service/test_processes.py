@@ -1,8 +1,10 @@
 """One process and several, under load, when they are killed and when they are told to stop."""
 
+import asyncio
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,17 +14,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import create_app
+from recognition.bundle import Bundle, seal
 from service.keys import new_key
+from service.models import Models, ServedModel
+from service.noticeboard import Noticeboard
 from service.settings import Settings, usable_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
+_ONE_OF_EACH = {"GLYPHERY_EXECUTORS": "1", "GLYPHERY_PROCESSES": "1"}
 
 
 class Service:
@@ -66,7 +72,7 @@ class Service:
 def serving(bundle: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Service]:
     process = subprocess.Popen(
         [sys.executable, "-m", "glyphery", "serve", "--bundle", str(bundle), "--port", "0", *options],
-        cwd=ROOT, env=os.environ | {"TMPDIR": str(temporary), "GLYPHERY_EXECUTORS": "1"} | environment,
+        cwd=ROOT, env=os.environ | _ONE_OF_EACH | {"TMPDIR": str(temporary)} | environment,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     service = Service(process)
@@ -163,7 +169,7 @@ def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on
         assert clients.counts["200"] <= answered + 6
         assert found["glyphery_glyphs_recognised_total stars"] >= answered
         assert [value for name, value in found.items() if name.startswith("glyphery_model_info ")] == [1]
-        assert len(list(tmp_path.glob("glyphery-metrics-*/*.db"))) > 0
+        assert len(list(tmp_path.glob("glyphery-*/*.db"))) > 0
 
         service.process.send_signal(signal.SIGTERM)
         assert service.end() == 0
@@ -256,14 +262,49 @@ def test_a_port_in_use_ends_it_with_a_status_and_a_line(bundle, tmp_path):
 
 
 def test_processes_share_the_processors_among_them():
+    assert Settings().processes * Settings().executors <= usable_cpus()
+    assert Settings(device="cuda").processes == 1
     assert Settings(processes=1).executors == usable_cpus()
     assert Settings(processes=64).executors == max(1, usable_cpus() // 64)
     assert Settings(processes=64, executors=3).executors == 3
 
 
-def test_a_model_is_not_loaded_into_one_process_of_several(serve, bundle, tmp_path, is_problem):
+def test_a_model_loaded_in_one_process_is_served_by_all_and_by_their_successors(bundle, picture, tmp_path):
     token, key = new_key("boss", admin=True)
     (tmp_path / "keys").write_text(f"{key}\n", encoding="utf-8")
-    with serve(create_app(Settings(bundles=[bundle], processes=2, keys=tmp_path / "keys"))) as running:
-        response = running.client.post("/admin/models/stars/load", headers={"X-API-Key": token})
-        assert "Restart" in is_problem(response, 409, "several-processes")["detail"]
+    other = shutil.copytree(bundle, tmp_path / "other")
+    seal(other, replace(Bundle.load(bundle).manifest, version="2.0"))
+    with serving(bundle, tmp_path, "--processes", "2", "--keys", str(tmp_path / "keys")) as service:
+        service.wait_for("Application startup complete", 2)
+        url, headers = f"http://127.0.0.1:{service.port}", {"X-API-Key": token}
+
+        def versions() -> set[str]:  # each on a connection of its own, which any process may take
+            return {
+                httpx.get(f"{url}/models", headers=headers, trust_env=False).json()["models"][0]["version"]
+                for _ in range(20)
+            }
+
+        loaded = httpx.post(
+            f"{url}/admin/models/stars/load", json={"path": str(other)}, headers=headers, trust_env=False,
+            timeout=60,
+        )  # fmt: skip
+        assert loaded.json()["version"] == "2.0"
+        eventually(lambda: versions() == {"2.0"})
+        os.kill(service.workers[0], signal.SIGKILL)
+        service.wait_for("Application startup complete", 3)
+        assert versions() == {"2.0"}
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
+def test_a_bundle_that_changed_since_it_was_posted_is_not_served(bundle, tmp_path):
+    board, models = Noticeboard(tmp_path), Models.load([bundle])
+    other = shutil.copytree(bundle, tmp_path / "other")
+    seal(other, replace(Bundle.load(bundle).manifest, version="2.0"))
+    board.post(ServedModel.load(other))
+    seal(other, replace(Bundle.load(bundle).manifest, version="3.0"))
+    asyncio.run(board.catch_up(models, "cpu"))
+    assert models.find().identity["version"] == "1.0"
+    board.post(ServedModel.load(other))
+    asyncio.run(board.catch_up(models, "cpu"))
+    assert models.find().identity["version"] == "3.0"

@@ -40,6 +40,7 @@ def test_a_process_serves_until_it_is_told_to_stop_and_finishes_what_it_began(bu
         "GLYPHERY_BUNDLES": str(bundle),
         "GLYPHERY_PORT": "0",
         "GLYPHERY_EXECUTORS": "1",
+        "GLYPHERY_PROCESSES": "1",
     }
     process = subprocess.Popen(
         [sys.executable, "-c", CODE], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
