@@ -202,11 +202,12 @@ class Engine:
                         finished, told = [], time.monotonic()
                 deliver(finished)
                 course.finished = time.monotonic()
-                self.room.measure(sum(work.glyphs for work in batch), course.finished - began)
+                self.room.finished(batch, course.finished - began)
                 self._observer.batch_done(course)
         except BaseException:  # not one job's failure, but the executor's
             log.exception("executor %d died and is replaced", number)
             deliver([(work, None, ExecutorDied()) for work in batch])
+            self.room.finished(batch, 0.0)
             self._executors[number] = self._start(number)
             self._observer.executor_replaced()
 

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
         description="threads that recognise, of each process",
     )
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
-    max_waiting: int = Field(128, ge=0, description="glyphs that may wait for an executor; more are refused")
+    max_waiting: int = Field(64, ge=0, description="glyphs that may wait for an executor; more are refused")
     overload_wait: float = Field(
         0.05,
         gt=0,

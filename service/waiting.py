@@ -79,6 +79,7 @@ class WaitingRoom:
         self._queues: dict[bool, deque[Work]] = {True: deque(), False: deque()}  # interactive first
         self._waiting = {True: 0, False: 0}  # glyphs
         self._changed = Condition()
+        self._at_work = 0  # glyphs that executors have taken and not finished
         self._idle = 0  # executors that wait for work
         self._passed_over = 0  # times in a row that work of batches waited and none was taken
         self._open = True
@@ -97,8 +98,12 @@ class WaitingRoom:
 
     @property
     def wait(self) -> float:
-        """Seconds that interactive work coming in now is expected to wait."""
-        return 0.0 if self._idle > self.waiting else (self.waiting + 1) * self._seconds / self._executors
+        """Seconds that interactive work coming in now is expected to wait, at most: what executors are at
+        work on may be nearly done.
+        """
+        if self._idle > self.waiting:
+            return 0.0
+        return (self.waiting + self._at_work + 1) * self._seconds / self._executors
 
     def admit(self, glyphs: int = 1, patience: float = math.inf) -> None:
         """Whether interactive work may come in; cheap, to be asked before anything is done for it.
@@ -144,8 +149,11 @@ class WaitingRoom:
                 self._changed.wait()
                 self._idle -= 1
 
-    def measure(self, glyphs: int, seconds: float) -> None:
-        """Learn from a batch how long a glyph takes."""
+    def finished(self, batch: list[Work], seconds: float) -> None:
+        """Told by executors of what they took, whatever became of it: how long it took in all."""
+        glyphs = sum(work.glyphs for work in batch)
+        with self._changed:
+            self._at_work -= glyphs
         self._seconds += _SMOOTHING * (seconds / glyphs - self._seconds)
 
     def close(self) -> None:
@@ -189,6 +197,7 @@ class WaitingRoom:
             queue.extendleft(reversed(passed))
         left_waiting = self._queues[False] and all(work.interactive for work in taken)
         self._passed_over = self._passed_over + 1 if left_waiting else 0
+        self._at_work += glyphs
         return taken
 
 

@@ -111,16 +111,19 @@ def test_a_full_room_refuses_and_an_idle_executor_counts_as_room():
 
 def test_after_it_was_full_only_a_short_queue_is_let_in_until_an_executor_finds_none():
     made = filled(*(work() for _ in range(10)), size=10, overload_wait=0.025)
-    made.measure(1, 0.0)  # a glyph takes 4.5 ms
     with pytest.raises(Overloaded):
         made.enter(work())
-    made.take(4)
-    with pytest.raises(Overloaded):  # there is room for four, but six would wait longer than 25 ms
+    first = made.take(4)
+    with pytest.raises(Overloaded):  # there is room for four, but ten before it take longer than 25 ms
         made.enter(work())
-    made.take(4)
-    made.enter(work())  # two are before it
+    made.finished(first, 4 * 0.005)
+    second = made.take(4)
+    with pytest.raises(Overloaded):  # two wait and four are at work: 35 ms
+        made.enter(work())
+    made.finished(second, 4 * 0.005)
+    made.enter(work())  # two are before it: 15 ms
     assert made.overloaded
-    made.take(16)
+    made.finished(made.take(16), 3 * 0.005)
     idle = threading.Thread(target=made.take, args=[16])
     idle.start()
     while made.overloaded:
@@ -131,8 +134,8 @@ def test_after_it_was_full_only_a_short_queue_is_let_in_until_an_executor_finds_
 
 
 def test_who_could_not_be_answered_in_time_is_refused_with_the_time_to_wait():
-    made = filled(*(work() for _ in range(40)))
-    made.measure(1, 1.0)  # a glyph takes 104.5 ms
+    made = filled(*(work() for _ in range(41)))
+    made.finished(made.take(1), 1.0)  # a glyph takes 104.5 ms
     with pytest.raises(Overloaded) as refusal:
         made.enter(work(deadline=time.monotonic() + 1))
     assert refusal.value.retry_after == 5
