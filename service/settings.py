@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
     max_waiting: int = Field(64, ge=0, description="glyphs that may wait for an executor; more are refused")
     overload_wait: float = Field(
-        0.05,
+        0.025,
         gt=0,
         description="once too many waited, and until none does, only requests that will wait no "
         "longer than this many seconds are let in",

@@ -6,10 +6,10 @@ waits, so that a lone request is never held back in the hope of company; up to a
 the executors, when more do.
 
 Admission of interactive work keeps two promises. A burst may fill the room to its size. But once the
-room has been full, the service is overloaded, and until an executor finds the room empty only as much
-is let in as will be taken up within `overload_wait`: under lasting overload a long queue serves nobody
-better than a short one, everybody just waits (K. Nichols and V. Jacobson, "Controlling Queue Delay",
-ACM Queue 2012, make the same distinction between good queue and bad). Batches are held back by their
+room has been full, the service is overloaded, and until everybody has found room for a second the queue
+may be no longer than executors get through within `overload_wait`: under lasting overload a long queue
+serves nobody better than a short one, everybody just waits (K. Nichols and V. Jacobson, "Controlling
+Queue Delay", ACM Queue 2012, make the same distinction between good queue and bad). Batches are held back by their
 endpoint instead, a window at a time, and nobody who is interactive waits behind them.
 """
 
@@ -33,6 +33,7 @@ from service.observer import Course, Observer
 
 Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); metrics (n, 4), em
 _PATIENCE = 8  # times that work of batches is passed over, before it has a turn
+_CALM = 1.0  # seconds in which everybody found room, after which an overload is over
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
 _FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
 
@@ -84,7 +85,7 @@ class WaitingRoom:
         self._passed_over = 0  # times in a row that work of batches waited and none was taken
         self._open = True
         self._seconds = _FIRST_GUESS  # a glyph takes one executor
-        self.overloaded = False
+        self._refused = -math.inf  # when somebody was for whom there was no room; `time.monotonic`'s clock
 
     @property
     def waiting(self) -> int:
@@ -105,6 +106,11 @@ class WaitingRoom:
             return 0.0
         return (self.waiting + self._at_work + 1) * self._seconds / self._executors
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether somebody found no room a moment ago."""
+        return time.monotonic() < self._refused + _CALM
+
     def admit(self, glyphs: int = 1, patience: float = math.inf) -> None:
         """Whether interactive work may come in; cheap, to be asked before anything is done for it.
 
@@ -118,9 +124,10 @@ class WaitingRoom:
             raise NotReady("The service is shutting down.")
         if self._full(glyphs):
             self._forget_abandoned()
-        if self._full(glyphs):
-            self.overloaded = True
-        elif self.wait <= (min(patience, self._overload_wait) if self.overloaded else patience):
+        queue = self.waiting * self._seconds / self._executors
+        if self._full(glyphs) or (self.overloaded and queue > self._overload_wait):
+            self._refused = time.monotonic()
+        elif self.wait <= patience:
             return
         raise Overloaded(retry_after=max(1, math.ceil(self.wait)))
 
@@ -144,7 +151,6 @@ class WaitingRoom:
                 taken = self._take(most)
                 if taken or not self._open:
                     return taken
-                self.overloaded = False
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1

@@ -109,28 +109,31 @@ def test_a_full_room_refuses_and_an_idle_executor_counts_as_room():
     assert taken == [piece]
 
 
-def test_after_it_was_full_only_a_short_queue_is_let_in_until_an_executor_finds_none():
-    made = filled(*(work() for _ in range(10)), size=10, overload_wait=0.025)
+def test_after_it_was_full_only_a_short_queue_is_let_in_until_all_find_room_for_a_while():
+    made = filled(*(work() for _ in range(10)), size=10, overload_wait=0.025)  # a glyph takes 5 ms
     with pytest.raises(Overloaded):
         made.enter(work())
-    first = made.take(4)
-    with pytest.raises(Overloaded):  # there is room for four, but ten before it take longer than 25 ms
+    made.take(4)
+    with pytest.raises(Overloaded):  # there is room for four, but six wait 30 ms
         made.enter(work())
-    made.finished(first, 4 * 0.005)
-    second = made.take(4)
-    with pytest.raises(Overloaded):  # two wait and four are at work: 35 ms
-        made.enter(work())
-    made.finished(second, 4 * 0.005)
-    made.enter(work())  # two are before it: 15 ms
+    made.take(1)
+    made.enter(work())  # five before it
     assert made.overloaded
-    made.finished(made.take(16), 3 * 0.005)
-    idle = threading.Thread(target=made.take, args=[16])
-    idle.start()
-    while made.overloaded:
-        time.sleep(0.001)
-    for _ in range(10):
+    with pytest.raises(Overloaded):
         made.enter(work())
-    idle.join(10)
+    until = time.monotonic() + 10
+    while made.overloaded:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    for _ in range(4):
+        made.enter(work())
+
+
+def test_who_asks_for_the_impossible_overloads_nobody():
+    made = filled(*(work() for _ in range(20)))
+    with pytest.raises(Overloaded):
+        made.enter(work(deadline=time.monotonic() + 0.01))
+    assert not made.overloaded
 
 
 def test_who_could_not_be_answered_in_time_is_refused_with_the_time_to_wait():
