@@ -4,10 +4,10 @@ BIN := .venv/bin
 FONTS := /usr/share/fonts
 DATASET := runs/glyphs.db
 
-.PHONY: help serve test check format fonts dataset train bundle benchmark clean
+.PHONY: help serve test check format fonts dataset train bundle benchmark benchmark-serving clean
 
 help:  ## List what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 # Each stamp file stands for an installed set of packages.
 $(BIN)/python:
@@ -56,6 +56,9 @@ benchmark: .venv/.developing  ## Measure speed, posted pictures, and the benchma
 	$(BIN)/python -m benchmarks.training --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.glyphs --dataset $(DATASET) --split validation
+
+benchmark-serving: .venv/.developing  ## Measure the service beside its peers, which it installs (half an hour)
+	$(BIN)/python -m benchmarks.serving --out runs/serving
 
 clean:  ## Remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -9,8 +9,8 @@ Admission of interactive work keeps two promises. A burst may fill the room to i
 room has been full, the service is overloaded, and until everybody has found room for a second the queue
 may be no longer than executors get through within `overload_wait`: under lasting overload a long queue
 serves nobody better than a short one, everybody just waits (K. Nichols and V. Jacobson, "Controlling
-Queue Delay", ACM Queue 2012, make the same distinction between good queue and bad). Batches are held back by their
-endpoint instead, a window at a time, and nobody who is interactive waits behind them.
+Queue Delay", ACM Queue 2012, make the same distinction between good queue and bad). Batches are held
+back by their endpoint instead, a window at a time, and nobody who is interactive waits behind them.
 """
 
 from __future__ import annotations
