@@ -191,25 +191,29 @@ class Engine:
         try:
             while batch := self.room.take(self._most):
                 began = time.monotonic()
-                waits = [began - work.came for work in batch]
-                course = Course(model=batch[0].model.name, waits=waits, taken=began)
-                finished: list[Outcome] = []
-                told = began
-                for outcome in _outcomes(batch, course):
-                    finished.append(outcome)
-                    if time.monotonic() - told > _SOON:
-                        deliver(finished)
-                        finished, told = [], time.monotonic()
-                deliver(finished)
-                course.finished = time.monotonic()
-                self.room.finished(batch, course.finished - began)
-                self._observer.batch_done(course)
+                try:
+                    self._perform(batch, began)
+                finally:
+                    self.room.finished(batch, time.monotonic() - began)
         except BaseException:  # not one job's failure, but the executor's
             log.exception("executor %d died and is replaced", number)
             deliver([(work, None, ExecutorDied()) for work in batch])
-            self.room.finished(batch, 0.0)
             self._executors[number] = self._start(number)
             self._observer.executor_replaced()
+
+    def _perform(self, batch: list[Work], began: float) -> None:
+        waits = [began - work.came for work in batch]
+        course = Course(model=batch[0].model.name, waits=waits, taken=began)
+        finished: list[Outcome] = []
+        told = began
+        for outcome in _outcomes(batch, course):
+            finished.append(outcome)
+            if time.monotonic() - told > _SOON:
+                deliver(finished)
+                finished, told = [], time.monotonic()
+        deliver(finished)
+        course.finished = time.monotonic()
+        self._observer.batch_done(course)
 
 
 def _outcomes(batch: list[Work], course: Course) -> Iterator[Outcome]:

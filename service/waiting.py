@@ -122,10 +122,9 @@ class WaitingRoom:
         """
         if not self._open:
             raise NotReady("The service is shutting down.")
-        if self._full(glyphs):
+        if self._crowded(glyphs):
             self._forget_abandoned()
-        queue = self.waiting * self._seconds / self._executors
-        if self._full(glyphs) or (self.overloaded and queue > self._overload_wait):
+        if self._crowded(glyphs):
             self._refused = time.monotonic()
         elif self.wait <= patience:
             return
@@ -168,9 +167,11 @@ class WaitingRoom:
             self._open = False
             self._changed.notify_all()
 
-    def _full(self, glyphs: int) -> bool:
+    def _crowded(self, glyphs: int) -> bool:
         # An executor without work will take its share in a moment, wherefore that does not wait.
-        return self.waiting + glyphs > self._size + self._idle
+        if self.waiting + glyphs > self._size + self._idle:
+            return True
+        return self.overloaded and self.waiting * self._seconds / self._executors > self._overload_wait
 
     def _forget_abandoned(self) -> None:
         with self._changed:
