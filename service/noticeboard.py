@@ -15,9 +15,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from glyphs.errors import BadBundle, GlypheryError
+from glyphs.errors import BadBundle
 from recognition.recogniser import Device
 from service.engine import Engine
+from service.errors import Unavailable
 from service.models import Models, ServedModel
 
 _EVERY = 1.0  # seconds
@@ -72,7 +73,9 @@ class Noticeboard:
                     raise BadBundle(f"The bundle {notice.path} is not the one it was.")
                 if engine:
                     await engine.rehearse(model)
-            except GlypheryError as error:
+            except Unavailable:
+                continue  # no fault of the bundle: it is tried again
+            except Exception as error:  # as where a model is loaded by an admin: the bundle is to blame
                 self._unusable.add(notice.digest)
                 log.error("a model that another process loaded cannot be used here: %s", error)
             else:

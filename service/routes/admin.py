@@ -20,11 +20,10 @@ from service.errors import (
 )
 from service.models import ServedModel
 from service.noticeboard import Noticeboard
-from service.parameters import engine_of
+from service.parameters import engine_of, settings_of
 from service.problems import documented
 from service.routes.models import described
 from service.schemas import LoadModel, LoadResponse
-from service.settings import Settings
 
 router = APIRouter(prefix="/admin", tags=["administration"])
 
@@ -44,8 +43,7 @@ async def load(
     it; whatever is wrong with it, the model that was served goes on being served. Where several processes
     serve, the others follow within seconds.
     """
-    settings: Settings = request.app.state.settings
-    engine = engine_of(request)
+    engine, settings = engine_of(request), settings_of(request)
     lock: asyncio.Lock = request.app.state.loading
     async with lock:
         former = next((model for model in engine.models.all if model.name == name), None)
