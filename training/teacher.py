@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from glyphs.errors import BadInput
 from glyphs.labels import Label
@@ -55,15 +56,20 @@ class Teacher:
 class Lessons:
     """A teacher's logits in the order of a student's labels.
 
+    The teacher may see finer rasters than the student, or coarser ones: what the student sees is
+    resampled for it.
+
     Raises:
-        BadInput: the teacher sees other rasters, or knows none of the labels.
+        BadInput: the ink fills another share of the teacher's rasters, or it knows none of the labels.
     """
 
     def __init__(self, teacher: Teacher, labels: Sequence[Label], settings: RasterSettings) -> None:
-        if teacher.settings != settings:
+        theirs = teacher.settings
+        if theirs.box * settings.size != settings.box * theirs.size:
             raise BadInput(
-                f"The teacher sees rasters of {teacher.settings}, the student of {settings}.",
-                "Set size and box to the teacher's.",
+                f"The teacher's ink fills {theirs.box} of {theirs.size} pixels, the student's {settings.box} "
+                f"of {settings.size}.",
+                "Set size and box to the teacher's, or both to the same part of them.",
             )
         place = {label: number for number, label in enumerate(teacher.labels)}
         common = [(number, place[label]) for number, label in enumerate(labels) if label in place]
@@ -78,8 +84,11 @@ class Lessons:
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, L) logits, -inf for labels the teacher does not know; (B,) whether it knows the glyph's own."""
-        image = batch["image"]
+        image, size = batch["image"], self._teacher.settings.size
         with torch.no_grad():
+            if image.shape[-1] != size:
+                finer = F.interpolate(image.float(), (size, size), mode="bilinear", antialias=True)
+                image = finer.round().to(torch.uint8)
             logits = self._teacher.predict(image, batch["metrics"]).to(image.device, torch.float32)
         out = torch.full((len(logits), self._labels), -torch.inf, device=image.device)
         out[:, self._ours] = logits[:, self._theirs]

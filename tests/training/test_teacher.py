@@ -38,9 +38,33 @@ def test_lessons_come_in_the_students_order_and_say_what_is_not_known() -> None:
 
 def test_a_teacher_of_other_rasters_or_other_labels_is_refused() -> None:
     with pytest.raises(BadInput, match="size and box"):
-        Lessons(_teacher((A, B)), (A, B), RasterSettings(64, 56))
+        Lessons(_teacher((A, B)), (A, B), RasterSettings(64, 60))
     with pytest.raises(BadInput, match="none of the labels"):
         Lessons(_teacher((A, B)), (C,), SETTINGS)
+
+
+def test_a_teacher_sees_rasters_of_its_own_size() -> None:
+    seen: list[np.ndarray] = []
+
+    def answer(rasters: np.ndarray, _: np.ndarray) -> np.ndarray:
+        seen.append(rasters)
+        return np.zeros((len(rasters), 2), np.float32)
+
+    image = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
+    image[0, 0, 4:12, 6:10] = 255
+    batch: Batch = {
+        "image": image,
+        "metrics": torch.zeros(1, 4),
+        "label": torch.tensor([0]),
+        "shape": torch.zeros(1, dtype=torch.int64),
+    }
+    Lessons(Teacher.of_function(answer, (A, B), SETTINGS), (A, B), RasterSettings(16, 14))(batch)
+    (raster,) = seen
+    assert raster.shape == (1, 32, 32)
+    assert raster.dtype == np.uint8
+    assert (raster[0, 10:22, 14:18] == 255).all()
+    assert not raster[0, :7].any()
+    assert not raster[0, :, 22:].any()
 
 
 def test_a_model_teaches_without_learning() -> None:
