@@ -53,10 +53,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """An outline with its metrics."""
+    """An outline with its metrics.
+
+    origin: where the outline's own origin lies from the glyph's, font units
+    """
 
     outline: Outline
     metrics: Metrics
+    origin: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +130,8 @@ class Face:
         inked = [part for part in parts if len(part.points)]
         if not inked:
             return None
-        points = np.concatenate([part.points for part in inked])
-        offsets = np.cumsum([0, *(len(part.points) for part in inked[:-1])])
-        contours = np.concatenate(
-            [part.contours + offset for part, offset in zip(inked, offsets, strict=True)]
-        )
-        boxes = np.array([part.box for part in inked])
-        left, bottom = boxes[:, :2].min(axis=0)
-        right, top = boxes[:, 2:].max(axis=0)
+        whole = inked[0] if len(inked) == 1 else _together(inked)
+        points, (left, bottom, right, top) = whole.points, whole.box
         if right <= left or top <= bottom:  # a line without width leaves no ink either
             return None
         origin = points.min(axis=0)
@@ -141,15 +139,22 @@ class Face:
             raise BadFont("A glyph is larger than any character should be.")
         outline = Outline(
             (points - origin).astype(np.int32),
-            np.concatenate([part.tags for part in inked]),
-            contours.astype(np.int16),
+            whole.tags,
+            whole.contours,
             self.units_per_em,
         )
         em = self.units_per_em
         advance = max(part.advance for part in parts)
-        return Glyph(
-            outline, Metrics((right - left) / em, (top - bottom) / em, int(bottom) / em, advance / em)
-        )
+        metrics = Metrics((right - left) / em, (top - bottom) / em, bottom / em, advance / em)
+        return Glyph(outline, metrics, (int(origin[0]), int(origin[1])))
+
+    def glyph_name(self, index: int) -> str:
+        """What the font calls a glyph; `gid12` where it gives no name."""
+        try:
+            name = _decode(self._face.get_glyph_name(index))
+        except freetype.FT_Exception:  # a font without names
+            name = ""
+        return name or f"gid{index}"
 
     def _load(self, component: Component) -> _Part:
         handle = self._face._FT_Face
@@ -162,9 +167,9 @@ class Face:
         if n_points <= 0 or n_contours <= 0:
             return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), advance)
         vectors = ctypes.string_at(shape.points, n_points * 2 * _LONG.itemsize)
-        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64) + np.array(
-            [component.x, component.y]
-        )
+        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64, copy=False)
+        if component.x or component.y:
+            points = points + np.array([component.x, component.y])
         tags = np.frombuffer(ctypes.string_at(shape.tags, n_points), np.uint8)
         contours = np.frombuffer(ctypes.string_at(shape.contours, 2 * n_contours), np.int16)
         box = ft.FT_BBox()
@@ -182,6 +187,22 @@ class _Part:
     contours: NDArray[np.int16]
     box: tuple[int, int, int, int]
     advance: int
+
+
+def _together(parts: list[_Part]) -> _Part:
+    starts = np.cumsum([0, *(len(part.points) for part in parts[:-1])])
+    boxes = np.array([part.box for part in parts])
+    left, bottom = boxes[:, :2].min(axis=0).tolist()
+    right, top = boxes[:, 2:].max(axis=0).tolist()
+    return _Part(
+        np.concatenate([part.points for part in parts]),
+        np.concatenate([part.tags for part in parts]),
+        np.concatenate([part.contours + start for part, start in zip(parts, starts, strict=True)]).astype(
+            np.int16
+        ),
+        (left, bottom, right, top),
+        max(part.advance for part in parts),
+    )
 
 
 _NO_POINTS = np.zeros((0, 2), np.int64)

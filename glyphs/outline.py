@@ -45,6 +45,21 @@ class Outline:
             (header, self.contours.tobytes(), self.tags.tobytes(), self.points.astype("<i2").tobytes())
         )
 
+    def svg_path(self, origin: tuple[int, int] = (0, 0)) -> str:
+        """SVG path data (SVG 2, section 9.3) in font units, y down; filled nonzero.
+
+        origin: where the outline's origin goes, y up
+        """
+        xs = (self.points[:, 0] + origin[0]).tolist()
+        ys = (-self.points[:, 1] - origin[1]).tolist()
+        kinds = (self.tags & 3).tolist()
+        parts: list[str] = []
+        start = 0
+        for last in self.contours.tolist():
+            _contour(parts, xs, ys, kinds, start, last + 1)
+            start = last + 1
+        return "".join(parts)
+
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Outline:
         """Read what `to_bytes` wrote.
@@ -70,3 +85,40 @@ class Outline:
 def outline_hash(data: bytes) -> bytes:
     """16-byte identity of an outline's bytes: equal for equal shapes of equal scale."""
     return blake2b(data, digest_size=16).digest()
+
+
+_ON, _CONIC = 1, 0  # a point's tag, of its two lowest bits; 2 is a cubic's control point
+_COMMANDS = "LQC"  # with none, one or two control points
+
+
+def _contour(parts: list[str], xs: list[int], ys: list[int], kinds: list[int], start: int, end: int) -> None:
+    """Append a closed contour: between two conic control points lies a point that is not stored."""
+
+    def between(first: int, second: int) -> str:
+        return f"{(xs[first] + xs[second]) / 2:g} {(ys[first] + ys[second]) / 2:g}"
+
+    if _ON in kinds[start:end]:
+        begin = kinds.index(_ON, start, end)
+        order = [*range(begin + 1, end), *range(start, begin + 1)]
+        parts.append(f"M{xs[begin]} {ys[begin]}")
+    else:
+        order = [*range(start, end), start]
+        parts.append(f"M{between(end - 1, start)}")
+    waiting: list[int] = []  # control points since the last point on the curve
+    for at in order[:-1]:
+        kind = kinds[at]
+        if kind == _ON:
+            controls = " ".join([f"{xs[i]} {ys[i]}" for i in waiting])
+            parts.append(f"{_COMMANDS[len(waiting)]}{controls} {xs[at]} {ys[at]}")
+            waiting = []
+        elif kind == _CONIC and waiting:
+            parts.append(f"Q{xs[waiting[0]]} {ys[waiting[0]]} {between(waiting[0], at)}")
+            waiting = [at]
+        else:
+            waiting = [*waiting[-1:], at]
+    at = order[-1]
+    if waiting:
+        controls = " ".join([f"{xs[i]} {ys[i]}" for i in waiting])
+        close = f"{xs[at]} {ys[at]}" if kinds[at] == _ON else between(end - 1, start)
+        parts.append(f"{_COMMANDS[len(waiting)]}{controls} {close}")
+    parts.append("Z")

@@ -1,0 +1,121 @@
+"""What the model says of drawings: how well each fits its claim, and what else it may be.
+
+A claim stands for itself and its equivalents together. The labels are weighed by the font prior: that
+a glyph of a font is a rarity rather than the common letter it looks like has to be shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphs.labels import Label
+from recognition.familiarity import familiarity, posterior
+from recognition.recogniser import Answers, Recogniser
+from scoring.verdicts import Guess
+
+TOP = 5  # guesses of an answer
+_LIKENESS_WEIGHT = 10.0  # nats; chosen on validation, see docs/SCORING.md
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for and against one claim.
+
+    probability: of the claim and its equivalents; rank: how many others are likelier, plus one
+    margin: log-odds of the likeliest other label against the claim, nats
+    likeness: cosine between the embedding and the prototype of the claim or an equivalent, -1 to 1
+    known: whether the glyph looks like anything that was learned
+    rival: the likeliest label that does not look like the claim
+    reflected: the doubt about the claim if the raster is mirrored, where that was asked
+    """
+
+    probability: float
+    rank: int
+    margin: float
+    likeness: float
+    known: bool
+    rival: Label
+    top: tuple[Guess, ...]
+    reflected: float | None = None
+
+    @property
+    def doubt(self) -> float:
+        """Nats against the claim: both heads of the model have to be against it."""
+        return doubt(self.margin, self.likeness)
+
+
+def doubt(margin: float, likeness: float) -> float:
+    """One figure of `Evidence.margin` and `Evidence.likeness`."""
+    return margin - _LIKENESS_WEIGHT * likeness
+
+
+class Mapper:
+    """A recogniser that is asked about claims."""
+
+    def __init__(self, recogniser: Recogniser, suspicious: float) -> None:
+        """suspicious: doubt from which a glyph's reflection is looked at, too"""
+        bundle = self._bundle = recogniser.bundle
+        self._recogniser, self._suspicious = recogniser, suspicious
+        self.places = {label: place for place, label in enumerate(bundle.labels)}
+        alike = bundle.equivalence.places(bundle.labels)
+        width = max(map(len, alike), default=0)
+        # (L, 1 + W): each label with its equivalents, itself again where there are fewer than W.
+        self._alike = np.array(
+            [[place, *others, *[place] * (width - len(others))] for place, others in enumerate(alike)]
+        )
+
+    def look(self, rasters: NDArray[np.uint8], metrics: Floats, rows: NDArray[np.intp],
+             claims: Sequence[Label]) -> list[Evidence]:  # fmt: skip
+        """Evidence of C claims about N rasters.
+
+        rasters: (N, S, S); metrics: (N, 4), em; rows: (C,) the raster of each claim; claims: known labels
+        """
+        answers = self._recogniser.answer(rasters, metrics)
+        places = np.array([self.places[claim] for claim in claims], np.intp)
+        found = self._weigh(answers, rows, places)
+        suspects = [i for i, evidence in enumerate(found) if evidence.doubt >= self._suspicious]
+        if suspects:
+            seen, again = np.unique(rows[suspects], return_inverse=True)
+            reflected = self._recogniser.answer(np.ascontiguousarray(rasters[seen, :, ::-1]), metrics[seen])
+            for i, mirror in zip(suspects, self._weigh(reflected, again, places[suspects]), strict=True):
+                found[i] = replace(found[i], reflected=mirror.doubt)
+        return found
+
+    def _weigh(self, answers: Answers, rows: NDArray[np.intp], places: NDArray[np.intp]) -> list[Evidence]:
+        bundle = self._bundle
+        shares = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
+        known = familiarity(shares, answers.embeddings, bundle.prototypes) >= bundle.manifest.known_threshold
+        columns = np.argpartition(-shares, TOP, axis=1)[:, :TOP]
+        order = np.argsort(-np.take_along_axis(shares, columns, 1), axis=1, kind="stable")
+        best = np.take_along_axis(columns, order, 1)
+        tops = [
+            tuple(Guess(bundle.labels[place], round(float(shares[row, place]), 6)) for place in best[row])
+            for row in range(len(shares))
+        ]
+
+        scores = (answers.logits + bundle.log_prior)[rows]
+        alike = self._alike[places]
+        own = np.take_along_axis(scores, alike, 1).max(axis=1)
+        np.put_along_axis(scores, alike, -np.inf, axis=1)
+        rivals = scores.argmax(axis=1)
+        margins = scores[np.arange(len(rows)), rivals] - own
+        ranks = (scores > own[:, None]).sum(axis=1) + 1
+        embeddings = answers.embeddings[rows]
+        likeness = np.einsum("ce,cwe->cw", embeddings, bundle.prototypes[alike]).max(axis=1)
+        # A label may be listed several times, to fill its row up: it counts once.
+        first = np.ones(alike.shape, bool)
+        first[:, 1:] = alike[:, 1:] != alike[:, :1]
+        probability = (np.take_along_axis(shares[rows], alike, 1) * first).sum(axis=1)
+        return [
+            Evidence(
+                probability=round(float(probability[i]), 6), rank=int(ranks[i]),
+                margin=round(float(margins[i]), 4), likeness=round(float(likeness[i]), 4),
+                known=bool(known[row]), rival=bundle.labels[rivals[i]], top=tops[row],
+            )
+            for i, row in enumerate(rows)
+        ]  # fmt: skip

@@ -1,0 +1,154 @@
+"""Reading a font to be judged: every mapped character and every joining form, with what draws it.
+
+Unlike a dataset, which keeps what can be learned from, this keeps what is wrong: characters without
+ink, forms that are not there, glyphs that cannot be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from glyphs.errors import BadFont
+from glyphs.fonts import Component, Face, FontFile, Glyph
+from glyphs.labels import Form, Label, fold, forms_of
+from glyphs.shaping import Shaper
+
+_NOTDEF = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A glyph of the font, or several placed together.
+
+    index, name: of the first
+    glyph: None without ink
+    notdef: it is the missing glyph, or has its outline
+    broken: why it cannot be loaded, or empty
+    """
+
+    index: int
+    name: str
+    glyph: Glyph | None = None
+    notdef: bool = False
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a face says a drawing is.
+
+    codepoint: as mapped; label: with presentation forms folded
+    drawing: its place among the face's drawings
+    absent: the form is drawn as the isolated letter, so that nothing shows the font knows it
+    """
+
+    codepoint: int
+    label: Label
+    drawing: int
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFace:
+    """A face: its claims in order of code point and form, and the drawings they are about."""
+
+    face: int
+    instance: int
+    family: str
+    style: str
+    units_per_em: int
+    claims: tuple[Claim, ...]
+    drawings: tuple[Drawing, ...]
+
+
+class TooManyGlyphs(BadFont):
+    """A font has more glyphs than may be scored."""
+
+
+def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
+    """Every face of a file that maps characters.
+
+    most: claims of all faces together
+
+    Raises:
+        TooManyGlyphs: more than that.
+        BadFont: not a font, or no face maps a character.
+    """
+    left, reason, found = most, "", False
+    try:
+        for face in font.faces():
+            try:
+                read = _read(face, left)
+            except TooManyGlyphs:
+                raise
+            except BadFont as error:
+                reason = reason or error.message
+                continue
+            left, found = left - len(read.claims), True
+            yield read
+    except (BadFont, MemoryError):
+        raise
+    except Exception as error:  # a parser below may raise anything on a hostile file: name it
+        raise BadFont(f"It broke a parser: {type(error).__name__}.") from None
+    if not found:
+        raise BadFont(reason or "It holds no face.")
+
+
+def _read(face: Face, most: int) -> ReadFace:
+    mapped = face.characters()
+    if not mapped:
+        raise BadFont("It maps no characters.")
+    drawings = _Drawings(face)
+    shaper = Shaper(face)
+    claims: list[Claim] = []
+    for codepoint, index in mapped.items():
+        label = fold(codepoint)
+        isolated, *joined = forms_of(codepoint) if label.codepoint == codepoint else (label.form,)
+        claims.append(Claim(codepoint, Label(label.codepoint, isolated), drawings.place(index)))
+        alone = shaper.shape(codepoint, Form.ISOL) if joined else ()
+        for form in joined:
+            # Nothing where the font cannot be shaped: its forms are then presentation forms alone.
+            if components := shaper.shape(codepoint, form):
+                place = drawings.place(components)
+                claims.append(Claim(codepoint, Label(codepoint, form), place, components == alone))
+        if len(claims) > most:
+            raise TooManyGlyphs("It has more glyphs than may be scored.", "Raise the limit of glyphs.")
+    return ReadFace(
+        face=face.index, instance=face.instance, family=face.family, style=face.style,
+        units_per_em=face.units_per_em, claims=tuple(claims), drawings=tuple(drawings.found),
+    )  # fmt: skip
+
+
+class _Drawings:
+    """The drawings of a face, each loaded once."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self.found: list[Drawing] = []
+        self._places: dict[int | tuple[Component, ...], int] = {}
+        self._box: bytes | None = None
+        box = self._load(_NOTDEF).glyph
+        if box is not None:
+            self._box = box.outline.to_bytes()
+
+    def place(self, drawn: int | tuple[Component, ...]) -> int:
+        """Where a glyph, or several placed together, are among the drawings."""
+        if isinstance(drawn, tuple) and len(drawn) == 1 and drawn[0] == Component(drawn[0].glyph_index):
+            drawn = drawn[0].glyph_index
+        if drawn not in self._places:
+            self._places[drawn] = len(self.found)
+            self.found.append(self._load(drawn))
+        return self._places[drawn]
+
+    def _load(self, drawn: int | tuple[Component, ...]) -> Drawing:
+        index = drawn if isinstance(drawn, int) else drawn[0].glyph_index
+        name = self._face.glyph_name(index)
+        try:
+            glyph = self._face.glyph(drawn)
+        except BadFont as error:
+            return Drawing(index=index, name=name, broken=error.message)
+        missing = index == _NOTDEF if isinstance(drawn, int) else any(not c.glyph_index for c in drawn)
+        if glyph is not None and self._box is not None:
+            missing = missing or glyph.outline.to_bytes() == self._box
+        return Drawing(index=index, name=name, glyph=glyph, notdef=missing)

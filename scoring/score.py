@@ -1,0 +1,119 @@
+"""A font file's bytes become its score: read and drawn in the sandbox, recognised here, judged.
+
+The rasters come in chunks and are recognised in the same batches whoever asks, so that a score is
+the same, bit for bit, whatever machine, engine or job it was made in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from glyphs.errors import BadFont
+from recognition.recogniser import Recogniser
+from scoring.judge import Thresholds, judge
+from scoring.mapper import Evidence, Mapper
+from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
+from scoring.verdicts import FaceScore, Finding, FontScore, Status
+
+Progress = Callable[[int, int], None]  # glyphs of a face that are recognised, and how many there will be
+
+
+class Scorer:
+    """Scores fonts, one after the other; owns the process that parses them. Close it when done.
+
+    Attributes:
+        seconds: what the stages took so far: read (parsing, drawing and waiting for them), recognise, judge
+    """
+
+    def __init__(
+        self, recogniser: Recogniser, *, limits: Limits = Limits(), thresholds: Thresholds = Thresholds()
+    ) -> None:
+        bundle = self._bundle = recogniser.bundle
+        self._thresholds = thresholds
+        self._mapper = Mapper(recogniser, thresholds.suspicious)
+        self._sandbox = Sandbox(bundle.labels, bundle.manifest.raster, limits)
+        self._sandbox.start()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._sandbox.close()
+
+    def score(self, font: str, data: bytes, progress: Progress = lambda done, total: None) -> FontScore:
+        """The score of a file's bytes; one that cannot be read gets an ERROR finding, never an exception.
+
+        font: what to call it
+        """
+        digest = sha256(data).hexdigest()
+        try:
+            faces = tuple(self._faces(data, progress))
+        except BadFont as error:
+            return FontScore(font=font, sha256=digest, findings=(unreadable(error),))
+        return FontScore(font=font, sha256=digest, faces=faces)
+
+    def _faces(self, data: bytes, progress: Progress) -> Iterator[FaceScore]:
+        face: DrawnFace | None = None
+        evidence: dict[int, Evidence] = {}
+        for message in self._timed("read", self._sandbox.read(data)):
+            if isinstance(message, Rasters):
+                assert face is not None
+                evidence |= self._recognise(face, message)
+                progress(message.first + len(message.pixels), face.rasters)
+                continue
+            if face is not None:
+                yield self._judge(face, evidence)
+            face, evidence = message, {}
+        if face is not None:
+            yield self._judge(face, evidence)
+
+    def _recognise(self, face: DrawnFace, rasters: Rasters) -> dict[int, Evidence]:
+        start = time.perf_counter()
+        last = rasters.first + len(rasters.pixels)
+        metrics = np.full((len(rasters.pixels), 4), np.nan, np.float32)
+        numbers, rows, claims = [], [], []
+        for number, claim in enumerate(face.claims):
+            drawn = face.drawings[claim.drawing]
+            if drawn.raster is None or claim.label not in self._mapper.places:
+                continue
+            if rasters.first <= drawn.raster < last:
+                metrics[drawn.raster - rasters.first] = drawn.metrics
+                numbers.append(number)
+                rows.append(drawn.raster - rasters.first)
+                claims.append(claim.label)
+        found = self._mapper.look(rasters.pixels, metrics, np.array(rows, np.intp), claims)
+        self.seconds["recognise"] += time.perf_counter() - start
+        return dict(zip(numbers, found, strict=True))
+
+    def _judge(self, face: DrawnFace, evidence: dict[int, Evidence]) -> FaceScore:
+        start = time.perf_counter()
+        score = judge(face, evidence, self._bundle, self._thresholds)
+        self.seconds["judge"] += time.perf_counter() - start
+        return score
+
+    def _timed(self, stage: str, messages: Iterator[DrawnFace | Rasters]) -> Iterator[DrawnFace | Rasters]:
+        while True:
+            start = time.perf_counter()
+            message = next(messages, None)
+            self.seconds[stage] += time.perf_counter() - start
+            if message is None:
+                return
+            yield message
+
+
+def unreadable(error: BadFont) -> Finding:
+    """The finding about a file that cannot be scored."""
+    return Finding("readable", Status.ERROR, str(error))
