@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, evaluating, indexing, keys, model, models, recognise, serving
+from glyphery import data, evaluating, indexing, keys, model, models, recognise, scoring, serving
 from glyphs.errors import GlypheryError
 
-_OF_TRAINING = {"jinja2", "lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
+_OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
 
 class _Verbs(TyperGroup):
@@ -40,7 +40,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
-            "serve", "keys",
+            "score", "serve", "keys",
         ]  # fmt: skip
 
 
@@ -79,6 +79,7 @@ app.command()(model.export)
 app.add_typer(indexing.app, name="index")
 app.command()(recognise.classify)
 app.command()(recognise.similar)
+app.command()(scoring.score)
 app.command()(serving.serve)
 app.add_typer(keys.app, name="keys")
 

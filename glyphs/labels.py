@@ -26,7 +26,15 @@ class Form(StrEnum):
     MEDI = "medi"
     FINA = "fina"
 
+    @property
+    def words(self) -> str:
+        """As people call it, such as `initial`; empty for NONE."""
+        return _WORDS[self]
 
+
+_WORDS: Final = {
+    Form.NONE: "", Form.ISOL: "isolated", Form.INIT: "initial", Form.MEDI: "medial", Form.FINA: "final"
+}  # fmt: skip
 # Which forms a letter of each Unicode joining type takes.
 FORMS_BY_JOINING_TYPE: Final = {
     "D": (Form.ISOL, Form.INIT, Form.MEDI, Form.FINA),

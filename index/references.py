@@ -51,6 +51,7 @@ class References:
             raise BadIndex("The columns of the references differ in length.")
         self.labels, self.families, self.styles = tuple(labels), tuple(families), tuple(styles)
         self.pictures = pictures
+        self._first: dict[Label, int] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +79,12 @@ class References:
             self.styles + others.styles,
             np.concatenate([self.pictures, others.pictures]),
         )
+
+    def example(self, label: Label) -> int | None:
+        """The number of a label's first reference, which stands best for it; None where it has none."""
+        if self._first is None:
+            self._first = {known: number for number, known in reversed(list(enumerate(self.labels)))}
+        return self._first.get(label)
 
     def png(self, number: int) -> bytes:
         """The reference's picture, dark on white."""

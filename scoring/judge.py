@@ -12,9 +12,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
-from scoring.mapper import Evidence
+from scoring.mapper import Evidence, folded
+from scoring.marks import misplaced
 from scoring.reader import Claim
 from scoring.sandbox import DrawnFace, DrawnGlyph
 from scoring.skeletons import same_skeleton
@@ -28,19 +31,24 @@ class Thresholds:
     fail: least doubt that fails a glyph on the model's word alone
     supported: the same where the face speaks against it, too
     warn: least doubt that warns
+    usual: doubt that nine of ten glyphs of a text face stay under; where a face's own are above it, because
+        its design is unusual, the doubt that fails and warns rises by as much
     suspicious: least doubt at which the reflection is looked at
     reflection: by how much less the reflection must be doubted for the glyph to be mirrored
+    upright: greatest doubt about the reflection then
     decorative: share of a face's glyphs in doubt from which it is decorative, of at least `judged` glyphs
     expected: share of the families with a letter that have a form, from which its absence is a failure
     placeholder: characters that one outline may stand for before it counts as a placeholder
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = -1.0
+    fail: float = -2.0
     supported: float = -4.0
-    warn: float = -2.5
-    suspicious: float = -6.0
-    reflection: float = 4.0
+    warn: float = -3.5
+    usual: float = -9.0
+    suspicious: float = -8.0
+    reflection: float = 6.0
+    upright: float = -6.0
     decorative: float = 0.08
     judged: int = 20
     expected: float = 0.8
@@ -55,6 +63,7 @@ _INKLESS = frozenset(
      *range(0xE0100, 0xE01F0)}
 )  # fmt: skip
 _OGHAM_SPACE = 0x1680  # a space that is a line
+_NO_INK = (0.0, 0.0, 0.0, 0.0)
 _BOXES = frozenset({0x20DE, 0x2395, 0x25A1, 0x25AD, 0x25AF, 0x2610, 0xFFFD})  # may look as .notdef does
 
 
@@ -79,6 +88,15 @@ class _Judge:
             if drawn.metrics is not None:
                 self._by_shape[_look(drawn)].append(number)
             self._by_label.setdefault(claim.label, number)
+        self._boxes = {
+            claim.codepoint: self._drawn(claim).metrics or _NO_INK
+            for claim in face.claims
+            if claim.label.form in (Form.NONE, Form.ISOL)
+        }
+        self._doubts = np.array([evidence[n].doubt for n in evidence if not face.claims[n].absent])
+        self._unusual = 0.0
+        if len(self._doubts) >= limits.judged:
+            self._unusual = max(0.0, float(np.quantile(self._doubts, 0.9)) - limits.usual)
         self._joining = {
             claim.label.character.script
             for claim in face.claims
@@ -86,17 +104,15 @@ class _Judge:
         }
 
     def score(self) -> FaceScore:
-        face = self._face
-        in_doubt = [e.doubt >= self._limits.warn for e in self._evidence.values()]
-        decorative = len(in_doubt) >= self._limits.judged and (
-            sum(in_doubt) >= self._limits.decorative * len(in_doubt)
-        )
+        face, judged = self._face, len(self._doubts)
+        in_doubt = int((self._doubts >= self._limits.warn).sum())
+        decorative = judged >= self._limits.judged and in_doubt >= self._limits.decorative * judged
         findings = []
         if decorative:
             findings.append(
                 Finding(
                     "decorative", Status.WARN,
-                    f"{sum(in_doubt)} of {len(in_doubt)} glyphs are not recognised as what they claim to be: "
+                    f"{in_doubt} of {judged} glyphs are not recognised as what they claim to be: "
                     "a decorative, symbol or wrongly encoded face, whose glyphs are not failed one by one.",
                 )
             )  # fmt: skip
@@ -114,16 +130,18 @@ class _Judge:
         claim = self._face.claims[number]
         drawn, evidence = self._drawn(claim), self._evidence.get(number)
         found = self._structural(claim, drawn, evidence)
-        if not found and evidence is not None:
+        if not found and claim.absent:
+            found = self._absent(claim, evidence)
+        elif not found and evidence is not None:
             found = self._recognised(number, claim, evidence)
         if not found:
             found = self._duplicate(number, claim)
         if decorative:
             found = [_softened(finding) for finding in found]
-        known = claim.label in self._place
+        judged = claim.label in self._place and not claim.absent
         verdict = Verdict(
             codepoint=claim.codepoint, label=claim.label, glyph=drawn.name, index=drawn.index,
-            findings=tuple(found), skipped=not known and not found, path=drawn.path, metrics=drawn.metrics,
+            findings=tuple(found), skipped=not judged and not found, path=drawn.path, metrics=drawn.metrics,
             equivalents=self._bundle.equivalence.equivalents(claim.label),
         )  # fmt: skip
         if evidence is None:
@@ -144,8 +162,6 @@ class _Judge:
             return []
         if unicodedata.category(chr(claim.codepoint)) == "Zs" and claim.codepoint != _OGHAM_SPACE:
             return [Finding("empty", Status.WARN, "A space is drawn with ink.")]
-        if claim.absent:
-            return self._absent(claim, evidence)
         fits = evidence is not None and evidence.margin <= 0
         if fits or not _has_ink(claim.codepoint):
             return []
@@ -176,7 +192,9 @@ class _Judge:
         )
         status = Status.FAIL if usual else Status.WARN
         return [
-            Finding("positional-form", status, f"There is no {form} form: the isolated one is drawn for it.")
+            Finding(
+                "positional-form", status, f"There is no {form.words} form: the isolated one is drawn for it."
+            )
         ]
 
     def _unshaped(self) -> list[Finding]:
@@ -195,42 +213,37 @@ class _Judge:
         ]  # fmt: skip
 
     def _recognised(self, number: int, claim: Claim, evidence: Evidence) -> list[Finding]:
-        """What the model holds against a claim, and which of the checks that is."""
-        doubt, limits = evidence.doubt, self._limits
-        if doubt < limits.supported:
-            return []
-        rival = evidence.rival
-        partner = self._partner(number, rival)
-        mirrored = (
-            evidence.reflected is not None
-            and evidence.reflected <= doubt - limits.reflection
-            and (evidence.reflected < limits.suspicious)
-        )
+        """What the model and the face hold against a claim, and which of the checks that is."""
+        limits, rival, own = self._limits, evidence.rival, claim.label
+        metrics = self._drawn(claim).metrics
+        if metrics is not None and (where := misplaced(claim.codepoint, metrics, self._boxes)):
+            return [Finding("dots", Status.FAIL, f"Its mark sits {where}.")]
+        doubt = evidence.doubt - self._unusual
         copied = any(self._same(self._face.claims[other].label, rival) for other in self._twins(number))
-        supported = partner is not None or mirrored or copied
-        if doubt < (limits.supported if supported else limits.warn):
+        upright = min(limits.upright, doubt - limits.reflection)
+        if evidence.reflected is not None and evidence.reflected <= upright and not copied:
+            message = f"Its reflection looks like {_called(own)}, it does not."
+            return [Finding("mirrored", Status.FAIL, message)]
+        if doubt < min(limits.supported, limits.warn):
             return []
-        failed = supported or doubt >= limits.fail
-        status = Status.FAIL if failed else Status.WARN
-        shown = _called(rival)
-        sure = f"{shown} ({_share(evidence, rival)})"
-        if partner is not None:
-            check, message = (
-                "swapped",
-                f"It shows {sure}, and the glyph of that shows {_called(claim.label)}.",
-            )
-        elif mirrored:
-            check, message = "mirrored", f"Its reflection looks like {_called(claim.label)}, it does not."
-        elif rival.codepoint == claim.label.codepoint and rival.form != claim.label.form:
-            check, message = "positional-form", f"It shows the {rival.form or 'plain'} form."
-        elif same_skeleton(rival, claim.label):
-            check, message = "dots", f"It shows {sure}: the same body with other dots or marks."
-        elif evidence.known or copied:
-            check, message = "identity", f"It shows {sure}."
+        shown = f"{_called(rival)}{_share(evidence, rival)}"
+        if self._partner(number, rival) is not None and doubt >= limits.supported:
+            message = f"It shows {shown}, and the glyph of that shows {_called(own)}."
+            return [Finding("swapped", Status.FAIL, message)]
+        if doubt >= (limits.supported if copied else limits.fail):
+            status = Status.FAIL
+        elif doubt >= limits.warn:
+            status = Status.WARN
         else:
-            check, status = "unknown", Status.WARN
-            message = f"It is like nothing that is known; {shown} comes nearest."
-        return [Finding(check, status, message)]
+            return []
+        if rival.codepoint == own.codepoint and rival.form != own.form:
+            return [Finding("positional-form", status, f"It shows the {rival.form.words or 'plain'} form.")]
+        if same_skeleton(rival, own):
+            return [Finding("dots", status, f"It shows {shown}: the same body with other dots or marks.")]
+        if evidence.known or copied:
+            return [Finding("identity", status, f"It shows {shown}.")]
+        message = f"It is like nothing that is known; {_called(rival)} comes nearest."
+        return [Finding("unknown", status, message)]
 
     def _partner(self, number: int, rival: Label) -> int | None:
         """The claim of the rival's own place, if what stands there is taken for this claim in turn."""
@@ -254,6 +267,8 @@ class _Judge:
         twins = self._twins(number)
         if not twins or len(twins) >= self._limits.placeholder:
             return []
+        if self._is_first(number) and not any(map(self._is_first, twins)):
+            return []  # it is the others that have its outline
         labels = [self._face.claims[other].label for other in twins]
         others = [label for label in labels if not self._may_look_alike(claim.label, label)]
         # Of a group in which the others are like it, the odd one out is the finding, not each of them.
@@ -261,6 +276,10 @@ class _Judge:
             return []
         named = ", ".join(_called(label) for label in others[:3])
         return [Finding("duplicate", Status.WARN, f"It has the very outline of {named}.")]
+
+    def _is_first(self, number: int) -> bool:
+        evidence = self._evidence.get(number)
+        return evidence is not None and evidence.rank == 1
 
     def _same(self, first: Label, second: Label) -> bool:
         return self._bundle.equivalence.same(first, second)
@@ -273,7 +292,7 @@ class _Judge:
             return True
         prototypes = self._bundle.prototypes
         usual = float(prototypes[self._place[first]] @ prototypes[self._place[second]])
-        return usual >= self._limits.distinct or _casefolded(first) == _casefolded(second)
+        return usual >= self._limits.distinct or folded(first) == folded(second)
 
 
 def _look(drawn: DrawnGlyph) -> tuple[str, int, int]:
@@ -281,10 +300,6 @@ def _look(drawn: DrawnGlyph) -> tuple[str, int, int]:
     assert drawn.metrics is not None
     _, _, bottom, advance = drawn.metrics
     return drawn.shape, round(bottom * 1000), round(advance * 1000)
-
-
-def _casefolded(label: Label) -> str:
-    return unicodedata.normalize("NFKC", chr(label.codepoint)).casefold()
 
 
 def _has_ink(codepoint: int) -> bool:
@@ -298,12 +313,13 @@ def _softened(finding: Finding) -> Finding:
 
 
 def _called(label: Label) -> str:
-    form = f" {label.form}" if label.form not in (Form.NONE, Form.ISOL) else ""
+    form = f", {label.form.words}" if label.form not in (Form.NONE, Form.ISOL) else ""
     return f"U+{label.codepoint:04X} {label.character.name}{form}"
 
 
 def _share(evidence: Evidence, label: Label) -> str:
+    """How likely a label is, in brackets, where it is likely at all."""
     for guess in evidence.top:
-        if guess.label == label:
-            return f"{guess.probability:.0%}"
-    return "unlikely, but likelier"
+        if guess.label == label and guess.probability >= 0.05:
+            return f" ({guess.probability:.0%})"
+    return ""

@@ -1,12 +1,15 @@
 """What the model says of drawings: how well each fits its claim, and what else it may be.
 
 A claim stands for itself and its equivalents together. The labels are weighed by the font prior: that
-a glyph of a font is a rarity rather than the common letter it looks like has to be shown.
+a glyph of a font is a rarity rather than the common letter it looks like has to be shown. What looks
+alike in design after design without being a fault counts less against a claim: characters of other
+scripts, and the other case of the same letter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +21,9 @@ from recognition.recogniser import Answers, Recogniser
 from scoring.verdicts import Guess
 
 TOP = 5  # guesses of an answer
-_LIKENESS_WEIGHT = 10.0  # nats; chosen on validation, see docs/SCORING.md
+# In nats, chosen on validation: see docs/SCORING.md.
+_LIKENESS_WEIGHT = 10.0
+_FAR_RIVAL = 4.0  # less for labels of other scripts and the other case of the claim
 Floats = NDArray[np.float32]
 
 
@@ -27,10 +32,10 @@ class Evidence:
     """What speaks for and against one claim.
 
     probability: of the claim and its equivalents; rank: how many others are likelier, plus one
-    margin: log-odds of the likeliest other label against the claim, nats
+    margin: log-odds of the rival against the claim, nats, less what a far rival must show more
     likeness: cosine between the embedding and the prototype of the claim or an equivalent, -1 to 1
     known: whether the glyph looks like anything that was learned
-    rival: the likeliest label that does not look like the claim
+    rival: the likeliest label that is not equivalent to the claim, after that
     reflected: the doubt about the claim if the raster is mirrored, where that was asked
     """
 
@@ -68,6 +73,8 @@ class Mapper:
         self._alike = np.array(
             [[place, *others, *[place] * (width - len(others))] for place, others in enumerate(alike)]
         )
+        self._script = _numbers(_realm(label) for label in bundle.labels)
+        self._letter = _numbers(folded(label) for label in bundle.labels)
 
     def look(self, rasters: NDArray[np.uint8], metrics: Floats, rows: NDArray[np.intp],
              claims: Sequence[Label]) -> list[Evidence]:  # fmt: skip
@@ -102,9 +109,11 @@ class Mapper:
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
         np.put_along_axis(scores, alike, -np.inf, axis=1)
+        ranks = (scores > own[:, None]).sum(axis=1) + 1
+        far = (self._script != self._script[places, None]) | (self._letter == self._letter[places, None])
+        scores -= np.where(far, np.float32(_FAR_RIVAL), np.float32(0))
         rivals = scores.argmax(axis=1)
         margins = scores[np.arange(len(rows)), rivals] - own
-        ranks = (scores > own[:, None]).sum(axis=1) + 1
         embeddings = answers.embeddings[rows]
         likeness = np.einsum("ce,cwe->cw", embeddings, bundle.prototypes[alike]).max(axis=1)
         # A label may be listed several times, to fill its row up: it counts once.
@@ -119,3 +128,19 @@ class Mapper:
             )
             for i, row in enumerate(rows)
         ]  # fmt: skip
+
+
+def folded(label: Label) -> str:
+    """A letter without its case and compatibility formatting."""
+    return unicodedata.normalize("NFKC", chr(label.codepoint)).casefold()
+
+
+def _realm(label: Label) -> str:
+    """The script, where marks that take that of their base count as common, as punctuation does."""
+    script = label.character.script
+    return "Zyyy" if script == "Zinh" else script
+
+
+def _numbers(names: Iterable[str]) -> NDArray[np.intp]:
+    """Equal numbers for equal names."""
+    return np.unique(list(names), return_inverse=True)[1]

@@ -19,17 +19,17 @@ from glyphs.labels import Form, Label
 
 
 class Status(StrEnum):
-    """From best to worst, but for ERROR, which says that the tool itself failed."""
+    """In fontbakery's order: SKIP weighs less than PASS, and ERROR says that the tool itself failed."""
 
-    PASS = "PASS"
     SKIP = "SKIP"
+    PASS = "PASS"
     WARN = "WARN"
     FAIL = "FAIL"
     ERROR = "ERROR"
 
     @property
     def severity(self) -> int:
-        """0 for PASS to 4 for ERROR."""
+        """0 for SKIP to 4 for ERROR."""
         return list(Status).index(self)
 
 
@@ -106,7 +106,7 @@ CHECKS: Mapping[str, Check] = {
             "unknown", "The glyph is like nothing that is known",
             "Neither its own character nor another is recognised: a drawing that went wrong, or a design "
             "beyond what the model has seen. Skipped for characters the model never learned.",
-            Status.WARN,
+            Status.FAIL,
         ),
         Check(
             "decorative", "The face is beyond what can be judged glyph by glyph",
@@ -115,7 +115,7 @@ CHECKS: Mapping[str, Check] = {
             Status.WARN,
         ),
         Check(
-            "readable", "The file can be read within the limits",
+            "readable", "The file cannot be read within the limits",
             "A file that is no font, is broken, or asks for more memory, time or glyphs than it may have "
             "cannot be scored.",
             Status.ERROR,

@@ -1,0 +1,333 @@
+"""`glyphery score`: every glyph of fonts checked against what it claims to be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glyphery import show
+from glyphery.recognise import BundlePath
+from glyphs.errors import BadInput
+
+if TYPE_CHECKING:
+    from glyphs.labels import Label
+    from recognition.bundle import Bundle
+    from scoring.baseline import Baseline
+    from scoring.compare import Comparison
+    from scoring.judge import Thresholds
+    from scoring.local import Setup
+    from scoring.reports.report import Report
+    from scoring.verdicts import FontScore, Status, Verdict
+
+_SHOWN = 20  # findings of a font on the terminal
+_SUFFIXES = ".jsonl, .csv, .json, .md and .html"
+
+
+class ErrorCodeOn(StrEnum):
+    """The least status for which the verb ends with an exit code of 1, as of fontspector."""
+
+    WARN = "WARN"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    NEVER = "never"
+
+
+class Engine(StrEnum):
+    """Where fonts are scored."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def score(
+    fonts: Annotated[list[str], typer.Argument(help="Font files, or folders to search for them.")],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write a report here; repeat for more. The suffix says which: .jsonl has a line a glyph,"
+            " .csv the same as a table, .json a summary, .md Markdown, .html a page of one font to look at;"
+            " without a suffix it is a folder of such pages."
+        ),
+    ] = None,
+    bundle: BundlePath = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Accept the findings that this allow-list knows.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(help="Write an allow-list of all that is found now.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An older version of the one font: tell what became better or worse.")
+    ] = None,
+    error_code_on: Annotated[
+        ErrorCodeOn, typer.Option(help="End with exit code 1 where a status is at least this.")
+    ] = ErrorCodeOn.FAIL,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="Change a threshold of the checks, as fail=0.5; repeat for more.")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="This machine, or a Ray cluster.")] = Engine.LOCAL,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; without it one is started on this machine.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Processes that score fonts; 0: one a core if there are several fonts.")
+    ] = 0,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Computing that reading one font may take.")] = 60,
+    max_memory: Annotated[int, typer.Option(min=512, help="MiB that reading one font may take.")] = 2048,
+    max_glyphs: Annotated[int, typer.Option(min=1, help="Glyphs that one font may have.")] = 200_000,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a glyph.")] = False,
+) -> None:
+    """Check every glyph of fonts against the character and joining form it claims to be.
+
+    Exit code 0, or 1 where something is found (--error-code-on), or 2 where the input cannot be used.
+    """
+    from bundles import default_bundle
+    from recognition.bundle import Bundle
+    from scoring.local import Setup
+    from scoring.sandbox import Limits
+    from scoring.verdicts import worst
+
+    if address and engine is Engine.LOCAL:
+        raise BadInput("--address is that of a Ray cluster.", "Add --engine ray.")
+    limits = Limits(max_glyphs=max_glyphs, seconds=max_seconds, max_memory=max_memory << 20)
+    setup = Setup(bundle or default_bundle(), limits, _thresholds(threshold or []))
+    used = Bundle.load(setup.bundle)
+    made_with = _made_with(used, setup)
+    if against:
+        if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
+            raise BadInput("--against compares one font with one older version of it, and nothing else.")
+        comparison = _compared(against, Path(fonts[0]), setup)
+        _report_comparison(comparison, out or [], made_with, json=json)
+        _end(comparison.status, error_code_on)
+        return
+
+    statuses: list[Status] = []
+    with ExitStack() as open_:
+        kept, reports = _baselines(baseline, write_baseline)
+        for path in out or []:
+            reports.append(_report(path, used, made_with))
+        told: list[Callable[[FontScore], None]] = [open_.enter_context(report).add for report in reports]
+        told.append(_print_lines if json else _print_findings)
+        for found in _scored(fonts, setup, engine, address, jobs):
+            judged = kept.apply(found) if kept else found
+            statuses.append(judged.status)
+            for tell in told:
+                tell(judged)
+    if kept and (unused := kept.unused()):
+        print(f"glyphery: {len(unused)} entries of {baseline} match nothing any more.", file=sys.stderr)
+    _end(worst(statuses), error_code_on)
+
+
+def _thresholds(changes: list[str]) -> Thresholds:
+    from scoring.judge import Thresholds
+
+    known = {field.name: type(getattr(Thresholds(), field.name)) for field in fields(Thresholds)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in known:
+            raise BadInput(f"There is no threshold {name!r}.", f"There are {', '.join(known)}.")
+        try:
+            values[name] = known[name](text)
+        except ValueError:
+            raise BadInput(f"{text!r} is no value for the threshold {name}.") from None
+    return replace(Thresholds(), **values)
+
+
+def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "glyphery": version("glyphery"),
+        "model": used.manifest.name,
+        "version": used.manifest.version,
+        "digest": used.digest,
+        "thresholds": asdict(setup.thresholds),
+    }
+
+
+def _scored(
+    fonts: list[str], setup: Setup, engine: Engine, address: str | None, jobs: int
+) -> Iterator[FontScore]:
+    if engine is Engine.RAY:
+        from scoring.distributed import score_all_on_ray
+
+        yield from score_all_on_ray(fonts, setup, address=address)
+        return
+    import os
+
+    from glyphs.dataset.build import find_fonts
+    from scoring.local import score_all
+
+    files = find_fonts(map(Path, fonts))
+    processes = jobs or min(len(files), len(os.sched_getaffinity(0)))
+    with show.bar("Scoring", len(files)) as advance:
+        begun = 0
+
+        def note(done: int, total: int) -> None:
+            advance(
+                begun, note=f"{files[begun].name}: {done:,} of {total:,} glyphs" if processes == 1 else ""
+            )
+
+        for begun, found in enumerate(score_all(files, setup, processes, note), 1):
+            advance(begun)
+            yield found
+
+
+def _baselines(baseline: Path | None, write_baseline: Path | None) -> tuple[Baseline | None, list[Report]]:
+    from scoring.baseline import Baseline, NewBaseline
+
+    kept = Baseline.read(baseline) if baseline else None
+    return kept, [NewBaseline(write_baseline, kept)] if write_baseline else []
+
+
+def _report(path: Path, used: Bundle, made_with: Mapping[str, Any]) -> Report:
+    from scoring.reports.html import Page
+    from scoring.reports.lines import Csv, JsonLines
+    from scoring.reports.markdown import Markdown
+    from scoring.reports.pages import Pages
+    from scoring.reports.summary import Summary
+
+    match path.suffix.lower():
+        case ".jsonl" | ".ndjson":
+            return JsonLines(path)
+        case ".csv":
+            return Csv(path)
+        case ".json":
+            return Summary(path, made_with)
+        case ".md":
+            return Markdown(path)
+        case ".html":
+            return Page(path, reference=_reference(used), made_with=made_with)
+        case "":
+            return Pages(path, reference=_reference(used), made_with=made_with)
+    raise BadInput(
+        f"{path} names no kind of report.", f"There are {_SUFFIXES}, and folders without a suffix."
+    )
+
+
+def _reference(used: Bundle) -> Callable[[Label], bytes | None]:
+    """Pictures of how labels usually look: the bundle's references, if it has some."""
+    from index.references import FILE, References
+
+    if not used.has(FILE):
+        return lambda label: None
+    references = References.load(used.path)
+
+    def picture(label: Label) -> bytes | None:
+        number = references.example(label)
+        return None if number is None else references.png(number)
+
+    return picture
+
+
+def _compared(old: Path, new: Path, setup: Setup) -> Comparison:
+    from scoring.compare import compare
+    from scoring.local import score_file
+
+    for path in (old, new):
+        if not path.is_file():
+            raise BadInput(f"There is no font {path}.")
+    with show.console(stderr=True).status("Scoring both versions"), setup.scorer(threads=0) as scorer:
+        return compare(score_file(scorer, old), score_file(scorer, new))
+
+
+def _report_comparison(
+    comparison: Comparison, out: list[Path], made_with: Mapping[str, Any], *, json: bool
+) -> None:
+    from json import dumps
+
+    from scoring.reports.comparison import comparison_markdown, write_comparison_page
+    from scoring.reports.report import write
+
+    for path in out:
+        match path.suffix.lower():
+            case ".json":
+                write(path, dumps(comparison.to_dict() | {"made_with": made_with}, ensure_ascii=False) + "\n")
+            case ".md":
+                write(path, comparison_markdown(comparison))
+            case ".html":
+                write_comparison_page(path, comparison, made_with=made_with)
+            case _:
+                raise BadInput(f"{path} names no kind of comparison.", "There are .json, .md and .html.")
+    if json:
+        show.as_json(comparison.to_dict())
+        return
+    rows = [
+        (str(one.change), _codepoint(one.verdict), one.verdict.label.character.name,
+         _said(one.old), _said(one.new))
+        for face in comparison.faces
+        for one in face.changes[:_SHOWN]
+    ]  # fmt: skip
+    if rows:
+        show.table(f"{comparison.new.font}", ("change", "", "character", "before", "now"), rows)
+    counts = ", ".join(f"{count:,} {change}" for change, count in comparison.counts().items() if count)
+    print(f"{counts or 'Nothing changed'}.")
+
+
+def _said(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    return f"{verdict.status} {verdict.principal.message if verdict.principal else ''}"
+
+
+def _print_lines(found: FontScore) -> None:
+    from scoring.reports.lines import json_line, records
+
+    for values in records(found):
+        print(json_line(values), end="")
+
+
+def _print_findings(found: FontScore) -> None:
+    from scoring.verdicts import Status
+
+    counts = found.counts()
+    several = len(found.faces) > 1
+    rows: list[tuple[str, str, str, str, str]] = [
+        (str(finding.status), finding.check, f"{face.family} {face.style}", "", finding.message)
+        for face in found.faces
+        for finding in face.findings
+    ]
+    rows += [(str(finding.status), finding.check, "", "", finding.message) for finding in found.findings]
+    suspects = [
+        (verdict, face)
+        for face in found.faces
+        for verdict in face.glyphs
+        if verdict.status in (Status.FAIL, Status.WARN)
+    ]
+    suspects.sort(key=lambda pair: -pair[0].status.severity)
+    for verdict, face in suspects[:_SHOWN]:
+        assert verdict.principal is not None
+        style = f" {face.style}" if several else ""
+        rows.append(
+            (str(verdict.status), verdict.principal.check, f"{_codepoint(verdict)}{style}", verdict.glyph,
+             verdict.principal.message)
+        )  # fmt: skip
+    glyphs = sum(counts.values())
+    told = ", ".join(f"{counts[status]:,} {status}" for status in reversed(Status) if counts[status])
+    title = f"{found.font}: {found.status} ({f'{glyphs:,} glyphs: {told}' if glyphs else 'not scored'})"
+    if not rows:
+        print(title)
+        return
+    show.table(title, ("status", "check", "", "glyph", "what is found"), rows)
+    if len(suspects) > _SHOWN:
+        print(f"and {len(suspects) - _SHOWN:,} more; write a report with --out to see them all")
+
+
+def _codepoint(verdict: Verdict) -> str:
+    form = f" {verdict.form}" if verdict.form else ""
+    return f"{chr(verdict.codepoint)} U+{verdict.codepoint:04X}{form}"
+
+
+def _end(overall: Status, error_code_on: ErrorCodeOn) -> None:
+    from scoring.verdicts import Status
+
+    if error_code_on is not ErrorCodeOn.NEVER and overall.severity >= Status(error_code_on).severity:
+        raise typer.Exit(1)

@@ -1,0 +1,92 @@
+"""Scoring many fonts on one machine, in as many processes as asked for; results come in order.
+
+What one process holds is one font at a time, and what waits to be read is a few scores: memory does
+not grow with the number of fonts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from glyphs.errors import BadFont
+from glyphs.fonts import FontFile
+from recognition.bundle import Bundle
+from recognition.recogniser import Recogniser
+from scoring.judge import Thresholds
+from scoring.sandbox import Limits
+from scoring.score import Progress, Scorer, unreadable
+from scoring.verdicts import FontScore
+
+_AHEAD = 2  # fonts that are being scored or are done, for each process
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a scorer needs to know; small enough to send to any process on any machine."""
+
+    bundle: Path
+    limits: Limits = Limits()
+    thresholds: Thresholds = Thresholds()
+
+    def scorer(self, threads: int = 1) -> Scorer:
+        """Raises BadBundle where the bundle cannot be used."""
+        recogniser = Recogniser(Bundle.load(self.bundle), threads=threads)
+        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds)
+
+
+def score_file(scorer: Scorer, path: Path, progress: Progress = lambda done, total: None) -> FontScore:
+    """The score of a file, named by its path; one that cannot be opened gets an ERROR finding, too."""
+    try:
+        data = FontFile.read(path).data
+    except BadFont as error:
+        return FontScore(font=str(path), sha256="", findings=(unreadable(error),))
+    return scorer.score(str(path), data, progress)
+
+
+def score_all(
+    fonts: Sequence[Path], setup: Setup, processes: int, progress: Progress = lambda done, total: None
+) -> Iterator[FontScore]:
+    """The scores of fonts, in their order.
+
+    processes: each with a model of its own; with one, the model takes all cores
+    progress: of the glyphs of the font in work, where there is one process
+
+    Raises:
+        BadBundle: the bundle cannot be used.
+    """
+    if processes == 1 or len(fonts) == 1:
+        with setup.scorer(threads=0) as scorer:
+            for font in fonts:
+                yield score_file(scorer, font, progress)
+        return
+    Bundle.load(setup.bundle)  # a broken one is an error here rather than of a process that died
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,)) as pool:
+        waiting: deque[Future[FontScore]] = deque()
+        try:
+            for font in fonts:
+                waiting.append(pool.submit(_score, font))
+                if len(waiting) >= _AHEAD * processes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # whoever stops listening need not wait for what was begun
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_scorer: Scorer | None = None  # of a process of the pool
+
+
+def _begin(setup: Setup) -> None:
+    global _scorer
+    _scorer = setup.scorer()
+
+
+def _score(font: Path) -> FontScore:
+    assert _scorer is not None
+    return score_file(_scorer, font)

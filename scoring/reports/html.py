@@ -1,0 +1,244 @@
+"""A font's page: one HTML file that holds every glyph, suspects first.
+
+Everything is in the page and readable without a script; the script adds filters, keys and a closer look.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fontTools import unicodedata as ucd
+from markupsafe import Markup
+
+from glyphs.errors import BadInput
+from scoring.reports.drawing import Frame, Line, Outlines, Portrait, portrait
+from scoring.reports.page import check_title, write_page
+from scoring.reports.references import Named, Reference, References
+from scoring.reports.report import Report
+from scoring.reports.tally import PROBLEMS, Tally, check_order, suspects, worst_first
+from scoring.reports.text import code, named
+from scoring.verdicts import FaceScore, FontScore, Verdict
+
+# What a contact sheet holds at most, over all faces of a file. Beyond it a browser takes seconds and
+# the file tens of megabytes. Suspects have their cards however many there are.
+MAX_TILES = 6_000
+MAX_TILE_OUTLINES = 2_200_000  # characters of path data
+
+_COMMON = ("Zyyy", "Zinh", "Zzzz")  # characters of many scripts go by their block
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is known of a glyph with findings.
+
+    guess: what it looks like, or None where it is recognised as itself or not at all
+    odds: of the guess against the claim, as a person says it, or empty
+    """
+
+    id: str
+    verdict: Verdict
+    drawing: Markup
+    portrait: Portrait
+    claimed: Named
+    guess: Named | None
+    odds: str
+    top: tuple[tuple[Named, float], ...]
+    equivalents: tuple[Named, ...]
+    group: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A glyph on the contact sheet; card: the `id` of its card, or None."""
+
+    verdict: Verdict
+    drawing: Markup
+    frame: Frame
+    card: str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A face on the page: its cards, and its tiles by script or, where scripts share it, block."""
+
+    id: str
+    face: FaceScore
+    cards: tuple[Card, ...]
+    accepted: tuple[Card, ...]
+    groups: Mapping[str, list[Tile]]
+    left_out: int
+
+
+def write_font_page(
+    path: Path,
+    score: FontScore,
+    *,
+    reference: Reference | None = None,
+    made_with: Mapping[str, Any] | None = None,
+    index: str | None = None,
+) -> None:
+    """Write a font's page.
+
+    reference: a picture of a label, as it should look; None: the reader's own fonts draw it
+    made_with: what made the score, for the foot of the page
+    index: the page that lists this one, relative to it
+    """
+    chosen = _choose(score)
+    references = References(reference)
+    outlines = Outlines(
+        verdict.path for some in chosen for verdict in (*some.suspects, *some.accepted, *some.tiles)
+    )
+    sheets = [_sheet(number, some, outlines, references) for number, some in enumerate(chosen)]
+    write_page(
+        path, "font.html.j2", score=score, tally=Tally.of(score), sheets=sheets, outlines=outlines.shared,
+        pictures=references.pictures, made_with=made_with or {}, index=index,
+        found=_checks_found(score), groups=list(dict.fromkeys(_groups(sheets))),
+        max_tiles=MAX_TILES, max_outlines=MAX_TILE_OUTLINES,
+    )  # fmt: skip
+
+
+class Page(Report):
+    """The page of one font, as a report."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reference: Reference | None = None,
+        made_with: Mapping[str, Any] | None = None,
+    ) -> None:
+        """As for `write_font_page`."""
+        self._path, self._reference, self._made_with = path, reference, made_with
+        self._score: FontScore | None = None
+
+    def add(self, score: FontScore) -> None:
+        """Take the font's score.
+
+        Raises:
+            BadInput: it is not the first.
+        """
+        if self._score is not None:
+            raise BadInput(f"{self._path} is the page of one font.", "Give a folder for pages of several.")
+        self._score = score
+
+    def close(self) -> None:
+        if self._score is not None:
+            write_font_page(self._path, self._score, reference=self._reference, made_with=self._made_with)
+            self._score = None
+
+    def discard(self) -> None:
+        self._score = None
+
+
+def _checks_found(score: FontScore) -> list[str]:
+    found = {finding.check for face in score.faces for one in face.glyphs for finding in one.findings}
+    return sorted(found, key=check_order)
+
+
+def _groups(sheets: list[Sheet]) -> Iterator[str]:
+    """On the sheets, and of cards whose glyphs the sheets have no room for."""
+    for sheet in sheets:
+        yield from sheet.groups
+        yield from (card.group for card in (*sheet.cards, *sheet.accepted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The verdicts of a face that the page shows: as cards, and as tiles."""
+
+    face: FaceScore
+    suspects: list[Verdict]
+    accepted: list[Verdict]
+    tiles: list[Verdict]
+
+
+def _choose(score: FontScore) -> list[_Chosen]:
+    room, characters = MAX_TILES, MAX_TILE_OUTLINES
+    chosen = []
+    for face in score.faces:
+        accepted = [verdict for verdict in face.glyphs if _is_accepted(verdict)]
+        some = _Chosen(face, suspects(face), worst_first(accepted), [])
+        for verdict in face.glyphs:
+            if room > 0 and characters >= len(verdict.path):
+                some.tiles.append(verdict)
+                room -= 1
+                characters -= len(verdict.path)
+        chosen.append(some)
+    return chosen
+
+
+def _is_accepted(verdict: Verdict) -> bool:
+    return verdict.status not in PROBLEMS and any(finding.accepted for finding in verdict.findings)
+
+
+def _sheet(number: int, chosen: _Chosen, outlines: Outlines, references: References) -> Sheet:
+    face = chosen.face
+    in_cards = [*chosen.suspects, *chosen.accepted]
+    ids = {id(verdict): f"c{number}-{place}" for place, verdict in enumerate(in_cards, start=1)}
+    cards = [_card(ids[id(verdict)], verdict, face, outlines, references) for verdict in in_cards]
+    line = Line(face)
+    groups: dict[str, list[Tile]] = {}
+    for verdict in chosen.tiles:
+        tile = Tile(
+            verdict, outlines.draw(verdict.path), line.frame(verdict), ids.get(id(verdict)), _words(verdict)
+        )
+        groups.setdefault(group(verdict.codepoint), []).append(tile)
+    first = len(chosen.suspects)
+    return Sheet(
+        f"f{number}", face, tuple(cards[:first]), tuple(cards[first:]), groups,
+        len(face.glyphs) - len(chosen.tiles),
+    )  # fmt: skip
+
+
+def _card(name: str, verdict: Verdict, face: FaceScore, outlines: Outlines, references: References) -> Card:
+    best = verdict.top[0].label if verdict.top else verdict.label
+    is_other = best != verdict.label and best not in verdict.equivalents
+    return Card(
+        id=name,
+        verdict=verdict,
+        drawing=outlines.draw(verdict.path),
+        portrait=portrait(verdict, face.units_per_em),
+        claimed=references.named(verdict.label),
+        guess=references.named(best) if is_other else None,
+        odds=_odds(verdict.margin) if is_other else "",
+        top=tuple((references.named(guess.label), guess.probability) for guess in verdict.top[:5]),
+        equivalents=tuple(references.named(label) for label in verdict.equivalents),
+        group=group(verdict.codepoint),
+        words=_words(verdict),
+    )
+
+
+def group(codepoint: int) -> str:
+    """The script a character is filed under; its block, where several scripts share it."""
+    script = ucd.script(chr(codepoint))
+    name = ucd.block(chr(codepoint)) if script in _COMMON else ucd.script_name(script)
+    return str(name).replace("_", " ")
+
+
+def _odds(margin: float | None) -> str:
+    """Of the other character against the claimed one: `about 3,000 : 1`."""
+    if margin is None or not 0 < margin < math.inf:
+        return ""
+    odds = math.exp(min(margin, 14.0))
+    digits = 10 ** max(0, math.floor(math.log10(odds)))
+    rounded = round(odds / digits) * digits
+    return f"more than {rounded:,} : 1" if margin > 14.0 else f"about {rounded:,} : 1"
+
+
+def _words(verdict: Verdict) -> str:
+    """A glyph in one line: what is searched in, and what a pointer that rests on it is told."""
+    letter = verdict.label.codepoint
+    folded = f"({code(letter)}) " if letter != verdict.codepoint else ""
+    text = f"{code(verdict.codepoint)} {folded}{named(verdict.label)} · {verdict.glyph} · {verdict.status}"
+    principal = verdict.principal
+    if principal:
+        text += f": {check_title(principal.check)}"
+    if verdict.probability is not None:
+        text += f" · probability {verdict.probability:.3g}"
+    return text

@@ -1,0 +1,106 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from glyphs.errors import BadInput
+from scoring.reports.html import Page
+from scoring.reports.lines import Csv, JsonLines
+from scoring.reports.markdown import Markdown
+from scoring.reports.pages import Pages
+from scoring.reports.report import Report, write
+from scoring.reports.summary import Summary
+from tests.scoring.records import font, small_font
+
+REPORTS: dict[str, Callable[[Path], Report]] = {
+    "lines": JsonLines,
+    "csv": Csv,
+    "summary": lambda path: Summary(path, {}),
+    "markdown": Markdown,
+    "pages": Pages,
+    "page": Page,
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_is_there_when_it_is_closed_and_not_before(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "new folder" / "report"
+    with REPORTS[kind](place) as report:
+        report.add(small_font())
+        assert not place.exists()
+    assert place.exists()
+    assert [path.name for path in place.parent.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_that_is_interrupted_leaves_the_one_before_it_and_nothing_else(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "report"
+    with REPORTS[kind](place) as report:
+        report.add(font())
+    before = _content(place)
+    with suppress(KeyboardInterrupt), REPORTS[kind](place) as report:
+        report.add(small_font())
+        raise KeyboardInterrupt
+    assert _content(place) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_takes_the_place_of_the_one_before_it(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "report"
+    contents = []
+    for score in (font(), small_font(), small_font()):
+        with REPORTS[kind](place) as report:
+            report.add(score)
+        contents.append(_content(place))
+    assert contents[0] != contents[1] == contents[2]
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_report_that_is_forgotten_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    report = REPORTS[kind](tmp_path / "report")
+    report.add(small_font())
+    del report
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_is_of_one_font(tmp_path: Path) -> None:
+    report = Page(tmp_path / "page.html")
+    report.add(small_font())
+    with pytest.raises(BadInput, match="one font"):
+        report.add(small_font())
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(BadInput, match="holds no pages"):
+        Pages(tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write(tmp_path / "folder", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_file_is_readable_by_whom_files_usually_are(tmp_path: Path) -> None:
+    write(tmp_path / "ours", "text")
+    (tmp_path / "usual").touch()
+    assert os.stat(tmp_path / "ours").st_mode == os.stat(tmp_path / "usual").st_mode
+
+
+def _content(place: Path) -> dict[str, bytes]:
+    files = place.iterdir() if place.is_dir() else [place]
+    return {file.name: file.read_bytes() for file in files}

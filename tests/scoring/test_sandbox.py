@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glyphs.errors import BadFont
+from glyphs.fonts import FontFile
+from glyphs.labels import Label
+from glyphs.raster import RasterSettings, draw
+from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
+
+SETTINGS = RasterSettings(32, 28)
+LETTERS = [Label(ord(letter)) for letter in "ABCabc"]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    made = Sandbox(LETTERS, SETTINGS)
+    yield made
+    made.close()
+
+
+def _faces(messages: list[DrawnFace | Rasters]) -> list[DrawnFace]:
+    return [message for message in messages if isinstance(message, DrawnFace)]
+
+
+def test_what_comes_out_is_what_the_font_draws(sandbox: Sandbox, font_dir: Path) -> None:
+    messages = list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
+    [face] = _faces(messages)
+    pixels = np.concatenate([m.pixels for m in messages if isinstance(m, Rasters)])
+    assert len(pixels) == face.rasters == len(LETTERS)
+    [real] = FontFile.read(font_dir / "sans.ttf").faces()
+    for claim in face.claims:
+        drawn = face.drawings[claim.drawing]
+        if claim.label not in LETTERS:
+            continue
+        glyph = real.glyph(real.characters()[claim.codepoint])
+        assert glyph is not None
+        assert drawn.raster is not None
+        assert (pixels[drawn.raster] == draw(glyph.outline, SETTINGS)).all()
+        assert drawn.metrics == pytest.approx(
+            (glyph.metrics.width, glyph.metrics.height, glyph.metrics.bottom, glyph.metrics.advance)
+        )
+        assert drawn.path.startswith("M")
+
+
+def test_equal_shapes_are_drawn_once_and_have_one_hash(sandbox: Sandbox, font_dir: Path) -> None:
+    wide = Sandbox([*LETTERS, Label(0x391), Label(0x410)], SETTINGS)
+    try:
+        [face] = _faces(list(wide.read((font_dir / "sans.ttf").read_bytes())))
+    finally:
+        wide.close()
+    alike = [face.drawings[c.drawing] for c in face.claims if c.codepoint in (0x41, 0x391, 0x410)]
+    assert len({drawn.shape for drawn in alike}) == 1
+    assert len({drawn.raster for drawn in alike}) == 1
+
+
+def test_a_bad_font_is_an_error_and_the_next_one_is_read(sandbox: Sandbox, font_dir: Path) -> None:
+    with pytest.raises(BadFont, match="no font"):
+        list(sandbox.read(b"nothing of the kind"))
+    assert _faces(list(sandbox.read((font_dir / "serif.otf").read_bytes())))
+
+
+def test_a_process_that_dies_is_replaced(sandbox: Sandbox, font_dir: Path) -> None:
+    os.kill(sandbox.start().pid, signal.SIGSEGV)
+    with pytest.raises(BadFont, match="SIGSEGV"):
+        list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
+    assert _faces(list(sandbox.read((font_dir / "sans.ttf").read_bytes())))
+
+
+def test_memory_is_limited(font_dir: Path) -> None:
+    small = Sandbox(LETTERS, SETTINGS, Limits(max_memory=330 << 20))
+    try:
+        with pytest.raises(BadFont, match="memory"):
+            list(small.read(b"\0\1\0\0" + bytes(120 << 20)))
+    finally:
+        small.close()
+
+
+def test_computing_is_limited(font_dir: Path) -> None:
+    labels = [Label(code) for code in range(0x21, 0x500)]
+    quick = Sandbox(labels, RasterSettings(1024, 1000), Limits(seconds=0.01))
+
+    def read_often() -> None:
+        for _ in range(200):
+            list(quick.read((font_dir / "serif.otf").read_bytes()))
+
+    try:
+        with pytest.raises(BadFont, match=r"more than 0\.01 seconds"):
+            read_often()
+    finally:
+        quick.close()
+
+
+def test_a_silent_process_is_given_up(font_dir: Path) -> None:
+    patient = Sandbox(LETTERS, SETTINGS, Limits(seconds=1))
+    try:
+        list(patient.read((font_dir / "sans.ttf").read_bytes()))
+        os.kill(patient.start().pid, signal.SIGSTOP)
+        with pytest.raises(BadFont, match="more than 1 seconds"):
+            list(patient.read((font_dir / "sans.ttf").read_bytes()))
+        assert _faces(list(patient.read((font_dir / "sans.ttf").read_bytes())))
+    finally:
+        patient.close()
+
+
+def test_a_file_beyond_the_limit_is_not_even_sent() -> None:
+    with pytest.raises(BadFont, match="larger than"):
+        list(Sandbox(LETTERS, SETTINGS, Limits(max_bytes=1 << 20)).read(bytes(2 << 20)))
+
+
+def test_who_stops_listening_gets_the_next_font_whole(sandbox: Sandbox, font_dir: Path) -> None:
+    messages = sandbox.read((font_dir / "sans.ttf").read_bytes())
+    next(messages)
+    messages.close()  # type: ignore[attr-defined]
+    [face] = _faces(list(sandbox.read((font_dir / "mono.otf").read_bytes())))
+    assert face.family != "Glyphery Test Sans"

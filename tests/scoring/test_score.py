@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from scoring.score import Scorer
+from scoring.verdicts import FontScore, Status, Verdict
+from tests.scoring.conftest import Edit, drawn_as, edited, emptied, swapped
+
+Found = dict[str, Verdict]
+
+
+def _problems(score: FontScore, least: Status = Status.FAIL) -> Found:
+    """By label, the glyphs whose status is at least that."""
+    return {
+        str(verdict.label): verdict
+        for face in score.faces
+        for verdict in face.glyphs
+        if verdict.status.severity >= least.severity
+    }
+
+
+def _checks(found: Found) -> dict[str, str]:
+    return {label: verdict.principal.check for label, verdict in found.items() if verdict.principal}
+
+
+@pytest.mark.parametrize("font", ["sans.ttf", "serif.otf", "mono.otf", "arabic.ttf", "didone.pfb"])
+def test_a_good_font_fails_nowhere(scorer: Scorer, font_dir: Path, font: str) -> None:
+    score = scorer.score(font, (font_dir / font).read_bytes())
+    assert not _problems(score)
+    assert score.status in (Status.PASS, Status.WARN)
+    assert score.counts()[Status.PASS] > 60
+    recognised = [
+        verdict for face in score.faces for verdict in face.glyphs if verdict.probability is not None
+    ]
+    assert sum(verdict.rank == 1 for verdict in recognised) > 0.8 * len(recognised)
+
+
+def test_swapped_glyphs_are_both_found(scorer: Scorer, font_dir: Path) -> None:
+    score = scorer.score("f", edited(font_dir / "sans.ttf", swapped("R", "S"), swapped("7", "4")))
+    assert _checks(_problems(score)) == dict.fromkeys(map(str, map(ord, "RS74")), "swapped")
+
+
+def test_a_glyph_of_another_character_is_found_and_named(scorer: Scorer, font_dir: Path) -> None:
+    found = _problems(scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("k", "g"))))
+    assert _checks(found) == {"107": "identity"}
+    verdict = found["107"]
+    assert verdict.principal is not None
+    assert "LATIN SMALL LETTER G" in verdict.principal.message
+    assert verdict.top[0].label.codepoint == ord("g")
+    assert verdict.margin is not None
+    assert verdict.margin > 0
+
+
+def test_lost_and_moved_marks_are_found(scorer: Scorer, font_dir: Path) -> None:
+    beh = next(name for code, name in TTFont(font_dir / "arabic.ttf").getBestCmap().items() if code == 0x628)
+    teh = next(name for code, name in TTFont(font_dir / "arabic.ttf").getBestCmap().items() if code == 0x62A)
+    score = scorer.score("f", edited(font_dir / "arabic.ttf", drawn_as(beh, teh)))
+    assert _checks(_problems(score)) == {"1576_isol": "dots"}
+    score = scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("é", "e")))
+    assert _checks(_problems(score)) == {"233": "dots"}
+
+
+def test_marks_out_of_their_place_are_found(scorer: Scorer, font_dir: Path) -> None:
+    def move(x: int, y: int) -> Edit:
+        def edit(font: TTFont) -> None:
+            glyph = font["glyf"][font.getBestCmap()[ord("é")]]
+            assert glyph.isComposite()
+            mark = next(part for part in glyph.components if "acute" in part.glyphName or part.y or part.x)
+            mark.x, mark.y = mark.x + x, mark.y + y
+
+        return edit
+
+    beside = scorer.score("f", edited(font_dir / "sans.ttf", move(500, 0)))
+    below = scorer.score("f", edited(font_dir / "sans.ttf", move(0, -900)))
+    for score, where in ((beside, "beside"), (below, "below")):
+        found = _problems(score)
+        assert _checks(found) == {"233": "dots"}
+        assert found["233"].principal is not None
+        assert where in found["233"].principal.message
+
+
+def test_a_mirrored_glyph_is_found(scorer: Scorer, font_dir: Path) -> None:
+    mirrored = drawn_as("R", "R", (-1, 0, 0, 1, 620, 0))
+    assert _checks(_problems(scorer.score("f", edited(font_dir / "sans.ttf", mirrored)))) == {
+        "82": "mirrored"
+    }
+
+
+def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
+    found = _problems(scorer.score("f", edited(font_dir / "sans.ttf", emptied("W"))))
+    assert _checks(found) == {"87": "empty"}
+    assert found["87"].path == ""
+
+
+def test_the_box_for_missing_glyphs_is_found(scorer: Scorer, font_dir: Path) -> None:
+    score = scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("Q", ".notdef")))
+    assert _checks(_problems(score)) == {"81": "notdef"}
+
+
+def test_a_wrong_joining_form_is_found(scorer: Scorer, font_dir: Path) -> None:
+    def swap_forms(font: TTFont) -> None:
+        for lookup in font["GSUB"].table.LookupList.Lookup:
+            for table in lookup.SubTable:
+                ain = next((name for name in getattr(table, "mapping", {}) if name.endswith("0639")), None)
+                if ain and "init" in table.mapping[ain]:
+                    table.mapping[ain] = table.mapping[ain].replace("init", "fina")
+
+    names = TTFont(font_dir / "naskh.ttf").getGlyphOrder()
+    if not {"uni0639.init", "uni0639.fina"} <= set(names):
+        pytest.skip("the test font names its forms otherwise")
+    found = _problems(scorer.score("f", edited(font_dir / "naskh.ttf", swap_forms)))
+    assert "positional-form" in _checks(found).values()
+
+
+def test_letters_without_joining_forms_are_told_of_once(scorer: Scorer, font_dir: Path) -> None:
+    def forget(font: TTFont) -> None:
+        del font["GSUB"]
+
+    score = scorer.score("f", edited(font_dir / "arabic.ttf", forget))
+    [face] = score.faces
+    assert [finding.check for finding in face.findings] == ["positional-form"]
+    assert not _problems(score)
+
+
+def test_the_copy_is_told_of_and_not_what_was_copied(scorer: Scorer, font_dir: Path) -> None:
+    score = scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("[", "]")))
+    assert _checks(_problems(score, Status.WARN)) == {"91": "identity"}
+
+
+def test_an_outline_of_unlike_characters_warns_where_neither_is_recognised(
+    scorer: Scorer, font_dir: Path
+) -> None:
+    fonts = edited(font_dir / "sans.ttf", drawn_as("[", "W"), drawn_as("&", "W"))
+    found = _checks(_problems(scorer.score("f", fonts), Status.WARN))
+    assert found.keys() == {"91", "38"}
+
+
+def test_a_face_of_other_pictures_is_warned_about_once(scorer: Scorer, font_dir: Path) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+
+    def turned(font: TTFont) -> None:
+        for letter in letters:
+            drawn_as(letter, letter, (0, 1, -1, 0, 500, 0))(font)
+
+    score = scorer.score("f", edited(font_dir / "sans.ttf", turned))
+    [face] = score.faces
+    assert [finding.check for finding in face.findings] == ["decorative"]
+    assert not _problems(score)
+
+
+def test_a_file_that_is_no_font_is_an_error_of_its_own(scorer: Scorer) -> None:
+    score = scorer.score("notes.txt", b"no font at all")
+    assert score.status is Status.ERROR
+    [finding] = score.findings
+    assert finding.check == "readable"
+
+
+def test_scores_are_the_same_again_and_as_json(scorer: Scorer, font_dir: Path) -> None:
+    data = (font_dir / "variable.ttf").read_bytes()
+    first, second = scorer.score("f", data), scorer.score("f", data)
+    assert first == second
+    assert FontScore.from_json(first.to_json()) == first
+    assert [face.style for face in first.faces] == ["Light", "Regular", "Black"]
+
+
+def test_progress_tells_how_many_glyphs_are_recognised(scorer: Scorer, font_dir: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    scorer.score("f", (font_dir / "sans.ttf").read_bytes(), lambda done, total: told.append((done, total)))
+    assert told
+    assert told[-1][0] == told[-1][1]
