@@ -6,7 +6,7 @@ import html
 import re
 from pathlib import PurePosixPath
 
-from glyphs.labels import Label
+from glyphs.labels import Form, Label
 
 # What is not seen itself but changes what is seen around it: controls, line separators, bidirectional
 # marks, embeddings, overrides and isolates, invisible operators, the byte order mark, annotation marks,
