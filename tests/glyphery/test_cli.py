@@ -25,6 +25,7 @@ VERBS = [
     "index",
     "classify",
     "similar",
+    "score",
     "serve",
     "keys",
 ]

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from glyphery.cli import app
+from tests.scoring.conftest import drawn_as, edited
+
+KEYS = {"font", "glyph", "codepoint", "form", "label", "status", "check", "probability", "top"}
+
+
+@pytest.fixture
+def good(font_dir: Path) -> Path:
+    return font_dir / "mono.otf"
+
+
+@pytest.fixture
+def faulty(font_dir: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "faulty.ttf"
+    path.write_bytes(edited(font_dir / "sans.ttf", drawn_as("k", "g")))
+    return path
+
+
+def _run(*arguments: str | Path, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["score", *map(str, arguments)])
+    assert result.exit_code == code, result.output + result.stderr
+    return result.stdout if code != 2 else result.stderr
+
+
+def test_a_good_font_passes(good: Path) -> None:
+    assert "PASS" in _run(good)
+
+
+def test_a_fault_is_told_and_ends_with_exit_code_1(faulty: Path) -> None:
+    told = _run(faulty, code=1)
+    assert "identity" in told
+    assert "LATIN SMALL LETTER G" in told
+    _run(faulty, "--error-code-on", "ERROR")
+    _run(faulty, "--error-code-on", "never")
+
+
+def test_every_report_is_written(faulty: Path, good: Path, tmp_path: Path) -> None:
+    out = {suffix: tmp_path / "out" / f"report{suffix}" for suffix in (".jsonl", ".csv", ".json", ".md", "")}
+    _run(faulty, good, *(part for path in out.values() for part in ("--out", path)), code=1)
+    lines = [json.loads(line) for line in out[".jsonl"].read_text(encoding="utf-8").splitlines()]
+    assert all(line.keys() >= KEYS for line in lines)
+    assert {line["font"] for line in lines} == {str(faulty), str(good)}
+    [failed] = [line for line in lines if line["status"] == "FAIL"]
+    assert (failed["codepoint"], failed["label"], failed["check"]) == ("U+006B", "107", "identity")
+    assert failed["top"][0]["character"] == "g"
+    with out[".csv"].open(encoding="utf-8", newline="") as file:
+        assert sum(row["status"] == "FAIL" for row in csv.DictReader(file)) == 1
+    summary = json.loads(out[".json"].read_text(encoding="utf-8"))
+    assert summary["status"] == "FAIL"
+    assert summary["made_with"]["digest"].startswith("sha256:")
+    assert "U+006B" in out[".md"].read_text(encoding="utf-8")
+    assert len(list(out[""].glob("*.html"))) == 3
+    _run(faulty, "--out", tmp_path / "page.html", code=1)
+    assert "<svg" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_json_lines_go_to_standard_output(good: Path) -> None:
+    lines = [json.loads(line) for line in _run(good, "--json").splitlines()]
+    assert len(lines) > 90
+    assert all(line.keys() >= KEYS for line in lines)
+
+
+def test_a_baseline_accepts_what_it_knows_and_nothing_else(
+    faulty: Path, font_dir: Path, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.json"
+    _run(faulty, "--write-baseline", known, code=1)
+    _run(faulty, "--baseline", known)
+    faulty.write_bytes(edited(font_dir / "sans.ttf", drawn_as("k", "g"), drawn_as("R", "t")))
+    told = _run(faulty, "--baseline", known, code=1)
+    assert "U+0052" in told
+    assert "U+006B" not in told
+    known.write_text("{", encoding="utf-8")
+    assert "known.json" in _run(faulty, "--baseline", known, code=2)
+
+
+def test_two_versions_are_compared(faulty: Path, font_dir: Path, tmp_path: Path) -> None:
+    older, page = font_dir / "sans.ttf", tmp_path / "page.html"
+    told = _run(faulty, "--against", older, "--out", page, code=1)
+    assert "1 broken" in told
+    assert page.exists()
+    assert "1 fixed" in _run(older, "--against", faulty)
+    assert "Nothing changed" in _run(older, "--against", older)
+    assert json.loads(_run(older, "--against", faulty, "--json"))["counts"]["fixed"] == 1
+
+
+def test_a_broken_font_is_an_error_among_others(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"\0\1\0\0 nothing")
+    report = tmp_path / "report.jsonl"
+    _run(tmp_path / "broken.ttf", good, "--out", report, code=1)
+    lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    assert [line["status"] for line in lines if line["glyph"] is None] == ["ERROR"]
+    assert sum(line["status"] == "PASS" for line in lines) > 90
+
+
+def test_thresholds_can_be_changed(faulty: Path) -> None:
+    _run(faulty, "--threshold", "fail=99", "--threshold", "warn=99", "--threshold", "supported=99")
+    assert "no threshold" in _run(faulty, "--threshold", "nonsense=1", code=2)
+    assert "no value" in _run(faulty, "--threshold", "fail=much", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["nowhere.ttf"], "nowhere.ttf"),
+        (["{good}", "--out", "report.pdf"], "no kind of report"),
+        (["{good}", "{good}", "--against", "{good}"], "one font"),
+        (["{good}", "--against", "nowhere.ttf"], "nowhere.ttf"),
+        (["{good}", "--bundle", "nowhere"], "no bundle"),
+        (["{good}", "--baseline", "nowhere.json"], "nowhere.json"),
+        (["{good}", "--address", "ray://host"], "--engine ray"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(good: Path, arguments: list[str], why: str) -> None:
+    told = _run(*(argument.format(good=good) for argument in arguments), code=2)
+    assert why in told
+    assert told.count("\n") == 1
