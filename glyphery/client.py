@@ -3,6 +3,10 @@
     with Client("http://localhost:8000") as client:
         print(client.classify(Path("glyph.png")).best.label)
 
+    with Client() as client:
+        job = client.wait(client.score_fonts(["Amiri-Regular.ttf"]))
+        Path("report.html").write_bytes(client.report(job, "html"))
+
 What is refused for the moment (429, 503), or does not get through, is asked again a few times, as late
 as the service wishes. Batches go out in requests of some hundred pictures, of which the first answers
 come as soon as the last picture is sent; such a request, too, is repeated until its first answer is there.
@@ -17,7 +21,7 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -40,15 +44,18 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.errors import BadInput, BadPicture, GlypheryError
+from glyphs.errors import BadFont, BadInput, BadPicture, GlypheryError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     Picture: TypeAlias = bytes | str | os.PathLike[str] | Image  # a file's bytes, where it is, or Pillow's
 
+Font: TypeAlias = "str | os.PathLike[str] | tuple[str, bytes]"  # where it is, or its name and its bytes
+
 T = TypeVar("T")
 Progress = Callable[[int], object]  # told how many have been answered
+ReportFormat = Literal["jsonl", "json", "csv", "md", "html"]
 
 _Params: TypeAlias = dict[str, "str | float"]
 
@@ -56,6 +63,7 @@ _URL: Final = "http://127.0.0.1:8000"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.25, 8.0  # seconds
 _LONGEST_WAIT = 60  # seconds; a service that wants to be left alone for longer is not waited for
 _MOST_TOGETHER, _MOST_BYTES = 256, 4 * 2**20  # of one request of a batch
+_POLL = 0.5  # seconds between two looks at a job
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 # The connection failed, rather than the service: to ask again is no harm, and may help.
 _LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
@@ -165,6 +173,43 @@ class ServedModel(Model):
     references: int
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Fonts that are scored, or were; as it was when the service was asked.
+
+    status: queued, running, done, failed or cancelled
+    created, started, finished: RFC 3339
+    reason: why it failed, or does not get on
+    fonts: `total`, `done`, and `counts` of those that are done by status
+    current: `font` at work, and how many of `total` glyphs of its face are `done`
+    glyphs_done, counts: of fonts that are done; the latter by status
+    worst: status of the worst font
+    lines: how many results there are so far
+    skipped: files that are not scored, as `name` and `reason`; the first of `skipped_total`
+    """
+
+    id: str
+    status: str
+    created: str
+    started: str | None
+    finished: str | None
+    reason: str | None
+    model: Model
+    fonts: Mapping[str, Any]
+    current: Mapping[str, Any] | None
+    glyphs_done: int
+    counts: Mapping[str, int]
+    worst: str | None
+    lines: int
+    skipped: tuple[Mapping[str, str], ...]
+    skipped_total: int
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self.status not in ("queued", "running")
+
+
 class Context(TypedDict, total=False):
     """What may be said with a picture that is to be classified.
 
@@ -210,12 +255,17 @@ class _Question(Generic[T]):
     params: _Params = field(default_factory=dict)
     content: bytes | None = None
     media_type: str = "application/octet-stream"
+    fonts: Sequence[Font] = ()
+    method: str = "GET"  # of what sends nothing
 
     @property
     def request(self) -> dict[str, Any]:
         """As httpx wants it."""
+        if self.fonts:
+            files = [("font", _font_file(font)) for font in self.fonts]
+            return {"method": "POST", "url": self.path, "params": self.params, "files": files}
         if self.content is None:
-            return {"method": "GET", "url": self.path, "params": self.params}
+            return {"method": self.method, "url": self.path, "params": self.params}
         return {
             "method": "POST", "url": self.path, "params": self.params, "content": self.content,
             "headers": {"Content-Type": self.media_type},
@@ -426,6 +476,63 @@ class Client(_Connection):
             rows.add(self._ask(_embed_batch(lines, model)))
         return rows.all
 
+    def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
+        """Have every glyph of fonts checked against what it claims to be.
+
+        fonts: files, or names with bytes; fonts, or archives of some
+        model: name or digest of the one that shall judge
+        """
+        return self._ask(_score_fonts(fonts, model))
+
+    def job(self, id: str) -> Job:
+        """How far a job is."""
+        return self._ask(_job(id))
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """Jobs that were posted with the same key, the newest first."""
+        return self._ask(_jobs(limit))
+
+    def wait(self, job: Job | str, *, progress: Callable[[Job], object] | None = None) -> Job:
+        """A job once it is finished, whichever way.
+
+        progress: called with the job as it is, again and again
+        """
+        while True:
+            found = self.job(_id_of(job))
+            if progress:
+                progress(found)
+            if found.is_finished:
+                return found
+            time.sleep(_POLL)
+
+    def results(self, job: Job | str) -> Iterator[dict[str, Any]]:
+        """What is said of each glyph, as it comes, until the job is finished."""
+        taken, patience = _Taken(_id_of(job)), _Patience(self._retries)
+        while True:
+            found = self.job(taken.job)
+            try:
+                with self._http.stream(**taken.question.request) as response:
+                    if response.is_success:
+                        for line in response.iter_lines():
+                            yield taken.one(line)
+                        if found.is_finished:
+                            return taken.end(found)
+                        time.sleep(_POLL)
+                        continue
+                    response.read()
+                    refusal = self._refusal(response)
+            except httpx.TransportError as error:
+                refusal = self._failure(error)
+            time.sleep(patience.after(refusal))
+
+    def report(self, job: Job | str, format: ReportFormat = "json") -> bytes:
+        """The report of a job that is done: a file's bytes, as html of several fonts a ZIP's."""
+        return self._ask(_report(_id_of(job), format))
+
+    def cancel(self, job: Job | str) -> None:
+        """Cancel a job; remove it with all that has come of it where it is finished."""
+        self._ask(_cancel(_id_of(job)))
+
     def models(self) -> list[ServedModel]:
         """The models of the service, the default first."""
         return self._ask(_MODELS)
@@ -571,6 +678,57 @@ class AsyncClient(_Connection):
             rows.add(await self._ask(_embed_batch(lines, model)))
         return rows.all
 
+    async def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
+        """As Client.score_fonts."""
+        return await self._ask(_score_fonts(fonts, model))
+
+    async def job(self, id: str) -> Job:
+        """As Client.job."""
+        return await self._ask(_job(id))
+
+    async def jobs(self, limit: int = 20) -> list[Job]:
+        """As Client.jobs."""
+        return await self._ask(_jobs(limit))
+
+    async def wait(self, job: Job | str, *, progress: Callable[[Job], object] | None = None) -> Job:
+        """As Client.wait."""
+        while True:
+            found = await self.job(_id_of(job))
+            if progress:
+                progress(found)
+            if found.is_finished:
+                return found
+            await asyncio.sleep(_POLL)
+
+    async def results(self, job: Job | str) -> AsyncIterator[dict[str, Any]]:
+        """As Client.results."""
+        taken, patience = _Taken(_id_of(job)), _Patience(self._retries)
+        while True:
+            found = await self.job(taken.job)
+            try:
+                async with self._http.stream(**taken.question.request) as response:
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            yield taken.one(line)
+                        if found.is_finished:
+                            taken.end(found)
+                            return
+                        await asyncio.sleep(_POLL)
+                        continue
+                    await response.aread()
+                    refusal = self._refusal(response)
+            except httpx.TransportError as error:
+                refusal = self._failure(error)
+            await asyncio.sleep(patience.after(refusal))
+
+    async def report(self, job: Job | str, format: ReportFormat = "json") -> bytes:
+        """As Client.report."""
+        return await self._ask(_report(_id_of(job), format))
+
+    async def cancel(self, job: Job | str) -> None:
+        """As Client.cancel."""
+        await self._ask(_cancel(_id_of(job)))
+
     async def models(self) -> list[ServedModel]:
         """As Client.models."""
         return await self._ask(_MODELS)
@@ -666,6 +824,99 @@ def _embed_batch(lines: list[bytes], model: str | None) -> _Question[NDArray[np.
 
     params = _params(model=model, format="npy")
     return _Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
+
+
+def _score_fonts(fonts: Font | Iterable[Font], model: str | None) -> _Question[Job]:
+    some = [fonts] if isinstance(fonts, str | os.PathLike | tuple) else list(fonts)
+    if not some:
+        raise BadInput("There are no fonts to score.")
+    return _Question("/fonts/score", _job_of, _params(model=model), fonts=some)
+
+
+def _job(id: str) -> _Question[Job]:
+    return _Question(_path_of(id), _job_of)
+
+
+def _jobs(limit: int) -> _Question[list[Job]]:
+    def read(response: httpx.Response) -> list[Job]:
+        return [_made_job(document) for document in response.json()["jobs"]]
+
+    return _Question("/jobs", read, _params(limit=limit))
+
+
+def _report(id: str, format: ReportFormat) -> _Question[bytes]:
+    return _Question(f"{_path_of(id)}/report", lambda response: response.content, _params(format=format))
+
+
+def _cancel(id: str) -> _Question[None]:
+    return _Question(_path_of(id), lambda _: None, method="DELETE")
+
+
+def _path_of(id: str) -> str:
+    return f"/jobs/{quote(id, safe='')}"
+
+
+def _id_of(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.id
+
+
+def _job_of(response: httpx.Response) -> Job:
+    return _made_job(response.json())
+
+
+def _made_job(document: Mapping[str, Any]) -> Job:
+    return _made(Job, {**document, "model": _made(Model, document["model"])})
+
+
+class _Taken:
+    """The results of a job that have come so far."""
+
+    def __init__(self, job: str) -> None:
+        self.job, self._count = job, 0
+
+    @property
+    def question(self) -> _Question[None]:
+        """What asks for the others."""
+        return _Question(f"{_path_of(self.job)}/results", lambda _: None, _params(start=self._count))
+
+    def one(self, line: str) -> dict[str, Any]:
+        """What a line says."""
+        with _understanding():
+            result: dict[str, Any] = json.loads(line)
+        self._count += 1
+        return result
+
+    def end(self, job: Job) -> None:
+        """Raises ServiceError where there are fewer than the job says."""
+        if self._count != job.lines:
+            raise ServiceError(f"{job.lines - self._count} results of the job did not come.")
+
+
+class _FontFile:
+    """A file that is open only while it is read: of many fonts, one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: io.BufferedReader | None = None
+
+    def read(self, size: int) -> bytes:
+        """Raises BadFont where it cannot be read."""
+        try:
+            if self._file is None:
+                self._file = self._path.open("rb")
+            piece = self._file.read(size)
+        except OSError as error:
+            raise BadFont(f"{self._path} cannot be read: {error.strerror}.") from None
+        if not piece:
+            self._file.close()
+        return piece
+
+
+def _font_file(font: Font) -> tuple[str, Any]:
+    """A file of a form, as httpx wants it."""
+    if isinstance(font, tuple):
+        return font
+    return Path(font).name, _FontFile(Path(font))
 
 
 def _context(

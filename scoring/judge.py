@@ -88,10 +88,11 @@ class _Judge:
             if drawn.metrics is not None:
                 self._by_shape[_look(drawn)].append(number)
             self._by_label.setdefault(claim.label, number)
+        # What accented letters are held against: bare letters that are what they claim to be.
         self._boxes = {
             claim.codepoint: self._drawn(claim).metrics or _NO_INK
-            for claim in face.claims
-            if claim.label.form in (Form.NONE, Form.ISOL)
+            for number, claim in enumerate(face.claims)
+            if self._is_first(number) and claim.label.form is Form.NONE
         }
         self._doubts = np.array([evidence[n].doubt for n in evidence if not face.claims[n].absent])
         self._unusual = 0.0
@@ -261,21 +262,29 @@ class _Judge:
         return [other for other in self._by_shape[_look(drawn)] if other != number]
 
     def _duplicate(self, number: int, claim: Claim) -> list[Finding]:
+        """An outline that a glyph shares with characters that look otherwise in other fonts."""
         drawn = self._drawn(claim)
         if drawn.metrics is None or claim.absent or not _has_ink(claim.codepoint):
             return []
         twins = self._twins(number)
         if not twins or len(twins) >= self._limits.placeholder:
             return []
-        if self._is_first(number) and not any(map(self._is_first, twins)):
-            return []  # it is the others that have its outline
-        labels = [self._face.claims[other].label for other in twins]
-        others = [label for label in labels if not self._may_look_alike(claim.label, label)]
+        unlike = [n for n in twins if not self._may_look_alike(claim.label, self._face.claims[n].label)]
         # Of a group in which the others are like it, the odd one out is the finding, not each of them.
-        if not others or len(others) < len(labels):
+        if not unlike or len(unlike) < len(twins):
             return []
-        named = ", ".join(_called(label) for label in others[:3])
-        return [Finding("duplicate", Status.WARN, f"It has the very outline of {named}.")]
+        right = [n for n in unlike if self._is_first(n)]
+        if self._is_first(number) and not right:
+            return []  # it is the others that have its outline
+        labels = [self._face.claims[n].label for n in right or unlike]
+        named = ", ".join(dict.fromkeys(map(_called, labels[:3])))
+        if not right or self._is_first(number):
+            return [Finding("duplicate", Status.WARN, f"It has the very outline of {named}.")]
+        if any(label.codepoint == claim.label.codepoint for label in labels):
+            message = f"It has the very outline of the {labels[0].form.words or 'plain'} form."
+            return [Finding("positional-form", Status.FAIL, message)]
+        check = "dots" if any(same_skeleton(label, claim.label) for label in labels) else "identity"
+        return [Finding(check, Status.FAIL, f"It has the very outline of {named}, which it shows.")]
 
     def _is_first(self, number: int) -> bool:
         evidence = self._evidence.get(number)
@@ -285,14 +294,15 @@ class _Judge:
         return self._bundle.equivalence.same(first, second)
 
     def _may_look_alike(self, first: Label, second: Label) -> bool:
-        """Whether two labels drawn as one are no news: one letter, alike in other fonts, or never learned."""
-        if first.codepoint == second.codepoint or self._same(first, second):
+        """Whether two labels drawn as one are no news: alike in other fonts, one letter, or never learned."""
+        if self._same(first, second):
             return True
         if first not in self._place or second not in self._place:
             return True
         prototypes = self._bundle.prototypes
         usual = float(prototypes[self._place[first]] @ prototypes[self._place[second]])
-        return usual >= self._limits.distinct or folded(first) == folded(second)
+        cased = first.form == second.form and folded(first) == folded(second)
+        return usual >= self._limits.distinct or cased
 
 
 def _look(drawn: DrawnGlyph) -> tuple[str, int, int]:

@@ -41,6 +41,7 @@ CHUNK = 256  # rasters of one message
 _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _MOST_JSON = 1024 * _MIB
+_PATIENCE = 10  # seconds by the clock for one of computing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Limits:
     """What one font may take.
 
     max_bytes: of the file; max_glyphs: characters and forms, over all faces
-    seconds: of computing, and as long again for which the child may be silent
+    seconds: of computing; by the clock it may be silent ten times as long, for machines can be busy
     max_memory: bytes of address space of the process that parses, of which Python itself takes some 300 MiB
     """
 
@@ -121,19 +122,19 @@ class Sandbox:
         """
         if len(data) > self._limits.max_bytes:
             raise BadFont(f"It is larger than {self._limits.max_bytes // _MIB} MiB.")
+        process = self.start()
         unspoilt = False
         try:
-            process = self.start()
             _send(_descriptor(process.stdin), {}, data)
             while True:
-                message, body = _receive(_descriptor(process.stdout), self._limits.seconds)
+                message, body = _receive(_descriptor(process.stdout), _PATIENCE * self._limits.seconds)
                 if message["kind"] == "end":
                     unspoilt = not message["spoilt"]
                     if message["error"]:
                         raise BadFont(message["error"])
                     return
                 yield _face(message) if message["kind"] == "face" else self._rasters(message, body)
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (BrokenPipeError, TimeoutError, EOFError, ValueError, KeyError, TypeError) as error:
             raise BadFont(self._why(error)) from None
         finally:
             if not unspoilt:  # what else it had to say would be taken for the next font's

@@ -19,8 +19,9 @@ from starlette.middleware.cors import CORSMiddleware
 from service import routes
 from service.access import Access, RateLimit
 from service.engine import Engine
+from service.jobs.desk import Desk
 from service.logs import AccessLog
-from service.metrics import Metrics
+from service.metrics import JobNumbers, Metrics
 from service.middleware import Admission, Departures, Observation, SafeHeaders
 from service.models import Models
 from service.noticeboard import Noticeboard
@@ -34,6 +35,7 @@ _DESCRIPTION = """Recognise glyphs: which character and joining form a picture s
 
 Post a picture as it is (`curl --data-binary @glyph.png`), as a multipart form with a file `image`,
 or as JSON with base64 in `image`. Where you know them, give the glyph's metrics: they tell o from O.
+Post fonts to have every glyph of them scored, in a job that goes on while you look after other things.
 Errors are RFC 9457 problem documents with a stable `type`."""
 
 _KEYS = {
@@ -68,6 +70,10 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         provider = tracing.start_tracing() if tracing else None
         if provider:
             app.state.tracer = provider.get_tracer("glyphery", app.version)
+        desk = app.state.desk = await asyncio.to_thread(Desk.open, settings)
+        if desk:
+            metrics.include(JobNumbers(desk.store))
+            desk.start()
         background = [asyncio.create_task(engine.warm_up())]
         if board:
             background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
@@ -78,6 +84,8 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         finally:
             for task in background:
                 task.cancel()
+            if desk:
+                await desk.close()
             await asyncio.to_thread(engine.close)
             if provider:
                 await asyncio.to_thread(provider.shutdown)
@@ -105,7 +113,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["*"],
         )

@@ -17,13 +17,22 @@ GlypheryError
 │       ├── UnknownLabel
 │       ├── UnknownReference
 │       ├── NoIndex
-│       └── UnusableBundle
+│       ├── UnusableBundle
+│       ├── NoJobs
+│       ├── UnknownJob
+│       ├── JobNotDone
+│       ├── BadArchive
+│       ├── ArchiveTooLarge
+│       ├── TooManyFonts
+│       └── NoFonts
 └── Unavailable            the client did nothing wrong: ask again later
     ├── RateLimited
     ├── Overloaded
     ├── TooLate
     ├── NotReady
-    └── ExecutorDied
+    ├── ExecutorDied
+    ├── QueueFull
+    └── StorageFull
 
 `service.problems` says which status and problem type each of them becomes.
 """
@@ -59,14 +68,14 @@ class Forbidden(BadRequest):
     """A request for what its sender may not do."""
 
 
-class EmptyBody(BadRequest):
-    """A request without the picture it is about."""
+_PICTURE = "Post the bytes of one, a multipart form with a file `image`, or JSON with base64 in `image`."
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The request holds no picture.",
-            "Post the bytes of one, a multipart form with a file `image`, or JSON with base64 in `image`.",
-        )
+
+class EmptyBody(BadRequest):
+    """A request without the picture or font it is about."""
+
+    def __init__(self, what: str = "picture", remedy: str = _PICTURE) -> None:
+        super().__init__(f"The request holds no {what}.", remedy)
 
 
 class MalformedBody(BadRequest):
@@ -139,6 +148,57 @@ class UnusableBundle(BadRequest):
         super().__init__(f"The bundle {path} cannot be served: {reason}")
 
 
+class NoJobs(BadRequest):
+    """A question about jobs, put to a service that takes none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This service takes no jobs.", "Its log says why; GLYPHERY_JOBS names a folder for them."
+        )
+
+
+class UnknownJob(BadRequest):
+    """A job that never was, was removed, or is somebody else's."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"There is no job {id[:64]}.", "GET /jobs lists those there are.")
+
+
+class JobNotDone(BadRequest):
+    """A report of a job that is not done, and perhaps never will be."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(
+            f"There is no report, for the job is {status}.",
+            "GET /jobs/{id}/results has what there is so far.",
+        )
+
+
+class BadArchive(BadRequest):
+    """An archive that is broken, or not the kind it seems to be."""
+
+
+class ArchiveTooLarge(BadRequest):
+    """An archive that unpacks to more than the service takes, or has more members."""
+
+    def __init__(self, message: str, limit: int, unit: str) -> None:
+        super().__init__(message)
+        self.limit, self.unit = limit, unit
+
+
+class TooManyFonts(BadRequest):
+    """A job of more fonts than the service takes at once."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are more than {limit} fonts.", "Send the others in another job.")
+        self.limit = limit
+        self.unit = "fonts"
+
+
+class NoFonts(BadRequest):
+    """Files and archives without a single font that could be scored."""
+
+
 class Unavailable(GlypheryError):
     """The service cannot answer now.
 
@@ -184,6 +244,22 @@ class ExecutorDied(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The executor at work on this request died.", "Ask again.")
+
+
+class QueueFull(Unavailable):
+    """As many jobs are waiting or running as may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} jobs are waiting already.", "Post it again later.", retry_after=30)
+        self.limit = limit
+        self.unit = "jobs"
+
+
+class StorageFull(Unavailable):
+    """No place for another job."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"There is no place for another job: {why}.", "Ask again later.", retry_after=60)
 
 
 # What any endpoint may answer but the probes, and any that asks the engine.

@@ -6,7 +6,6 @@ memory than its largest pictures.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -14,18 +13,14 @@ from typing import Final
 
 from fastapi import Request
 from pydantic_core import from_json
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
 from service.errors import (
     BadRequest,
     BodyTooLarge,
-    InvalidRequest,
-    MalformedBody,
-    SlowBody,
     TooManyItems,
     UnsupportedBody,
 )
+from service.forms import FORM, FormFiles
 from service.reading import (
     FILE_FIELDS,
     PostedGlyph,
@@ -33,13 +28,13 @@ from service.reading import (
     check_headers,
     media_type_of,
     parse_json,
+    pieces_of,
     posted,
 )
 from service.schemas import ItemBody, Metrics
 from service.settings import Settings
 
 LINES: Final = "application/x-ndjson"
-FORM: Final = "multipart/form-data"
 _LINES = (LINES, "application/jsonl", "application/ndjson")
 _LONGEST_ID = 200  # characters
 _BESIDE_THE_PICTURE = 8192  # bytes of a line for its id, metrics and names, however they are escaped
@@ -69,7 +64,7 @@ async def read_items(request: Request) -> AsyncGenerator[Item, None]:
             f"Send {LINES} with one JSON object a line, or {FORM} with a file for each picture.",
         )
     check_headers(request, settings.max_batch_bytes)
-    pieces = _pieces(request, settings)
+    pieces = pieces_of(request, settings.max_batch_bytes, settings.max_upload_seconds)
     found = _in_form(request, pieces, settings) if media_type == FORM else _in_lines(pieces, settings)
     count = 0
     with uploads.one_more():
@@ -79,24 +74,6 @@ async def read_items(request: Request) -> AsyncGenerator[Item, None]:
                     raise TooManyItems(settings.max_items)
                 count += 1
                 yield item
-
-
-async def _pieces(request: Request, settings: Settings) -> AsyncGenerator[bytes, None]:
-    """The body as it comes in, for as long as it keeps coming and is not too large."""
-    seconds, most, size = settings.max_upload_seconds, settings.max_batch_bytes, 0
-    async with aclosing(request.stream()) as stream:
-        while True:
-            try:
-                async with asyncio.timeout(seconds):
-                    piece = await anext(stream, None)
-            except TimeoutError:
-                raise SlowBody(seconds, "The next piece of the body") from None
-            if piece is None:
-                return
-            yield piece[: most - size]
-            size += len(piece)
-            if size > most:
-                raise BodyTooLarge(most)
 
 
 async def _in_lines(pieces: AsyncGenerator[bytes, None], settings: Settings) -> AsyncGenerator[Item, None]:
@@ -145,84 +122,31 @@ async def _in_form(
     form.close()
 
 
-class _Form:
-    """Takes a multipart form apart as it comes in."""
+class _Form(FormFiles):
+    """Items out of a multipart form."""
+
+    fields = FILE_FIELDS
 
     def __init__(self, content_type: str, limit: int) -> None:
-        """limit: bytes of a file.
-
-        Raises:
-            MalformedBody: the content type names no boundary that could be used.
-        """
+        """limit: bytes of a file. Raises MalformedBody where the content type names no usable boundary."""
+        super().__init__(content_type)
         self._limit = limit
         self._items: list[Item] = []
-        self._header, self._value = b"", b""
-        self._disposition, self._name = b"", ""
+        self._name = ""
         self._file = bytearray()  # of a file that is too large, its first `limit + 1` bytes
-        boundary = parse_options_header(content_type)[1].get(b"boundary")
-        if not boundary:
-            raise _not_a_form()
-        try:
-            self._parser = MultipartParser(boundary, {
-                "on_part_begin": self._begin,
-                "on_header_field": self._add_to_header,
-                "on_header_value": self._add_to_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._end_headers,
-                "on_part_data": self._add_to_file,
-                "on_part_end": self._end,
-            })  # fmt: skip
-        except FormParserError:
-            raise _not_a_form() from None
-
-    def write(self, piece: bytes) -> None:
-        """Take the next piece of the body.
-
-        Raises:
-            MalformedBody: this is no multipart form.
-            InvalidRequest: a part of it is something else than a picture.
-        """
-        try:
-            self._parser.write(piece)
-        except FormParserError:
-            raise _not_a_form() from None
 
     def taken(self) -> list[Item]:
         """The items that are complete and were not given out yet."""
         items, self._items = self._items, []
         return items
 
-    def close(self) -> None:
-        """Raises MalformedBody where the form broke off."""
-        if self._parser.state != MultipartState.END:
-            raise _not_a_form()
+    def begin_file(self, name: str) -> None:
+        self._name, self._file = name[:_LONGEST_ID], bytearray()
 
-    def _begin(self) -> None:
-        self._disposition, self._file = b"", bytearray()
+    def add_to_file(self, data: memoryview) -> None:
+        self._file += data[: self._limit + 1 - len(self._file)]
 
-    def _add_to_header(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _add_to_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _end_header(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._header, self._value = b"", b""
-
-    def _end_headers(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        field = options.get(b"name", b"").decode(errors="replace")
-        if field not in FILE_FIELDS or b"filename" not in options:
-            message = "a batch is files named `image`, with file names, and nothing else"
-            raise InvalidRequest([{"location": ["body", field[:_LONGEST_ID]], "message": message}])
-        self._name = options[b"filename"].decode(errors="replace")[:_LONGEST_ID]
-
-    def _add_to_file(self, data: bytes, start: int, end: int) -> None:
-        self._file += data[start : min(end, start + self._limit + 1 - len(self._file))]
-
-    def _end(self) -> None:
+    def end_file(self) -> None:
         glyph: PostedGlyph | BadRequest
         try:
             if len(self._file) > self._limit:
@@ -231,7 +155,3 @@ class _Form:
         except BadRequest as error:
             glyph = error
         self._items.append(Item(self._name, glyph))
-
-
-def _not_a_form() -> MalformedBody:
-    return MalformedBody("The body is not the multipart form it says it is.")

@@ -9,16 +9,22 @@ they are then as old as the last `keep_fresh`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sqlite3
+from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from service.engine import Engine
+from service.jobs.store import Store
 from service.observer import Course, Observer
 
 # Most answers take a few milliseconds, those of batches and jobs up to minutes.
@@ -31,6 +37,8 @@ _STAGE_SECONDS: Final = (
 _GLYPHS: Final = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128, 256)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _FRESH: Final = 1.0  # seconds between two looks at the engine where other processes are scraped
+
+log = logging.getLogger(__name__)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -151,6 +159,10 @@ class Metrics(Observer):
     def executor_replaced(self) -> None:
         self._replaced.inc()
 
+    def include(self, more: Collector) -> None:
+        """Numbers that are the same whichever process is asked."""
+        self._scraped.register(more)
+
     def exposition(self, engine: Engine, accept: str) -> tuple[bytes, str]:
         """All numbers in a format that `accept` allows, and the format's content type."""
         encode, content_type = choose_encoder(accept)
@@ -181,3 +193,29 @@ class Metrics(Observer):
         for labels in served:
             self._model.labels(*labels).set(1)
         self._served = served
+
+
+class JobNumbers(Collector):
+    """The numbers of jobs, read from their store, where they outlast the service."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            states, totals = self._store.states(), self._store.totals()
+        except sqlite3.Error:  # a disk that fails must not hide the other numbers
+            log.warning("the store of jobs cannot be read", exc_info=True)
+            return
+        jobs = GaugeMetricFamily("glyphery_jobs", "Jobs at this moment.", labels=["status"])
+        for state, count in states.items():
+            jobs.add_metric([state], count)
+        yield jobs
+        said = {
+            "jobs": CounterMetricFamily("glyphery_jobs_finished", "Jobs that ended.", labels=["status"]),
+            "fonts": CounterMetricFamily("glyphery_fonts_scored", "Fonts of jobs scored.", labels=["status"]),
+            "glyphs": CounterMetricFamily("glyphery_glyphs_scored", "Glyphs of these.", labels=["status"]),
+        }
+        for (kind, status), count in totals.items():
+            said[kind].add_metric([status], count)
+        yield from said.values()

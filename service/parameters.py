@@ -17,7 +17,8 @@ from glyphs.labels import Label, fold
 from index.search import Filter
 from recognition.candidates import Prior
 from service.engine import Engine
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, NoJobs
+from service.jobs.desk import Desk
 from service.models import Context, ServedModel
 from service.settings import Settings
 
@@ -124,6 +125,20 @@ def settings_of(request: Request) -> Settings:
     """The settings of the application."""
     settings: Settings = request.app.state.settings
     return settings
+
+
+def desk_of(request: Request) -> Desk:
+    """Where jobs are handed in. Raises NoJobs where none are taken."""
+    desk: Desk | None = request.app.state.desk
+    if desk is None:
+        raise NoJobs
+    return desk
+
+
+def caller_of(request: Request) -> str:
+    """Name of the key a request came with; empty where no keys are in use."""
+    caller: str = request.scope.get("state", {}).get("caller", "")
+    return caller
 
 
 def check_count(request: Request, k: int) -> None:

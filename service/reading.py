@@ -38,8 +38,8 @@ from service.settings import Settings
 
 METRICS: Final = ("width", "height", "bottom", "advance")  # in the order the model takes them
 FILE_FIELDS: Final = ("image", "file")
-# curl's --data-binary says urlencoded unless told otherwise; no form of that kind can hold a picture.
-_RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+# curl's --data-binary says urlencoded unless told otherwise; no form of that kind can hold a file.
+RAW: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 _LARGEST_CONTENT_LENGTH = 18  # digits
 B = TypeVar("B", bound=PictureBody)
 
@@ -185,7 +185,7 @@ def _reader(media_type: str) -> Any:
         return _from_form
     if media_type == "application/json" or media_type.endswith("+json"):
         return _from_json
-    if media_type in _RAW or media_type.startswith("image/"):
+    if media_type in RAW or media_type.startswith("image/"):
         return None
     raise UnsupportedBody(
         "The body's content type is none the service reads.",
@@ -214,6 +214,29 @@ async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     except TimeoutError:
         raise SlowBody(seconds) from None
     return bytes(body)
+
+
+async def pieces_of(request: Request, limit: int, seconds: float) -> AsyncGenerator[bytes, None]:
+    """A request's body as it comes in, for as long as it keeps coming and is not too large.
+
+    Raises:
+        BodyTooLarge: it has more bytes than the limit; so many have been given out.
+        SlowBody: the next piece took more seconds to arrive.
+    """
+    size = 0
+    async with aclosing(request.stream()) as stream:
+        while True:
+            try:
+                async with asyncio.timeout(seconds):
+                    piece = await anext(stream, None)
+            except TimeoutError:
+                raise SlowBody(seconds, "The next piece of the body") from None
+            if piece is None:
+                return
+            yield piece[: limit - size]
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
 
 
 async def _from_form(request: Request, body: bytes) -> tuple[bytes, Metrics]:

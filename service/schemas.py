@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -42,6 +42,25 @@ _SERVED: JsonDict = {
     "index": True,
     "references": 60000,
 }
+_JOB: JsonDict = {
+    "id": "5e0d8a6f2b9c4c7f9d3e1a0b6c5d4e3f",
+    "status": "running",
+    "created": "2026-11-21T19:06:01.204Z",
+    "started": "2026-11-21T19:06:02.310Z",
+    "finished": None,
+    "reason": None,
+    "model": _MODEL,
+    "fonts": {"total": 2, "done": 1, "counts": {"PASS": 0, "SKIP": 0, "WARN": 0, "FAIL": 1, "ERROR": 0}},
+    "current": {"font": "Amiri-Bold.ttf", "done": 256, "total": 1204},
+    "glyphs_done": 1210,
+    "counts": {"PASS": 1190, "SKIP": 12, "WARN": 6, "FAIL": 2, "ERROR": 0},
+    "worst": "FAIL",
+    "lines": 1210,
+    "skipped": [{"name": "OFL.txt", "reason": "no font"}],
+    "skipped_total": 1,
+    "links": {"self": "/jobs/5e0d...", "events": "/jobs/5e0d.../events", "results": "/jobs/5e0d.../results",
+              "report": "/jobs/5e0d.../report"},
+}  # fmt: skip
 _PROBLEM: JsonDict = {
     "type": "urn:glyphery:problem:image-too-large",
     "title": "Image too large",
@@ -193,6 +212,70 @@ class LoadResponse(ModelFields):
     model_config = _shown({**_SERVED, "replaced": None})
 
     replaced: str | None = Field(description="digest of the bundle that had the name until then")
+
+
+class FontsOfJob(BaseModel):
+    """The fonts of a job."""
+
+    total: int
+    done: int
+    counts: dict[str, int] = Field(description="those that are done, by status")
+
+
+class FontAtWork(BaseModel):
+    """The font that is being scored, and how many glyphs of its present face have been recognised."""
+
+    font: str
+    done: int
+    total: int
+
+
+class SkippedFile(BaseModel):
+    """A file that came with the fonts and is not scored."""
+
+    name: str
+    reason: str
+
+
+class JobLinks(BaseModel):
+    """Paths of what there is of a job."""
+
+    self: str
+    events: str
+    results: str
+    report: str
+
+
+class JobFields(BaseModel):
+    """A job."""
+
+    model_config = _shown(_JOB)
+
+    id: str
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    created: str = Field(description="RFC 3339, as are the other times")
+    started: str | None
+    finished: str | None
+    reason: str | None = Field(description="why it failed, or does not get on")
+    model: ServedBy
+    fonts: FontsOfJob
+    current: FontAtWork | None
+    glyphs_done: int = Field(description="of the fonts that are done")
+    counts: dict[str, int] = Field(description="these by status: PASS, SKIP, WARN, FAIL, ERROR")
+    worst: str | None = Field(description="status of the worst font that is done")
+    lines: int = Field(description="how many its results have so far")
+    skipped: list[SkippedFile] = Field(description="the first of them")
+    skipped_total: int
+    links: JobLinks
+
+
+class JobsResponse(BaseModel):
+    """Jobs, the newest first."""
+
+    model_config = _shown({"jobs": [_JOB], "next": "/jobs?limit=1&before=12"})
+
+    jobs: list[JobFields]
+    next: str | None = Field(description="path of those that follow")
 
 
 class Health(BaseModel):

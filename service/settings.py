@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bundles import default_bundle
+from glyphs.fonts import MAX_FONT_BYTES
 from recognition.recogniser import Device
 from service.errors import BadSettings
 from service.logs import Format, Level
@@ -31,6 +32,15 @@ def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
 # Reading pictures holds Python's lock, wherefore threads share cores badly; but every process has the models
 # in memory for itself.
 _MOST_PROCESSES = 8
+
+
+_GIB = 2**30
+
+
+def _jobs_folder() -> Path | None:
+    """Where a program keeps its state by the XDG specification; None for a user without a home."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(state, "glyphery", "jobs") if os.path.isabs(state) else None
 
 
 class Settings(BaseSettings):
@@ -82,6 +92,23 @@ class Settings(BaseSettings):
     )  # fmt: skip
     timeout: float = Field(10.0, gt=0, description="seconds a request may wait; `timeout=` asks for less")
 
+    jobs: Path | None = Field(
+        default_factory=_jobs_folder,
+        description="folder that jobs are kept in, on a local disk; empty for a service without jobs",
+    )
+    max_jobs: int = Field(100, ge=1, description="jobs that may wait or run; more are refused")
+    max_job_bytes: int = Field(_GIB, ge=1, description="of a job's upload, which goes to disk as it comes")
+    max_job_fonts: int = Field(1000, ge=1, description="most fonts of one job")
+    max_font_bytes: int = Field(MAX_FONT_BYTES, ge=1, description="larger fonts are passed over")
+    max_unpacked_bytes: int = Field(4 * _GIB, ge=1, description="of a job's archives, unpacked")
+    max_jobs_bytes: int = Field(
+        20 * _GIB, ge=1, description="of all jobs; beyond it the oldest finished ones are removed"
+    )
+    max_finished_jobs: int = Field(1000, ge=0, description="finished jobs that are kept")
+    job_retention: float = Field(168.0, ge=0, description="hours that a finished job is kept")
+    job_threads: int = Field(1, ge=1, description="threads of the model at work on jobs")
+    job_nice: int = Field(19, ge=0, le=19, description="how far the runner of jobs stands back, as of nice")
+
     keys: Path | None = Field(None, description="file of API keys; `glyphery keys` writes it")
     open_access: bool = Field(False, description="listen on any address although there are no keys")
     rate_limit: float = Field(0.0, ge=0, description="requests a second of one client; 0 for any number")
@@ -93,6 +120,11 @@ class Settings(BaseSettings):
     log_format: Format = Field("text", description="text or json")
     log_level: Level = Field("info", description="of what goes wrong: debug, info, warning or error")
     access_log: bool = Field(True, description="a line for each request")
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: Any) -> Any:
+        return None if value == "" else value
 
     @field_validator("bundles", "cors_origins", mode="before")
     @classmethod

@@ -24,7 +24,8 @@ from service.errors import (
     UnknownModel,
     UnsupportedBody,
 )
-from service.items import FORM, LINES
+from service.forms import FORM
+from service.items import LINES
 from service.parameters import Count, InContext, ToModel, check_count, engine_of
 from service.problems import documented
 from service.routes.classify import recognition

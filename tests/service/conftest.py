@@ -13,6 +13,7 @@ import json
 import math
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -248,7 +249,7 @@ def serve(bundle: Path) -> Serve:
     def start(
         app: FastAPI | None = None, *, wait: bool = True, **given: object
     ) -> AbstractContextManager[Running]:
-        settings = Settings(**{"bundles": [bundle], "executors": 2, **given})  # type: ignore[arg-type]
+        settings = Settings(**{"bundles": [bundle], "executors": 2, "job_nice": 0, **given})  # type: ignore[arg-type]
         return _running(app or create_app(settings), wait)
 
     return start
@@ -264,6 +265,23 @@ def server(serve: Serve) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def client(server: Running) -> httpx.Client:
     return server.client
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of four megabytes; only a superuser can have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(scope="session")

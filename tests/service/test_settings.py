@@ -1,5 +1,7 @@
 """Settings come from the environment, and are checked."""
 
+from pathlib import Path
+
 import pytest
 
 from service.errors import BadSettings
@@ -18,6 +20,18 @@ def test_the_shipped_bundle_is_found_from_any_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert default_bundle().is_absolute()
     assert default_bundle().parts[-2:] == ("bundles", "levit_128s")
+
+
+def test_jobs_are_kept_with_other_state_or_where_one_says_or_not_at_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert read_settings().jobs == tmp_path / "glyphery" / "jobs"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home-of-nobody")
+    assert read_settings().jobs == Path("/home-of-nobody/.local/state/glyphery/jobs")
+    monkeypatch.setenv("GLYPHERY_JOBS", str(tmp_path))
+    assert read_settings().jobs == tmp_path
+    monkeypatch.setenv("GLYPHERY_JOBS", "")
+    assert read_settings().jobs is None
 
 
 def test_the_environment_sets_and_what_is_given_wins(monkeypatch):

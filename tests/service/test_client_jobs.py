@@ -1,0 +1,68 @@
+"""The Python client hands in fonts, waits for them, and reads what came of them."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from glyphery.client import ServiceError
+from glyphs.errors import BadFont, BadInput
+from tests.service.test_client import Asyncio, Client
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(params=[Client, Asyncio], ids=["blocking", "asyncio"])
+def asking(request, serve, tmp_path):
+    with serve(jobs=tmp_path / "jobs") as running:
+        yield request.param(running.url)
+
+
+def test_fonts_are_scored_and_read(asking, font_dir):
+    fonts = [font_dir / "mono.otf", str(font_dir / "phagspa.ttf"), ("none.ttf", b"no font")]
+    job = asking.score_fonts(fonts, model="stars")
+    assert job.fonts["total"] == 3
+    told = []
+    done = asking.wait(job, progress=told.append)
+    assert (done.status, done.is_finished, done.worst) == ("done", True, "ERROR")
+    assert told[-1] == done == asking.job(job.id)
+    found = list(asking.results(job))
+    assert len(found) == done.lines
+    assert {result["font"] for result in found} == {"mono.otf", "phagspa.ttf", "none.ttf"}
+    lines = [json.loads(line) for line in asking.report(job, "jsonl").splitlines()]
+    assert lines == found
+    assert len(json.loads(asking.report(job))["fonts"]) == 3
+    with zipfile.ZipFile(io.BytesIO(asking.report(job, "html"))) as archive:
+        assert "index.html" in archive.namelist()
+
+
+def test_results_are_read_as_they_come(asking, font_dir):
+    job = asking.score_fonts([font_dir / "mono.otf"] * 10)
+    found = list(asking.results(job.id))
+    done = asking.job(job.id)
+    assert (done.status, len(found)) == ("done", done.lines)
+
+
+def test_a_job_is_cancelled_and_removed(asking, font_dir):
+    job = asking.score_fonts([font_dir / "sans.ttf"] * 50)
+    asking.cancel(job)
+    assert asking.wait(job).status == "cancelled"
+    with pytest.raises(ServiceError, match="the job is cancelled") as raised:
+        asking.report(job)
+    assert raised.value.status == 409
+    assert [each.id for each in asking.jobs()] == [job.id]
+    asking.cancel(job.id)
+    assert asking.jobs() == []
+    with pytest.raises(ServiceError, match="There is no job"):
+        list(asking.results(job))
+
+
+def test_what_cannot_be_read_is_not_sent(asking, tmp_path):
+    with pytest.raises(BadFont, match=r"nowhere\.ttf cannot be read"):
+        asking.score_fonts(tmp_path / "nowhere.ttf")
+    with pytest.raises(BadInput, match="no fonts"):
+        asking.score_fonts([])
