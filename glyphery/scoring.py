@@ -79,6 +79,9 @@ def score(
     jobs: Annotated[
         int, typer.Option(min=0, help="Processes that score fonts; 0: one a core if there are several fonts.")
     ] = 0,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep scores here: run again to go on, or to score only what changed.")
+    ] = None,
     max_seconds: Annotated[float, typer.Option(min=1, help="Computing that reading one font may take.")] = 60,
     max_memory: Annotated[int, typer.Option(min=512, help="MiB that reading one font may take.")] = 2048,
     max_glyphs: Annotated[int, typer.Option(min=1, help="Glyphs that one font may have.")] = 200_000,
@@ -97,7 +100,7 @@ def score(
     if address and engine is Engine.LOCAL:
         raise BadInput("--address is that of a Ray cluster.", "Add --engine ray.")
     limits = Limits(max_glyphs=max_glyphs, seconds=max_seconds, max_memory=max_memory << 20)
-    setup = Setup(bundle or default_bundle(), limits, _thresholds(threshold or []))
+    setup = Setup(bundle or default_bundle(), limits, _thresholds(threshold or []), keep)
     used = Bundle.load(setup.bundle)
     made_with = _made_with(used, setup)
     if against:

@@ -27,16 +27,20 @@ _AHEAD = 2  # fonts that are being scored or are done, for each process
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a scorer needs to know; small enough to send to any process on any machine."""
+    """What a scorer needs to know; small enough to send to any process on any machine.
+
+    keep: a folder where scores are kept, and taken from when the same is asked again; None for none
+    """
 
     bundle: Path
     limits: Limits = Limits()
     thresholds: Thresholds = Thresholds()
+    keep: Path | None = None
 
     def scorer(self, threads: int = 1) -> Scorer:
         """Raises BadBundle where the bundle cannot be used."""
         recogniser = Recogniser(Bundle.load(self.bundle), threads=threads)
-        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds)
+        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep)
 
 
 def score_file(scorer: Scorer, path: Path, progress: Progress = lambda done, total: None) -> FontScore:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.errors import BadFont
+from glyphs.errors import BadFont, GlypheryError
 from glyphs.fonts import FontFile
 from glyphs.labels import Form, Label
 from glyphs.outline import Outline, outline_hash
@@ -141,7 +141,11 @@ class Sandbox:
                 self.close()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process; worth calling ahead of the first font, for it takes a third of a second to start."""
+        """The process; worth calling ahead of the first font, for it takes a third of a second to start.
+
+        Raises:
+            GlypheryError: it does not start.
+        """
         if self._process is None:
             # What parsers print of broken fonts is no news to anybody.
             self._process = subprocess.Popen(
@@ -149,7 +153,10 @@ class Sandbox:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-            _send(_descriptor(self._process.stdin), self._setting)
+            try:
+                _send(_descriptor(self._process.stdin), self._setting)
+            except BrokenPipeError:
+                raise GlypheryError("The process that reads fonts does not start.") from None
         return self._process
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ import numpy as np
 from glyphs.errors import BadFont
 from recognition.recogniser import Recogniser
 from scoring.judge import Thresholds, judge
+from scoring.kept import KeptScores
 from scoring.mapper import Evidence, Mapper
 from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
 from scoring.verdicts import FaceScore, Finding, FontScore, Status
@@ -33,13 +35,20 @@ class Scorer:
     """
 
     def __init__(
-        self, recogniser: Recogniser, *, limits: Limits = Limits(), thresholds: Thresholds = Thresholds()
+        self,
+        recogniser: Recogniser,
+        *,
+        limits: Limits = Limits(),
+        thresholds: Thresholds = Thresholds(),
+        keep: Path | None = None,
     ) -> None:
+        """keep: a folder where scores are kept, and taken from when the same is asked again"""
         bundle = self._bundle = recogniser.bundle
         self._thresholds = thresholds
         self._mapper = Mapper(recogniser, thresholds.suspicious)
         self._sandbox = Sandbox(bundle.labels, bundle.manifest.raster, limits)
         self._sandbox.start()
+        self._kept = KeptScores(keep, bundle.digest, thresholds, limits) if keep else None
         self.seconds: dict[str, float] = defaultdict(float)
 
     def __enter__(self) -> Self:
@@ -57,7 +66,15 @@ class Scorer:
         """The score of a file's bytes; one that cannot be read gets an ERROR finding, never an exception.
 
         font: what to call it
+
+        Raises:
+            BadInput: scores cannot be kept where they should be.
         """
+        if self._kept:
+            return self._kept.get(font, data, lambda: self._score(font, data, progress))
+        return self._score(font, data, progress)
+
+    def _score(self, font: str, data: bytes, progress: Progress) -> FontScore:
         digest = sha256(data).hexdigest()
         try:
             faces = tuple(self._faces(data, progress))

@@ -1,0 +1,54 @@
+"""Scores that are kept, so that a long run can be stopped and goes on where it was.
+
+A score is kept under what it depends on: the font's bytes and name, the model, the thresholds and limits,
+and the version of the program. Nothing is taken for another's, and nothing has to be tidied up.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from glyphs.errors import BadInput
+from scoring.judge import Thresholds
+from scoring.sandbox import Limits
+from scoring.verdicts import FontScore
+
+
+class KeptScores:
+    """A folder of scores, made if it is not there."""
+
+    def __init__(self, folder: Path, model: str, thresholds: Thresholds, limits: Limits) -> None:
+        """model: the bundle's digest"""
+        self._folder = folder
+        depends = [version("glyphery"), model, asdict(thresholds), asdict(limits)]
+        self._depends = sha256(json.dumps(depends).encode())
+
+    def get(self, font: str, data: bytes, score: Callable[[], FontScore]) -> FontScore:
+        """The score that is kept, or that of `score`, which is kept from then on.
+
+        Raises:
+            BadInput: the folder cannot be written to.
+        """
+        key = self._depends.copy()
+        key.update(font.encode(errors="surrogatepass") + b"\0" + data)
+        path = self._folder / f"{key.hexdigest()}.json.gz"
+        try:
+            return FontScore.from_json(gzip.decompress(path.read_bytes()).decode())
+        except (OSError, EOFError, ValueError, BadInput):  # not there, or not whole
+            made = score()
+        packed = gzip.compress(made.to_json().encode(errors="surrogatepass"), compresslevel=1, mtime=0)
+        beside = path.with_suffix(f".{os.getpid()}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(packed)
+            beside.replace(path)
+        except OSError as error:
+            raise BadInput(f"Scores cannot be kept in {self._folder}: {error.strerror}.") from None
+        return made
