@@ -17,10 +17,10 @@ import numpy as np
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
 from scoring.mapper import Evidence, folded
-from scoring.marks import misplaced
+from scoring.marks import misplaced, stands_out
 from scoring.reader import Claim
 from scoring.sandbox import DrawnFace, DrawnGlyph
-from scoring.skeletons import same_skeleton
+from scoring.skeletons import same_skeleton, skeleton
 from scoring.verdicts import FaceScore, Finding, Status, Verdict
 
 
@@ -81,19 +81,24 @@ class _Judge:
     ) -> None:
         self._face, self._evidence, self._bundle, self._limits = face, evidence, bundle, limits
         self._place = {label: place for place, label in enumerate(bundle.labels)}
-        self._by_shape: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+        self._by_shape: dict[tuple[str, int], list[int]] = defaultdict(list)
         self._by_label: dict[Label, int] = {}
         for number, claim in enumerate(face.claims):
             drawn = self._drawn(claim)
             if drawn.metrics is not None:
                 self._by_shape[_look(drawn)].append(number)
             self._by_label.setdefault(claim.label, number)
-        # What accented letters are held against: bare letters that are what they claim to be.
+        # What accented letters are held against: bare letters that are not in doubt themselves.
         self._boxes = {
             claim.codepoint: self._drawn(claim).metrics or _NO_INK
             for number, claim in enumerate(face.claims)
-            if self._is_first(number) and claim.label.form is Form.NONE
+            if number in evidence and evidence[number].doubt < limits.warn
         }
+        self._widths: dict[tuple[str, Form], dict[int, float]] = defaultdict(dict)
+        for claim in face.claims:
+            if claim.label.character.joining_group and not claim.absent:
+                width, *_ = self._drawn(claim).metrics or _NO_INK
+                self._widths[skeleton(claim.label), claim.label.form][claim.label.codepoint] = width
         self._doubts = np.array([evidence[n].doubt for n in evidence if not face.claims[n].absent])
         self._unusual = 0.0
         if len(self._doubts) >= limits.judged:
@@ -216,8 +221,7 @@ class _Judge:
     def _recognised(self, number: int, claim: Claim, evidence: Evidence) -> list[Finding]:
         """What the model and the face hold against a claim, and which of the checks that is."""
         limits, rival, own = self._limits, evidence.rival, claim.label
-        metrics = self._drawn(claim).metrics
-        if metrics is not None and (where := misplaced(claim.codepoint, metrics, self._boxes)):
+        if where := self._misplaced(claim):
             return [Finding("dots", Status.FAIL, f"Its mark sits {where}.")]
         doubt = evidence.doubt - self._unusual
         copied = any(self._same(self._face.claims[other].label, rival) for other in self._twins(number))
@@ -245,6 +249,21 @@ class _Judge:
             return [Finding("identity", status, f"It shows {shown}.")]
         message = f"It is like nothing that is known; {_called(rival)} comes nearest."
         return [Finding("unknown", status, message)]
+
+    def _misplaced(self, claim: Claim) -> str:
+        """How a claim's marks are out of place, in words; empty where they are not."""
+        metrics = self._drawn(claim).metrics
+        if metrics is None:
+            return ""
+        own = claim.label
+        if own.character.joining_group:
+            kin = [
+                width
+                for codepoint, width in self._widths[skeleton(own), own.form].items()
+                if codepoint != own.codepoint
+            ]
+            return "beside the letter" if stands_out(own.codepoint, metrics[0], kin) else ""
+        return misplaced(claim.codepoint, metrics, self._boxes)
 
     def _partner(self, number: int, rival: Label) -> int | None:
         """The claim of the rival's own place, if what stands there is taken for this claim in turn."""
@@ -305,11 +324,10 @@ class _Judge:
         return usual >= self._limits.distinct or cased
 
 
-def _look(drawn: DrawnGlyph) -> tuple[str, int, int]:
-    """What two glyphs share that cannot be told apart: outline, height above the line, advance."""
+def _look(drawn: DrawnGlyph) -> tuple[str, int]:
+    """What a copy of an outline keeps: the shape and its height above the line, not always its advance."""
     assert drawn.metrics is not None
-    _, _, bottom, advance = drawn.metrics
-    return drawn.shape, round(bottom * 1000), round(advance * 1000)
+    return drawn.shape, round(drawn.metrics[2] * 1000)
 
 
 def _has_ink(codepoint: int) -> bool:

@@ -19,11 +19,12 @@ _DOTTED = {"ı": "i", "ȷ": "j"}  # the letters without a dot have names of thei
 
 def same_skeleton(first: Label, second: Label) -> bool:
     """Whether two different labels are the same but for dots or marks."""
-    return first.codepoint != second.codepoint and _skeleton(first) == _skeleton(second)
+    return first.codepoint != second.codepoint and skeleton(first) == skeleton(second)
 
 
 @cache
-def _skeleton(label: Label) -> str:
+def skeleton(label: Label) -> str:
+    """A name for the body of a label in its form."""
     of = label.character
     if of.joining_group:
         group = of.joining_group

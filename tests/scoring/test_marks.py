@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.marks import misplaced
+from scoring.marks import misplaced, stands_out
 
 BOXES = {
     ord("e"): (0.5, 0.5, 0.0, 0.55), ord("ı"): (0.1, 0.5, 0.0, 0.25), ord("i"): (0.1, 0.7, 0.0, 0.25),
@@ -35,3 +35,19 @@ def test_marks_are_held_against_the_bare_letter(character: str, box: tuple[float
 def test_a_mark_over_its_letter_is_never_out_of_place(codepoint: int, height: float) -> None:
     box = (0.5, 0.5 + height, 0.0, 0.5)
     assert misplaced(codepoint, box, dict.fromkeys(range(0x2000), (0.5, 0.5, 0.0, 0.5))) == ""
+
+
+@pytest.mark.parametrize(
+    ("codepoint", "width", "kin", "out"),
+    [
+        (0x62A, 0.9, [0.9, 0.9, 0.88], False),
+        (0x62A, 1.2, [0.9, 0.9, 0.88], True),
+        (0x62A, 1.2, [0.9, 1.2, 0.88], False),  # one of several that are as wide
+        (0x62A, 1.2, [0.9, 0.9], False),  # too few to say
+        (0x622, 0.5, [0.2, 0.2, 0.2], False),  # a madda is wider than an alef
+    ],
+)
+def test_letters_that_share_a_body_are_as_wide(
+    codepoint: int, width: float, kin: list[float], out: bool
+) -> None:
+    assert stands_out(codepoint, width, kin) is out
