@@ -289,8 +289,7 @@ class _Judge:
         if not twins or len(twins) >= self._limits.placeholder:
             return []
         unlike = [n for n in twins if not self._may_look_alike(claim.label, self._face.claims[n].label)]
-        # Of a group in which the others are like it, the odd one out is the finding, not each of them.
-        if not unlike or len(unlike) < len(twins):
+        if not unlike:
             return []
         right = [n for n in unlike if self._is_first(n)]
         if self._is_first(number) and not right:
@@ -298,6 +297,8 @@ class _Judge:
         labels = [self._face.claims[n].label for n in right or unlike]
         named = ", ".join(dict.fromkeys(map(_called, labels[:3])))
         if not right or self._is_first(number):
+            if len(unlike) < len(twins):  # of a group, the odd one out is the finding
+                return []
             return [Finding("duplicate", Status.WARN, f"It has the very outline of {named}.")]
         if any(label.codepoint == claim.label.codepoint for label in labels):
             message = f"It has the very outline of the {labels[0].form.words or 'plain'} form."
