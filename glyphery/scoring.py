@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,27 +159,26 @@ def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
 def _scored(
     fonts: list[str], setup: Setup, engine: Engine, address: str | None, jobs: int
 ) -> Iterator[FontScore]:
-    if engine is Engine.RAY:
-        from scoring.distributed import score_all_on_ray
-
-        yield from score_all_on_ray(fonts, setup, address=address)
-        return
     import os
 
-    from glyphs.dataset.build import find_fonts
+    from scoring import places
     from scoring.local import score_all
 
-    files = find_fonts(map(Path, fonts))
+    files = places.find(map(places.place, fonts))
     processes = jobs or min(len(files), len(os.sched_getaffinity(0)))
     with show.bar("Scoring", len(files)) as advance:
         begun = 0
 
         def note(done: int, total: int) -> None:
-            advance(
-                begun, note=f"{files[begun].name}: {done:,} of {total:,} glyphs" if processes == 1 else ""
-            )
+            advance(begun, note=f"{PurePath(places.name(files[begun])).name}: {done:,} of {total:,} glyphs")
 
-        for begun, found in enumerate(score_all(files, setup, processes, note), 1):
+        if engine is Engine.RAY:
+            from scoring.distributed import score_all_on_ray
+
+            scores = score_all_on_ray(files, setup, address=address, workers=jobs or None)
+        else:
+            scores = score_all(files, setup, processes, note)
+        for begun, found in enumerate(scores, 1):
             advance(begun)
             yield found
 

@@ -83,6 +83,7 @@ class _Judge:
         self._place = {label: place for place, label in enumerate(bundle.labels)}
         self._by_shape: dict[tuple[str, int], list[int]] = defaultdict(list)
         self._by_label: dict[Label, int] = {}
+        self._counts: dict[tuple[str, int], int] = {}
         for number, claim in enumerate(face.claims):
             drawn = self._drawn(claim)
             if drawn.metrics is not None:
@@ -173,14 +174,19 @@ class _Judge:
             return []
         if drawn.notdef and claim.codepoint not in _BOXES:
             return [Finding("notdef", Status.FAIL, "The glyph is the font's box for missing glyphs.")]
-        alike = {self._face.claims[other].label.codepoint for other in self._by_shape[_look(drawn)]}
-        if len(alike) > self._limits.placeholder:
-            return [
-                Finding(
-                    "notdef", Status.WARN, f"One outline stands for {len(alike)} characters: a placeholder."
-                )
-            ]
+        alike = self._characters(drawn)
+        if alike > self._limits.placeholder:
+            message = f"One outline stands for {alike} characters: a placeholder."
+            return [Finding("notdef", Status.WARN, message)]
         return []
+
+    def _characters(self, drawn: DrawnGlyph) -> int:
+        """How many characters have a look; counted once, for it may be that of all the face's."""
+        look = _look(drawn)
+        if look not in self._counts:
+            claims = self._face.claims
+            self._counts[look] = len({claims[other].label.codepoint for other in self._by_shape[look]})
+        return self._counts[look]
 
     def _absent(self, claim: Claim, evidence: Evidence | None) -> list[Finding]:
         form = claim.label.form
@@ -225,16 +231,14 @@ class _Judge:
             return [Finding("dots", Status.FAIL, f"Its mark sits {where}.")]
         doubt = evidence.doubt - self._unusual
         copied = any(self._same(self._face.claims[other].label, rival) for other in self._twins(number))
+        shown = f"{_called(rival)}{_share(evidence, rival)}"
+        if doubt >= limits.supported and self._partner(number, rival):
+            message = f"It shows {shown}, and the glyph of that shows {_called(own)}."
+            return [Finding("swapped", Status.FAIL, message)]
         upright = min(limits.upright, doubt - limits.reflection)
         if evidence.reflected is not None and evidence.reflected <= upright and not copied:
             message = f"Its reflection looks like {_called(own)}, it does not."
             return [Finding("mirrored", Status.FAIL, message)]
-        if doubt < min(limits.supported, limits.warn):
-            return []
-        shown = f"{_called(rival)}{_share(evidence, rival)}"
-        if self._partner(number, rival) is not None and doubt >= limits.supported:
-            message = f"It shows {shown}, and the glyph of that shows {_called(own)}."
-            return [Finding("swapped", Status.FAIL, message)]
         if doubt >= (limits.supported if copied else limits.fail):
             status = Status.FAIL
         elif doubt >= limits.warn:
@@ -265,15 +269,16 @@ class _Judge:
             return "beside the letter" if stands_out(own.codepoint, metrics[0], kin) else ""
         return misplaced(claim.codepoint, metrics, self._boxes)
 
-    def _partner(self, number: int, rival: Label) -> int | None:
-        """The claim of the rival's own place, if what stands there is taken for this claim in turn."""
-        other = self._by_label.get(rival)
-        if other is None or other == number:
-            return None
-        evidence = self._evidence.get(other)
-        if evidence is None or evidence.doubt < self._limits.supported:
-            return None
-        return other if self._same(evidence.rival, self._face.claims[number].label) else None
+    def _partner(self, number: int, rival: Label) -> bool:
+        """Whether what stands in the place of the rival, or of its like, is taken for this claim in turn."""
+        own = self._face.claims[number].label
+        for label in (rival, *self._bundle.equivalence.equivalents(rival)):
+            evidence = self._evidence.get(self._by_label.get(label, number))
+            if evidence is None or evidence.doubt < self._limits.supported:
+                continue
+            if self._same(evidence.rival, own) and not self._same(rival, own):
+                return True
+        return False
 
     def _twins(self, number: int) -> list[int]:
         """Other claims about the same look."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glyphs.errors import BadFont
-from glyphs.fonts import FontFile
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
+from scoring import places
 from scoring.judge import Thresholds
+from scoring.places import Place
 from scoring.sandbox import Limits
 from scoring.score import Progress, Scorer, unreadable
 from scoring.verdicts import FontScore
@@ -43,17 +44,18 @@ class Setup:
         return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep)
 
 
-def score_file(scorer: Scorer, path: Path, progress: Progress = lambda done, total: None) -> FontScore:
-    """The score of a file, named by its path; one that cannot be opened gets an ERROR finding, too."""
+def score_file(scorer: Scorer, of: Place, progress: Progress = lambda done, total: None) -> FontScore:
+    """The score of a file, named by where it lies; one that cannot be opened gets an ERROR finding, too."""
+    name = places.name(of)
     try:
-        data = FontFile.read(path).data
+        data = places.read(of)
     except BadFont as error:
-        return FontScore(font=str(path), sha256="", findings=(unreadable(error),))
-    return scorer.score(str(path), data, progress)
+        return FontScore(font=name, sha256="", findings=(unreadable(error),))
+    return scorer.score(name, data, progress)
 
 
 def score_all(
-    fonts: Sequence[Path], setup: Setup, processes: int, progress: Progress = lambda done, total: None
+    fonts: Sequence[Place], setup: Setup, processes: int, progress: Progress = lambda done, total: None
 ) -> Iterator[FontScore]:
     """The scores of fonts, in their order.
 
@@ -70,17 +72,19 @@ def score_all(
         return
     Bundle.load(setup.bundle)  # a broken one is an error here rather than of a process that died
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,)) as pool:
-        waiting: deque[Future[FontScore]] = deque()
-        try:
-            for font in fonts:
-                waiting.append(pool.submit(_score, font))
-                if len(waiting) >= _AHEAD * processes:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,))
+    waiting: deque[Future[FontScore]] = deque()
+    try:
+        for font in fonts:
+            waiting.append(pool.submit(_score, font))
+            if len(waiting) >= _AHEAD * processes:
                 yield waiting.popleft().result()
-        finally:  # whoever stops listening need not wait for what was begun
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+    except BaseException:  # whoever stops listening need not wait for what was begun
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 _scorer: Scorer | None = None  # of a process of the pool
@@ -91,6 +95,6 @@ def _begin(setup: Setup) -> None:
     _scorer = setup.scorer()
 
 
-def _score(font: Path) -> FontScore:
+def _score(font: Place) -> FontScore:
     assert _scorer is not None
     return score_file(_scorer, font)

@@ -103,7 +103,8 @@ def test_a_broken_font_is_an_error_among_others(good: Path, tmp_path: Path) -> N
 
 
 def test_thresholds_can_be_changed(faulty: Path) -> None:
-    _run(faulty, "--threshold", "fail=99", "--threshold", "warn=99", "--threshold", "supported=99")
+    wide = [part for name in ("fail", "warn", "supported") for part in ("--threshold", f"{name}=99")]
+    _run(faulty, *wide, "--threshold", "distinct=-1")
     assert "no threshold" in _run(faulty, "--threshold", "nonsense=1", code=2)
     assert "no value" in _run(faulty, "--threshold", "fail=much", code=2)
 

@@ -1,0 +1,136 @@
+"""How fast fonts are scored, beside the bare model on the same rasters in the same run.
+
+    python -m benchmarks.fonts.speed FONT --bundle bundles/levit_128s
+
+Rounds of every measurement follow one another, so that what else the machine does falls on all alike;
+medians are told. Peak memory is that of the cold process and its reader together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnxruntime as ort
+import typer
+from numpy.typing import NDArray
+
+from bundles import default_bundle
+from glyphery import show
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, Bundle
+from recognition.recogniser import Recogniser
+from scoring.reports.html import write_font_page
+from scoring.reports.lines import JsonLines
+from scoring.sandbox import CHUNK, Rasters, Sandbox
+from scoring.score import Scorer
+
+
+def main(
+    font: Annotated[Path, typer.Argument(help="A font, best of some 1,500 glyphs.")],
+    bundle: Annotated[Path | None, typer.Option(help="Folder of a bundle.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 5,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure one font: cold, warm with reports, drawing alone, and the bare model."""
+    used = Bundle.load(bundle or default_bundle())
+    data, cores = font.read_bytes(), len(os.sched_getaffinity(0))
+    rasters, metrics = _drawn(used, data)
+    bare = {threads: _bare(used, threads) for threads in {1, cores}}
+    taken: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder, Scorer(Recogniser(used, threads=0)) as scorer:
+        out = Path(folder)
+
+        def warm() -> None:
+            score = scorer.score(font.name, data)
+            with JsonLines(out / "report.jsonl") as lines:
+                lines.add(score)
+            write_font_page(out / "report.html", score)
+
+        def cold() -> None:
+            command = [sys.executable, "-m", "glyphery", "score", str(font), "--out", str(out / "cold.jsonl")]
+            options = [
+                "--out",
+                str(out / "cold.html"),
+                "--bundle",
+                str(used.path),
+                "--error-code-on",
+                "never",
+            ]
+            subprocess.run([*command, *options], check=True, capture_output=True)
+
+        warm()
+        for _ in range(repeats):
+            _clock(taken["cold, reports included"], cold)
+            _clock(taken["warm, reports included"], warm)
+            before = scorer.seconds["recognise"]
+            _clock(taken["warm, no reports"], lambda: scorer.score(font.name, data))
+            taken["warm, recognition alone"].append(scorer.seconds["recognise"] - before)
+            _clock(taken["reading and drawing alone"], lambda: _drawn(used, data))
+            for threads, run in bare.items():
+                _clock(taken[f"bare model, {threads} thread(s)"], partial(run, rasters, metrics))
+    seconds = {name: statistics.median(values) for name, values in taken.items()}
+    best = min(seconds[f"bare model, {threads} thread(s)"] for threads in bare)
+    recognised = scorer_share(seconds, best)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    figures: dict[str, Any] = {
+        "font": font.name, "rasters": len(rasters), "bundle": used.digest, "seconds": seconds,
+        "images a second, bare": len(rasters) / best, "recognition beside the bare model": recognised,
+        "peak MiB of the largest process": peak,
+    }  # fmt: skip
+    if json_:
+        print(json.dumps(figures))
+        return
+    rows = [(name, f"{value:.2f} s", f"{len(rasters) / value:,.0f}") for name, value in seconds.items()]
+    show.table(f"{font.name}: {len(rasters):,} distinct shapes", ("", "median", "shapes a second"), rows)
+    print(f"Recognition: {recognised:.2f} x the bare model's rate; largest process {peak:,.0f} MiB.")
+
+
+def scorer_share(seconds: dict[str, float], bare: float) -> float:
+    """The rate of recognition in a scored font, reflections included, as a share of the bare model's."""
+    return bare / seconds["warm, recognition alone"]
+
+
+def _clock(taken: list[float], run: Callable[[], object]) -> None:
+    start = time.perf_counter()
+    run()
+    taken.append(time.perf_counter() - start)
+
+
+def _drawn(used: Bundle, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A font's rasters, with metrics that are not known: they do not change what the model costs."""
+    sandbox = Sandbox(used.labels, used.manifest.raster)
+    try:
+        parts = [message.pixels for message in sandbox.read(data) if isinstance(message, Rasters)]
+    finally:
+        sandbox.close()
+    rasters = np.concatenate(parts)
+    return rasters, np.full((len(rasters), 4), np.nan, np.float32)
+
+
+def _bare(used: Bundle, threads: int) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], None]:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(used.path / MODEL, options, providers=["CPUExecutionProvider"])
+
+    def run(rasters: NDArray[np.uint8], metrics: NDArray[np.float32]) -> None:
+        for start in range(0, len(rasters), CHUNK):
+            end = start + CHUNK
+            session.run([LOGITS, EMBEDDING], {IMAGE: rasters[start:end, None], METRICS: metrics[start:end]})
+
+    return run
+
+
+if __name__ == "__main__":
+    typer.run(main)

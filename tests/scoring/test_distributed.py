@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from bundles import default_bundle
+from glyphs.errors import BadBundle, BadInput
+from recognition.bundle import Bundle
+from scoring import distributed, places
+from scoring.distributed import score_all_on_ray
+from scoring.local import Setup, score_all
+from scoring.sandbox import Limits
+from scoring.verdicts import FontScore, Status
+
+_MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of two nodes with a processor each."""
+    pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("RAY_worker_niceness", "0")  # tests should not wait for all else that runs
+        from ray.cluster_utils import Cluster
+
+        node = {"num_cpus": 1, "object_store_memory": 200 * _MIB, "include_dashboard": False}
+        nodes = Cluster(initialize_head=True, head_node_args=node)
+        try:
+            nodes.add_node(**node)
+            yield nodes.address
+        finally:
+            nodes.shutdown()
+
+
+@pytest.fixture
+def fonts(font_dir: Path, tmp_path: Path) -> list[Path]:
+    """Two fonts, what is none, what takes too much memory, and what is not there."""
+    folder = tmp_path / "some fonts"
+    folder.mkdir()
+    for name in ("mono.otf", "phagspa.ttf"):
+        shutil.copy(font_dir / name, folder)
+    (folder / "broken.ttf").write_bytes(b"no font")
+    (folder / "greedy.ttc").write_bytes(b"\0\1\0\0" + bytes(127 * _MIB))
+    return [*sorted(folder.iterdir()), folder / "missing.ttf"]
+
+
+@pytest.fixture
+def setup() -> Setup:
+    return Setup(default_bundle(), Limits(max_memory=340 * _MIB))
+
+
+def _local(fonts: list[Path], setup: Setup) -> list[str]:
+    return [score.to_json() for score in score_all(fonts, setup, processes=1)]
+
+
+def test_two_nodes_say_what_one_process_says_to_the_byte(
+    cluster: str, fonts: list[Path], setup: Setup
+) -> None:
+    scored = list(score_all_on_ray(fonts, setup, cluster))
+    assert [score.to_json() for score in scored] == _local(fonts, setup)
+    errors = {Path(score.font).name: score.findings[0].message for score in scored if score.findings}
+    assert set(errors) == {"broken.ttf", "greedy.ttc", "missing.ttf"}
+    assert "340 MiB of memory" in errors["greedy.ttc"]
+
+
+def test_paths_may_be_relative_and_addresses_are_read_by_the_workers(
+    cluster: str, font_dir: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(font_dir.parent)
+    relative = Path("fonts/phagspa.ttf")
+    address = places.place(f"file://{font_dir}/phagspa.ttf")
+    first, second = score_all_on_ray([relative, address], setup, cluster)
+    assert [first.to_json()] == _local([relative], setup)
+    assert (second.font, second.faces) == (address, first.faces)
+
+
+@pytest.mark.parametrize("most", [4, 1])
+def test_a_killed_workers_font_is_scored_again_but_not_for_ever(
+    cluster: str, fonts: list[Path], setup: Setup, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(distributed, "_TRIES", most)
+    fonts = [font for font in fonts if font.suffix != ".ttc"]
+    victim = fonts[1]
+    assert victim.name == "mono.otf"
+    content = victim.read_bytes()
+    victim.unlink()
+    os.mkfifo(victim)
+
+    def kill_its_reader() -> None:
+        with victim.open("wb"):  # once a worker has opened it
+            reader = _reader(victim)
+            os.kill(reader, signal.SIGKILL)
+            while Path(f"/proc/{reader}").exists():  # or it would be given what is written next
+                time.sleep(0.01)
+        if most > 1:
+            victim.write_bytes(content)  # to the next
+
+    killer = threading.Thread(target=kill_its_reader, daemon=True)
+    killer.start()
+    scored = [score.to_json() for score in score_all_on_ray(fonts, setup, cluster)]
+    killer.join()
+    victim.unlink()
+    victim.write_bytes(content)
+    expected = _local(fonts, setup)
+    if most == 1:
+        assert FontScore.from_json(scored[1]).status is Status.ERROR
+        del scored[1], expected[1]
+    assert scored == expected
+
+
+def _reader(pipe: Path) -> int:
+    """The other process that has a pipe open."""
+    while True:
+        for process in Path("/proc").iterdir():
+            if process.name.isdecimal() and int(process.name) != os.getpid():
+                with suppress(OSError):  # gone, or a file of it is
+                    if any(file.readlink() == pipe for file in (process / "fd").iterdir()):
+                        return int(process.name)
+
+
+def test_a_bundle_that_is_not_on_a_node_is_sent_there_once(
+    cluster: str, font_dir: Path, setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    gone = shutil.copytree(setup.bundle, tmp_path / "bundle")
+    monkeypatch.setattr(distributed, "_folder", lambda: tmp_path)
+    ray.init(cluster, log_to_driver=False)
+    try:
+        shipped = distributed._Shipment.of(Setup(gone)).put(ray)
+        digest = Bundle.load(gone).digest
+        shutil.rmtree(gone)
+        first = shipped.unpack().bundle
+        assert first == tmp_path / digest.removeprefix("sha256:")
+        assert Bundle.load(first).digest == digest
+        (first / "labels.json").write_text("altered")
+        assert shipped.unpack().bundle == first
+        assert Bundle.load(first).digest == digest
+        assert list(tmp_path.iterdir()) == [first]
+    finally:
+        ray.shutdown()
+
+
+def test_whoever_stops_listening_leaves_no_worker_behind(cluster: str, font_dir: Path, setup: Setup) -> None:
+    import ray
+
+    ray.init(cluster, log_to_driver=False)  # a connection of the caller's own, which stays
+    try:
+        scores = score_all_on_ray([font_dir / "phagspa.ttf"] * 6, setup)
+        next(scores)
+        scores.close()  # type: ignore[attr-defined]
+        assert ray.is_initialized()
+        while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+            time.sleep(0.1)
+    finally:
+        ray.shutdown()
+
+
+def test_a_broken_bundle_and_a_cluster_that_is_not_there_are_told_at_once(
+    tmp_path: Path, setup: Setup, font_dir: Path
+) -> None:
+    pytest.importorskip("ray")
+    fonts = [font_dir / "phagspa.ttf"]
+    with pytest.raises(BadBundle):
+        next(score_all_on_ray(fonts, Setup(tmp_path)))
+    with pytest.raises(BadInput, match="The Ray cluster nonsense cannot be used"):
+        next(score_all_on_ray(fonts, setup, "nonsense"))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # but not listening
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(BadInput, match=f"There is no Ray cluster at {address}"):
+            next(score_all_on_ray(fonts, setup, address))
+
+
+def test_ray_is_imported_only_when_it_is_asked_for_and_its_absence_is_told(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from scoring.distributed import score_all_on_ray
+from scoring.local import Setup
+assert not {"ray", "pyarrow"} & set(sys.modules)
+sys.modules["ray"] = None
+try:
+    next(score_all_on_ray([Path("a.ttf")], Setup(Path("bundle"))))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said == "BadInput The Ray engine is not installed. pip install 'glyphery[ray]'\n"
