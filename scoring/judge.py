@@ -249,9 +249,12 @@ class _Judge:
             return [Finding("positional-form", status, f"It shows the {rival.form.words or 'plain'} form.")]
         if same_skeleton(rival, own):
             return [Finding("dots", status, f"It shows {shown}: the same body with other dots or marks.")]
+        best = evidence.top[0].label
+        nearest = rival if copied or self._same(best, own) else best
         if evidence.known or copied:
-            return [Finding("identity", status, f"It shows {shown}.")]
-        message = f"It is like nothing that is known; {_called(rival)} comes nearest."
+            message = f"It shows {_called(nearest)}{_share(evidence, nearest)}."
+            return [Finding("identity", status, message)]
+        message = f"It is like nothing that is known; {_called(nearest)} comes nearest."
         return [Finding("unknown", status, message)]
 
     def _misplaced(self, claim: Claim) -> str:
