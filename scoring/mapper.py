@@ -23,6 +23,7 @@ from scoring.verdicts import Guess
 TOP = 5  # guesses of an answer
 # In nats, chosen on validation: see docs/SCORING.md.
 _LIKENESS_WEIGHT = 10.0
+_NO_RIVAL = 1000.0
 _FAR_RIVAL = 4.0  # less for labels of other scripts and the other case of the claim
 Floats = NDArray[np.float32]
 
@@ -97,7 +98,8 @@ class Mapper:
         bundle = self._bundle
         shares = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
         known = familiarity(shares, answers.embeddings, bundle.prototypes) >= bundle.manifest.known_threshold
-        columns = np.argpartition(-shares, TOP, axis=1)[:, :TOP]
+        k = min(TOP, shares.shape[1])
+        columns = np.argpartition(-shares, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(shares, columns, 1), axis=1, kind="stable")
         best = np.take_along_axis(columns, order, 1)
         tops = [
@@ -113,7 +115,8 @@ class Mapper:
         far = (self._script != self._script[places, None]) | (self._letter == self._letter[places, None])
         scores -= np.where(far, np.float32(_FAR_RIVAL), np.float32(0))
         rivals = scores.argmax(axis=1)
-        margins = scores[np.arange(len(rows)), rivals] - own
+        # A model whose labels are all alike has no rivals; what is written down stays a number.
+        margins = np.maximum(scores[np.arange(len(rows)), rivals] - own, -_NO_RIVAL)
         embeddings = answers.embeddings[rows]
         likeness = np.einsum("ce,cwe->cw", embeddings, bundle.prototypes[alike]).max(axis=1)
         # A label may be listed several times, to fill its row up: it counts once.
