@@ -215,19 +215,11 @@ def _report(path: Path, used: Bundle, made_with: Mapping[str, Any]) -> Report:
     )
 
 
-def _reference(used: Bundle) -> Callable[[Label], bytes | None]:
+def _reference(used: Bundle) -> Callable[[Label], bytes | None] | None:
     """Pictures of how labels usually look: the bundle's references, if it has some."""
     from index.references import FILE, References
 
-    if not used.has(FILE):
-        return lambda label: None
-    references = References.load(used.path)
-
-    def picture(label: Label) -> bytes | None:
-        number = references.example(label)
-        return None if number is None else references.png(number)
-
-    return picture
+    return References.load(used.path).picture_of if used.has(FILE) else None
 
 
 def _compared(old: Path, new: Path, setup: Setup) -> Comparison:

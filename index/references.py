@@ -80,11 +80,12 @@ class References:
             np.concatenate([self.pictures, others.pictures]),
         )
 
-    def example(self, label: Label) -> int | None:
-        """The number of a label's first reference, which stands best for it; None where it has none."""
+    def picture_of(self, label: Label) -> bytes | None:
+        """The picture of a label's first reference, as of `png`; None where it has none."""
         if self._first is None:
             self._first = {known: number for number, known in reversed(list(enumerate(self.labels)))}
-        return self._first.get(label)
+        number = self._first.get(label)
+        return None if number is None else self.png(number)
 
     def png(self, number: int) -> bytes:
         """The reference's picture, dark on white."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from glyphs.folders import replacing
-from glyphs.labels import Label
 from index.references import FILE, References
 from recognition.bundle import Bundle
 from scoring.reports.html import Page
@@ -77,15 +76,7 @@ def report_file(job: Job, files: JobFiles, form: ReportFormat) -> Path:
 
 
 def _pictures(bundle: Bundle) -> Reference | None:
-    if not bundle.has(FILE):
-        return None
-    references = References.load(bundle.path)
-
-    def picture(label: Label) -> bytes | None:
-        number = references.example(label)
-        return None if number is None else references.png(number)
-
-    return picture
+    return References.load(bundle.path).picture_of if bundle.has(FILE) else None
 
 
 def _zip(folder: Path, file: Path) -> None:

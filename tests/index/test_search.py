@@ -108,3 +108,11 @@ def test_an_index_without_all_its_references_is_refused(
     short = References(LABELS[:1], ["F"], ["R"], np.zeros((1, PICTURE, PICTURE), np.uint8))
     with pytest.raises(BadIndex, match="200"):
         ReferenceIndex.build(embeddings, short)
+
+
+def test_a_label_is_pictured_by_its_first_reference() -> None:
+    pictures = np.zeros((3, PICTURE, PICTURE), np.uint8)
+    pictures[1:] = 255
+    references = References([Label(65), Label(66), Label(66)], ["f"] * 3, ["s"] * 3, pictures)
+    assert references.picture_of(Label(66)) == references.png(1)
+    assert references.picture_of(Label(67)) is None
