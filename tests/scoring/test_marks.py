@@ -20,6 +20,8 @@ BOXES = {
         ("é", (0.5, 0.75, -0.25, 0.55), "below the letter"),
         ("ï", (0.3, 0.65, 0.0, 0.25), ""),  # two dots are wider than a stem
         ("ď", (0.75, 0.75, 0.0, 0.7), ""),  # an apostrophe beside it is how it is written
+        ("ế", (0.8, 0.7, 0.0, 0.55), ""),  # marks side by side
+        ("é", (0.6, 0.75, 0.0, 0.55), ""),  # slanted
         ("Ά", (0.8, 0.7, 0.0, 0.8), ""),
         ("ę", (0.5, 0.75, -0.25, 0.55), ""),  # an ogonek hangs below
         ("e", (0.9, 0.9, -0.3, 0.9), ""),
