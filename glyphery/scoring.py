@@ -280,6 +280,7 @@ def _print_lines(found: FontScore) -> None:
 
 
 def _print_findings(found: FontScore) -> None:
+    from scoring.reports.text import visible
     from scoring.verdicts import Status
 
     counts = found.counts()
@@ -306,11 +307,13 @@ def _print_findings(found: FontScore) -> None:
         )  # fmt: skip
     glyphs = sum(counts.values())
     told = ", ".join(f"{counts[status]:,} {status}" for status in reversed(Status) if counts[status])
-    title = f"{found.font}: {found.status} ({f'{glyphs:,} glyphs: {told}' if glyphs else 'not scored'})"
+    title = (
+        f"{visible(found.font)}: {found.status} ({f'{glyphs:,} glyphs: {told}' if glyphs else 'not scored'})"
+    )
     if not rows:
         print(title)
         return
-    show.table(title, ("status", "check", "", "glyph", "what is found"), rows)
+    show.table(title, ("status", "check", "", "glyph", "what is found"), [map(visible, row) for row in rows])
     if len(suspects) > _SHOWN:
         print(f"and {len(suspects) - _SHOWN:,} more; write a report with --out to see them all")
 

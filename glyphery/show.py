@@ -49,16 +49,17 @@ def bar(title: str, total: int | None = None) -> Iterator[Advance]:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A table on stdout; numbers to the right."""
+    """A table on stdout; numbers to the right. Nothing in a text is taken for markup."""
     from rich.table import Table
+    from rich.text import Text
 
     cells = [list(row) for row in rows]
-    drawn = Table(title=title, title_justify="left", title_style="bold")
+    drawn = Table(title=Text(title, "bold"), title_justify="left")
     for place, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[place], int | float) for row in cells)
         drawn.add_column(column, justify="right" if numeric else "left")
     for row in cells:
-        drawn.add_row(*map(_cell, row))
+        drawn.add_row(*(Text(_cell(value)) for value in row))
     console().print(drawn)
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import ctypes
 import io
 import logging
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +30,10 @@ from glyphs.errors import BadFont
 from glyphs.outline import Outline
 
 MAX_FONT_BYTES = 128 * 2**20
+MAX_NAME = 1000  # characters of a family's, style's or glyph's name that are kept; a Type 1 font's has no end
 MAX_GLYPH_POINTS = 20_000  # beyond it a glyph is a map or a photograph, not a character
 
+_TOO_LARGE_UNPACKED = f"Unpacked, it is larger than {MAX_FONT_BYTES >> 20} MiB."
 _SFNT = (b"\0\1\0\0", b"OTTO", b"true", b"ttcf")
 _WEB = (b"wOFF", b"wOF2")
 _LONG = np.dtype(f"i{ctypes.sizeof(ctypes.c_long)}")
@@ -87,7 +91,11 @@ class Face:
         self.units_per_em: int = self._face.units_per_EM
         self.family = _decode(self._face.family_name) or "Unnamed"
         self.style = _decode(self._face.style_name) or "Regular"
-        self.licence = self._name(13) or self._name(14)
+
+    @property
+    def licence(self) -> str:
+        """What the font says of its licence; read when asked, for a font may have 65,535 names of 64 KiB."""
+        return self._name(13) or self._name(14)
 
     def _name(self, identifier: int) -> str:
         try:
@@ -222,11 +230,14 @@ class FontFile:
     def read(cls, path: Path) -> FontFile:
         """Raises BadFont where the file cannot be read or is beyond MAX_FONT_BYTES."""
         try:
-            if path.stat().st_size > MAX_FONT_BYTES:
-                raise BadFont(f"It is larger than {MAX_FONT_BYTES >> 20} MiB.")
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadFont(f"It cannot be read: {error.strerror}.") from None
+            with open(path, "rb", opener=_without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise BadFont("It is no file.")  # a pipe may keep silent, and a device never end
+                data = file.read(MAX_FONT_BYTES + 1) or b""
+        except (OSError, ValueError) as error:  # the latter of a name with a null in it
+            raise BadFont(f"It cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        if len(data) > MAX_FONT_BYTES:
+            raise BadFont(f"It is larger than {MAX_FONT_BYTES >> 20} MiB.")
         return cls(path, data, sha256(data).hexdigest())
 
     def faces(self) -> Iterator[Face]:
@@ -248,13 +259,20 @@ class FontFile:
             return self.data
         if self.data[:4] not in _WEB:
             return None
+        # What it claims to come to unpacked; one that lies about that is caught when it is unpacked.
+        if int.from_bytes(self.data[16:20], "big") > MAX_FONT_BYTES:
+            raise BadFont(_TOO_LARGE_UNPACKED)
         try:
             font = TTFont(io.BytesIO(self.data), lazy=True)
             font.flavor = None
             unpacked = io.BytesIO()
             font.save(unpacked, reorderTables=None)
+        except MemoryError:
+            raise
         except Exception as error:  # fontTools raises whatever its struct reader met in a broken file
             raise BadFont(f"Its web font packing is broken: {type(error).__name__}.") from None
+        if unpacked.tell() > MAX_FONT_BYTES:
+            raise BadFont(_TOO_LARGE_UNPACKED)
         return unpacked.getvalue()
 
 
@@ -278,8 +296,13 @@ def _reason(error: Exception) -> str:
     return str(error).removeprefix("FT_Exception:").strip(" ()") or type(error).__name__
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, and a pipe without waiting for who writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _decode(name: bytes | None) -> str:
-    return (name or b"").decode("utf-8", "replace").strip()
+    return (name or b"")[: 4 * MAX_NAME].decode("utf-8", "replace").strip()[:MAX_NAME]
 
 
 logging.getLogger("fontTools").setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uharfbuzz as hb
 
 from glyphs.characters import character
+from glyphs.errors import BadFont
 from glyphs.fonts import Component, Face
 from glyphs.labels import Form, Label, fold, forms_of
 
@@ -27,7 +28,11 @@ class Shaper:
                 self._font.var_named_instance = face.instance - 1
 
     def shape(self, codepoint: int, form: Form) -> tuple[Component, ...]:
-        """The placed glyphs of a letter in a form; empty where the font cannot be shaped."""
+        """The placed glyphs of a letter in a form; empty where the font cannot be shaped.
+
+        Raises:
+            BadFont: its substitutions go on and on.
+        """
         if self._font is None:
             return ()
         before, after = _CONTEXT[form]
@@ -37,7 +42,12 @@ class Shaper:
         buffer.language = "und"  # not the process's own
         buffer.guess_segment_properties()  # the script's direction: Mongolian and Phags-pa join left to right
         buffer.flags = hb.BufferFlags.REMOVE_DEFAULT_IGNORABLES
-        hb.shape(self._font, buffer)
+        try:
+            hb.shape(self._font, buffer)
+        except (
+            MemoryError
+        ):  # so it calls every buffer that HarfBuzz gave up, for its length or number of steps
+            raise BadFont("Shaping a letter does not end.") from None
         components, x = [], 0
         for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
             components.append(Component(info.codepoint, x + position.x_offset, position.y_offset))

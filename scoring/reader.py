@@ -14,7 +14,9 @@ from glyphs.fonts import Component, Face, FontFile, Glyph
 from glyphs.labels import Form, Label, fold, forms_of
 from glyphs.shaping import Shaper
 
+MAX_FACES = 1000  # of a file, named instances among them; each takes time though it maps next to nothing
 _NOTDEF = 0
+_TOO_MANY = ("It has more glyphs than may be scored.", "Raise the limit of glyphs.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,9 @@ def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
     """
     left, reason, found = most, "", False
     try:
-        for face in font.faces():
+        for number, face in enumerate(font.faces()):
+            if number == MAX_FACES:
+                raise TooManyGlyphs(f"It has more than {MAX_FACES} faces.")
             try:
                 read = _read(face, left)
             except TooManyGlyphs:
@@ -99,6 +103,8 @@ def _read(face: Face, most: int) -> ReadFace:
     mapped = face.characters()
     if not mapped:
         raise BadFont("It maps no characters.")
+    if len(mapped) > most:  # told before a glyph is loaded
+        raise TooManyGlyphs(*_TOO_MANY)
     drawings = _Drawings(face)
     shaper = Shaper(face)
     claims: list[Claim] = []
@@ -113,7 +119,7 @@ def _read(face: Face, most: int) -> ReadFace:
                 place = drawings.place(components)
                 claims.append(Claim(codepoint, Label(codepoint, form), place, components == alone))
         if len(claims) > most:
-            raise TooManyGlyphs("It has more glyphs than may be scored.", "Raise the limit of glyphs.")
+            raise TooManyGlyphs(*_TOO_MANY)
     return ReadFace(
         face=face.index, instance=face.instance, family=face.family, style=face.style,
         units_per_em=face.units_per_em, claims=tuple(claims), drawings=tuple(drawings.found),

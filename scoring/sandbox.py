@@ -2,7 +2,9 @@
 
 A hostile font can make a parser take all memory, loop, or crash. Here that kills a process which
 holds nothing else, and the font gets an ERROR verdict. What comes back is JSON and pixels, never
-pickled, and outlines stay where they were parsed: the parent sees their hashes and SVG paths.
+pickled, and outlines stay where they were parsed: the parent sees their hashes and SVG paths. A font may
+even take the process over, so that nothing is believed that comes back: all that is said of one font
+is limited in length and time, and has to make sense.
 
 A message is two lengths, a JSON document and a body. The parent sends the settings, then fonts; for
 each the child answers
@@ -22,26 +24,31 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.errors import BadFont, GlypheryError
-from glyphs.fonts import FontFile
+from glyphs.fonts import MAX_NAME, FontFile
 from glyphs.labels import Form, Label
 from glyphs.outline import Outline, outline_hash
 from glyphs.raster import RasterSettings, draw
-from scoring.reader import Claim, ReadFace, read_faces
+from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 
 CHUNK = 256  # rasters of one message
 _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
-_MOST_JSON = 1024 * _MIB
 _PATIENCE = 10  # seconds by the clock for one of computing
+_LONGEST_ERROR = 1000
+# What an answer that breaks off, comes late or is none can raise.
+_NO_ANSWER = (
+    OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +56,16 @@ class Limits:
     """What one font may take.
 
     max_bytes: of the file; max_glyphs: characters and forms, over all faces
-    seconds: of computing; by the clock it may be silent ten times as long, for machines can be busy
+    seconds: of computing; by the clock it may be waited for ten times as long, for machines can be busy
     max_memory: bytes of address space of the process that parses, of which Python itself takes some 300 MiB
+    max_answer: bytes of names, claims and SVG paths, over all faces; of ideographs 60,000 come to some 60 MiB
     """
 
     max_bytes: int = 128 * _MIB
     max_glyphs: int = 200_000
     seconds: float = 60.0
     max_memory: int = 2048 * _MIB
+    max_answer: int = 512 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +134,14 @@ class Sandbox:
         process = self.start()
         unspoilt = False
         try:
-            _send(_descriptor(process.stdin), {}, data)
-            while True:
-                message, body = _receive(_descriptor(process.stdout), _PATIENCE * self._limits.seconds)
-                if message["kind"] == "end":
-                    unspoilt = not message["spoilt"]
-                    if message["error"]:
-                        raise BadFont(message["error"])
-                    return
-                yield _face(message) if message["kind"] == "face" else self._rasters(message, body)
-        except (BrokenPipeError, TimeoutError, EOFError, ValueError, KeyError, TypeError) as error:
+            patience = _Patience(_PATIENCE * self._limits.seconds)
+            _send(_descriptor(process.stdin), b"{}", data, patience)
+            answer = _Answer(_descriptor(process.stdout), patience, self._limits, self._size)
+            yield from answer.messages()
+            unspoilt = not answer.spoilt
+            if answer.error:
+                raise BadFont(answer.error)
+        except _NO_ANSWER as error:
             raise BadFont(self._why(error)) from None
         finally:
             if not unspoilt:  # what else it had to say would be taken for the next font's
@@ -147,28 +154,34 @@ class Sandbox:
             GlypheryError: it does not start.
         """
         if self._process is None:
-            # What parsers print of broken fonts is no news to anybody.
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "scoring.sandbox"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
             try:
-                _send(_descriptor(self._process.stdin), self._setting)
-            except BrokenPipeError:
+                # What parsers print of broken fonts is no news to anybody.
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "scoring.sandbox"],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+                    env={**os.environ, "OMP_NUM_THREADS": "1"},
+                )  # fmt: skip
+                to = _descriptor(self._process.stdin)
+                os.set_blocking(to, False)  # one that does not read is not waited for for ever
+                _send(
+                    to,
+                    json.dumps(self._setting).encode(),
+                    patience=_Patience(_PATIENCE * self._limits.seconds),
+                )
+            except OSError:  # its pipe breaks, it does not read, or there are no more processes to be had
+                self.close()
                 raise GlypheryError("The process that reads fonts does not start.") from None
         return self._process
 
     def close(self) -> None:
         """End the process; the next font starts another."""
         if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def _rasters(self, message: dict[str, Any], body: bytes) -> Rasters:
-        pixels = np.frombuffer(body, np.uint8).reshape(-1, self._size, self._size)
-        return Rasters(int(message["first"]), pixels)
+            process, self._process = self._process, None
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()  # unread, for whom it has started may hold the other end for ever
+            process.wait()
 
     def _why(self, error: Exception) -> str:
         """What became of a process that did not answer as it should."""
@@ -185,23 +198,138 @@ class Sandbox:
         if code == -signal.SIGXCPU:
             return slow
         if code < 0:
-            return f"It crashed a parser ({signal.Signals(-code).name})."
+            return f"It crashed a parser ({_signal_name(-code)})."
         return f"It broke its reader, which may have {limits.max_memory // _MIB} MiB of memory."
 
 
-def _face(message: dict[str, Any]) -> DrawnFace:
-    claims = tuple(
-        Claim(codepoint, Label(base, Form(form)), drawing, absent)
-        for codepoint, base, form, drawing, absent in message["claims"]
-    )
-    drawings = tuple(
-        DrawnGlyph(index, name, shape, path, None if metrics is None else tuple(metrics), *rest)
-        for index, name, shape, path, metrics, *rest in message["drawings"]
-    )
-    return DrawnFace(
-        message["face"], message["instance"], message["family"], message["style"], message["units_per_em"],
-        claims, drawings, message["rasters"],
-    )  # fmt: skip
+class _Patience:
+    """How long the parent waits on account of one font, in one silence or in a thousand."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    def wait(self, pipe: int, event: int) -> None:
+        """Until a pipe can be read from or written to.
+
+        Raises:
+            TimeoutError: it has been waited for long enough.
+        """
+        poll = select.poll()
+        poll.register(pipe, event)
+        start = time.monotonic()
+        ready = poll.poll(max(0.0, self._left) * 1000)
+        self._left -= time.monotonic() - start
+        if not ready:
+            raise TimeoutError
+
+
+class _Answer:
+    """What the process says of one font. Raises one of `_NO_ANSWER` where it is no answer.
+
+    Attributes:
+        error, spoilt: at the end: why the font cannot be read, and whether the process is done for
+    """
+
+    def __init__(self, source: int, patience: _Patience, limits: Limits, size: int) -> None:
+        self.error, self.spoilt = "", False
+        self._source, self._patience, self._size = source, patience, size
+        # What may still come: bytes, claims and faces of the font, and the few bytes that go with rasters;
+        # rasters of the face.
+        self._bytes, self._claims, self._faces = limits.max_answer + _MIB, limits.max_glyphs, MAX_FACES
+        self._rasters_left, self._next_raster = 0, 0
+
+    def messages(self) -> Iterator[DrawnFace | Rasters]:
+        """Every message but the end."""
+        while True:
+            document, count = _LENGTHS.unpack(_take(self._source, _LENGTHS.size, self._patience))
+            self._bytes -= document
+            if self._bytes < 0 or count > CHUNK * self._size**2:
+                raise ValueError("a message is too long")
+            text = _take(self._source, document, self._patience)
+            message = json.loads(text, parse_constant=_no_number)
+            body = _take(self._source, count, self._patience)
+            if message["kind"] == "end":
+                self.error = str(message["error"])[:_LONGEST_ERROR]
+                self.spoilt = bool(message["spoilt"])
+                return
+            if message["kind"] == "face":
+                yield self._face(message)
+            else:
+                yield self._rasters(message, body)
+
+    def _face(self, message: dict[str, Any]) -> DrawnFace:
+        self._faces -= 1
+        self._claims -= len(message["claims"])
+        if self._faces < 0 or self._claims < 0 or not message["claims"] or self._rasters_left:
+            raise ValueError("there are too many faces, or too much or little of one")
+        known = len(message["drawings"])
+        rasters = _number(message["rasters"], known + 1)
+        claims = tuple(
+            Claim(
+                _number(codepoint, _CODEPOINTS), Label(_number(base, _CODEPOINTS), Form(form)),
+                _number(drawing, known), bool(absent),
+            )
+            for codepoint, base, form, drawing, absent in message["claims"]
+        )  # fmt: skip
+        drawings = tuple(
+            DrawnGlyph(
+                _number(index, _MOST), _text(name, MAX_NAME), _text(shape, MAX_NAME), _text(path),
+                None if metrics is None else _metrics(metrics),
+                None if raster is None else _number(raster, rasters), bool(notdef), _text(broken, MAX_NAME),
+            )
+            for index, name, shape, path, metrics, raster, notdef, broken in message["drawings"]
+        )  # fmt: skip
+        if any(drawn.raster is not None and drawn.metrics is None for drawn in drawings):
+            raise ValueError("there are pixels without ink")
+        self._rasters_left, self._next_raster = rasters, 0
+        return DrawnFace(
+            _number(message["face"], _MOST), _number(message["instance"], _MOST),
+            _text(message["family"], MAX_NAME), _text(message["style"], MAX_NAME),
+            _number(message["units_per_em"], _MOST), claims, drawings, rasters,
+        )  # fmt: skip
+
+    def _rasters(self, message: dict[str, Any], body: bytearray) -> Rasters:
+        pixels = np.frombuffer(body, np.uint8).reshape(-1, self._size, self._size)
+        if message["first"] != self._next_raster or not 0 < len(pixels) <= self._rasters_left:
+            raise ValueError("these are not the rasters that were to come")
+        rasters = Rasters(self._next_raster, pixels)
+        self._next_raster += len(pixels)
+        self._rasters_left -= len(pixels)
+        return rasters
+
+
+_CODEPOINTS = sys.maxunicode + 1
+_MOST = 2**31
+
+
+def _number(value: Any, end: int) -> int:
+    if type(value) is not int or not 0 <= value < end:
+        raise ValueError(f"{value!r} is no number below {end}")
+    return value
+
+
+def _text(value: Any, most: int = 2**63) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        raise ValueError("a text is none, or too long")
+    return value
+
+
+def _metrics(values: Any) -> tuple[float, float, float, float]:
+    width, height, bottom, advance = map(float, values)
+    if not all(map(math.isfinite, (width, height, bottom, advance))):  # 1e999 is a number of JSON, too
+        raise ValueError("a size is not finite")
+    return width, height, bottom, advance
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time ones have none
+        return f"signal {number}"
 
 
 def _descriptor(pipe: Any) -> int:
@@ -209,36 +337,37 @@ def _descriptor(pipe: Any) -> int:
     return number
 
 
-def _send(to: int, message: dict[str, Any], body: bytes | memoryview = b"") -> None:
-    document = json.dumps(message).encode()
+def _send(to: int, document: bytes, body: bytes = b"", patience: _Patience | None = None) -> None:
+    """patience: to wait with for the other side, of a pipe that does not block; None for one that does
+
+    Raises:
+        TimeoutError, BrokenPipeError: the other side does not read, or is gone.
+    """
     for part in (_LENGTHS.pack(len(document), len(body)), document, body):
         view = memoryview(part)
         while view:
+            if patience is not None:
+                patience.wait(to, select.POLLOUT)
             view = view[os.write(to, view) :]
 
 
-def _receive(source: int, patience: float | None = None) -> tuple[dict[str, Any], bytes]:
-    """patience: seconds to wait for the next piece; None for ever
-
-    Raises:
-        TimeoutError; EOFError: the other side is gone; ValueError: it sent no message.
-    """
-    document, body = _LENGTHS.unpack(_take(source, _LENGTHS.size, patience))
-    if document > _MOST_JSON or body > _MOST_JSON:
-        raise ValueError("a message is too long")
-    return json.loads(_take(source, document, patience)), _take(source, body, patience)
+def _receive(source: int) -> tuple[dict[str, Any], bytes]:
+    """Raises EOFError where the other side is gone."""
+    document, body = _LENGTHS.unpack(_take(source, _LENGTHS.size))
+    return json.loads(_take(source, document)), bytes(_take(source, body))
 
 
-def _take(source: int, count: int, patience: float | None) -> bytes:
+def _take(source: int, count: int, patience: _Patience | None = None) -> bytearray:
+    """Raises TimeoutError; EOFError where the other side is gone."""
     taken = bytearray()
     while len(taken) < count:
-        if patience is not None and not select.select([source], [], [], patience)[0]:
-            raise TimeoutError
+        if patience is not None:
+            patience.wait(source, select.POLLIN)
         piece = os.read(source, min(count - len(taken), _MIB))
         if not piece:
             raise EOFError
         taken += piece
-    return bytes(taken)
+    return taken
 
 
 # What follows runs in the child.
@@ -261,19 +390,29 @@ def _serve(source: int, to: int) -> None:
         error, spoilt = "", False
         try:
             # Its name and hash are the parent's business.
+            told = 0
             for face in read_faces(FontFile(Path(), data, ""), limits.max_glyphs):
-                _tell(to, face, labels, settings)
+                told += _tell(to, face, labels, settings, limits.max_answer - told)
         except BadFont as problem:
             error = str(problem)
         except MemoryError:
             error = f"It takes more than {limits.max_memory // _MIB} MiB of memory."
             spoilt = True
-        _send(to, {"kind": "end", "error": error, "spoilt": spoilt})
+        except OSError:  # nobody listens any more
+            return
+        except Exception as problem:  # of what a hostile font draws, too
+            error = f"It broke a parser: {type(problem).__name__}."
+        _send(to, json.dumps({"kind": "end", "error": error, "spoilt": spoilt}).encode())
         if spoilt:
             return
 
 
-def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSettings) -> None:
+def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSettings, most: int) -> int:
+    """Send a face, which may have so many bytes at most, and its rasters; return how many bytes it has.
+
+    Raises:
+        BadFont: it has more.
+    """
     wanted = {claim.drawing for claim in face.claims if claim.label in labels}
     drawn: list[DrawnGlyph] = []
     numbers: dict[tuple[str, tuple[float, ...]], int] = {}
@@ -302,10 +441,14 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         "style": face.style, "units_per_em": face.units_per_em, "claims": claims,
         "drawings": list(map(astuple, drawn)), "rasters": len(outlines),
     }  # fmt: skip
-    _send(to, message)
+    document = json.dumps(message).encode()
+    if len(document) > most:
+        raise BadFont(f"What is in it takes more than {most // _MIB} MiB to tell.")
+    _send(to, document)
     for first in range(0, len(outlines), CHUNK):
         pixels = np.stack([_draw(outline, settings) for outline in outlines[first : first + CHUNK]])
-        _send(to, {"kind": "rasters", "first": first}, pixels.tobytes())
+        _send(to, json.dumps({"kind": "rasters", "first": first}).encode(), pixels.tobytes())
+    return len(document)
 
 
 def _draw(outline: Outline, settings: RasterSettings) -> NDArray[np.uint8]:
@@ -318,4 +461,6 @@ def _draw(outline: Outline, settings: RasterSettings) -> NDArray[np.uint8]:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the parent, which ends this
-    _serve(0, 1)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a parser prints is no part of an answer
+    _serve(0, answers)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,9 @@ def test_a_score_is_made_once(tmp_path: Path) -> None:
         ("f.ttf", b"data", {"thresholds": Thresholds(fail=1.0)}),
     ],
 )
-def test_nothing_is_taken_for_another(tmp_path: Path, font: str, data: bytes, changes: dict) -> None:
+def test_nothing_is_taken_for_another(
+    tmp_path: Path, font: str, data: bytes, changes: dict[str, Any]
+) -> None:
     _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE)
     other = FontScore(font=font, sha256="11")
     assert _kept(tmp_path, **changes).get(font, data, lambda: other) == other
