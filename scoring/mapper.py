@@ -21,6 +21,7 @@ from recognition.recogniser import Answers, Recogniser
 from scoring.verdicts import Guess
 
 TOP = 5  # guesses of an answer
+_CLAIMS = 512  # that are weighed at once
 # In nats, chosen on validation: see docs/SCORING.md.
 _LIKENESS_WEIGHT = 10.0
 _NO_RIVAL = 1000.0
@@ -106,7 +107,25 @@ class Mapper:
             tuple(Guess(bundle.labels[place], round(float(shares[row, place]), 6)) for place in best[row])
             for row in range(len(shares))
         ]
+        found: list[Evidence] = []
+        for start in range(0, len(rows), _CLAIMS):  # a hostile font may claim a shape to be everything
+            some, claimed = rows[start : start + _CLAIMS], places[start : start + _CLAIMS]
+            weighed = self._against(answers, shares, some, claimed).T.tolist()
+            found += [
+                Evidence(
+                    probability=round(probability, 6), rank=int(rank), margin=round(margin, 4),
+                    likeness=round(likeness, 4), known=bool(known[row]), rival=bundle.labels[int(rival)],
+                    top=tops[row],
+                )
+                for row, (probability, rank, margin, likeness, rival) in zip(some, weighed, strict=True)
+            ]  # fmt: skip
+        return found
 
+    def _against(
+        self, answers: Answers, shares: Floats, rows: NDArray[np.intp], places: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Of C claims (5, C): probability, rank, margin, likeness, and the place of the rival."""
+        bundle = self._bundle
         scores = (answers.logits + bundle.log_prior)[rows]
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
@@ -123,14 +142,7 @@ class Mapper:
         first = np.ones(alike.shape, bool)
         first[:, 1:] = alike[:, 1:] != alike[:, :1]
         probability = (np.take_along_axis(shares[rows], alike, 1) * first).sum(axis=1)
-        return [
-            Evidence(
-                probability=round(float(probability[i]), 6), rank=int(ranks[i]),
-                margin=round(float(margins[i]), 4), likeness=round(float(likeness[i]), 4),
-                known=bool(known[row]), rival=bundle.labels[rivals[i]], top=tops[row],
-            )
-            for i, row in enumerate(rows)
-        ]  # fmt: skip
+        return np.stack([probability, ranks, margins, likeness, rivals]).astype(np.float64)
 
 
 def folded(label: Label) -> str:

@@ -84,34 +84,41 @@ class Scorer:
 
     def _faces(self, data: bytes, progress: Progress) -> Iterator[FaceScore]:
         face: DrawnFace | None = None
+        asked: list[list[int]] = []
         evidence: dict[int, Evidence] = {}
         for message in self._timed("read", self._sandbox.read(data)):
             if isinstance(message, Rasters):
                 assert face is not None
-                evidence |= self._recognise(face, message)
+                evidence |= self._recognise(face, asked, message)
                 progress(message.first + len(message.pixels), face.rasters)
                 continue
             if face is not None:
                 yield self._judge(face, evidence)
-            face, evidence = message, {}
+            face, asked, evidence = message, self._asked(message), {}
         if face is not None:
             yield self._judge(face, evidence)
 
-    def _recognise(self, face: DrawnFace, rasters: Rasters) -> dict[int, Evidence]:
-        start = time.perf_counter()
-        last = rasters.first + len(rasters.pixels)
-        metrics = np.full((len(rasters.pixels), 4), np.nan, np.float32)
-        numbers, rows, claims = [], [], []
+    def _asked(self, face: DrawnFace) -> list[list[int]]:
+        """By raster, the places of the claims that the model can judge."""
+        asked: list[list[int]] = [[] for _ in range(face.rasters)]
         for number, claim in enumerate(face.claims):
-            drawn = face.drawings[claim.drawing]
-            if drawn.raster is None or claim.label not in self._mapper.places:
-                continue
-            if rasters.first <= drawn.raster < last:
-                metrics[drawn.raster - rasters.first] = drawn.metrics
-                numbers.append(number)
-                rows.append(drawn.raster - rasters.first)
-                claims.append(claim.label)
-        found = self._mapper.look(rasters.pixels, metrics, np.array(rows, np.intp), claims)
+            raster = face.drawings[claim.drawing].raster
+            if raster is not None and claim.label in self._mapper.places:
+                asked[raster].append(number)
+        return asked
+
+    def _recognise(self, face: DrawnFace, asked: list[list[int]], rasters: Rasters) -> dict[int, Evidence]:
+        start = time.perf_counter()
+        metrics = np.full((len(rasters.pixels), 4), np.nan, np.float32)
+        numbers, rows = [], []
+        for row in range(len(rasters.pixels)):
+            claims = asked[rasters.first + row]
+            if claims:
+                metrics[row] = face.drawings[face.claims[claims[0]].drawing].metrics
+            numbers += claims
+            rows += [row] * len(claims)
+        labels = [face.claims[number].label for number in numbers]
+        found = self._mapper.look(rasters.pixels, metrics, np.array(rows, np.intp), labels)
         self.seconds["recognise"] += time.perf_counter() - start
         return dict(zip(numbers, found, strict=True))
 
