@@ -4,7 +4,7 @@ BIN := .venv/bin
 FONTS := /usr/share/fonts
 DATASET := runs/glyphs.db
 
-.PHONY: help serve test check format fonts dataset train bundle benchmark benchmark-serving clean
+.PHONY: help serve test check format fonts dataset train bundle benchmark benchmark-fonts benchmark-serving clean
 
 help:  ## List what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -59,6 +59,9 @@ benchmark: .venv/.developing  ## Measure speed, posted pictures, and the benchma
 
 benchmark-serving: .venv/.developing  ## Measure the service beside its peers, which it installs (half an hour)
 	$(BIN)/python -m benchmarks.serving --out runs/serving
+
+benchmark-fonts: .venv/.developing  ## Put faults into validation fonts and count how many are found (five minutes)
+	$(BIN)/python -m benchmarks.fonts --split validation --out runs/faults
 
 clean:  ## Remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
