@@ -284,9 +284,9 @@ class _Judge:
         return False
 
     def _twins(self, number: int) -> list[int]:
-        """Other claims about the same look."""
-        drawn = self._drawn(self._face.claims[number])
-        return [other for other in self._by_shape[_look(drawn)] if other != number]
+        """Other claims about the same look; none of a placeholder's, which all characters may share."""
+        alike = self._by_shape[_look(self._drawn(self._face.claims[number]))]
+        return [other for other in alike if other != number] if len(alike) <= self._limits.placeholder else []
 
     def _duplicate(self, number: int, claim: Claim) -> list[Finding]:
         """An outline that a glyph shares with characters that look otherwise in other fonts."""
@@ -294,8 +294,6 @@ class _Judge:
         if drawn.metrics is None or claim.absent or not _has_ink(claim.codepoint):
             return []
         twins = self._twins(number)
-        if not twins or len(twins) >= self._limits.placeholder:
-            return []
         unlike = [n for n in twins if not self._may_look_alike(claim.label, self._face.claims[n].label)]
         if not unlike:
             return []
