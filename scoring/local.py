@@ -7,9 +7,13 @@ not grow with the number of fonts.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +76,7 @@ def score_all(
         return
     Bundle.load(setup.bundle)  # a broken one is an error here rather than of a process that died
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,))
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, os.getpid()))
     waiting: deque[Future[FontScore]] = deque()
     try:
         for font in fonts:
@@ -90,9 +94,19 @@ def score_all(
 _scorer: Scorer | None = None  # of a process of the pool
 
 
-def _begin(setup: Setup) -> None:
+def _begin(setup: Setup, owner: int) -> None:
     global _scorer
     _scorer = setup.scorer()
+    threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
+
+
+def _end_with(owner: int) -> None:
+    """End this process with the one that it works for: of a pool that is killed the others wait for ever."""
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(owner, 0)  # sends nothing, but fails where there is nobody
+            time.sleep(1)
+    os._exit(1)
 
 
 def _score(font: Place) -> FontScore:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +20,6 @@ from scoring import distributed, places
 from scoring.distributed import score_all_on_ray
 from scoring.local import Setup, score_all
 from scoring.sandbox import Limits
-from scoring.verdicts import FontScore, Status
 
 _MIB = 2**20
 
@@ -86,48 +84,37 @@ def test_paths_may_be_relative_and_addresses_are_read_by_the_workers(
     assert (second.font, second.faces) == (address, first.faces)
 
 
-@pytest.mark.parametrize("most", [4, 1])
-def test_a_killed_workers_font_is_scored_again_but_not_for_ever(
-    cluster: str, fonts: list[Path], setup: Setup, monkeypatch: pytest.MonkeyPatch, most: int
+def test_a_killed_workers_font_is_scored_again(
+    cluster: str, font_dir: Path, setup: Setup, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(distributed, "_TRIES", most)
-    fonts = [font for font in fonts if font.suffix != ".ttc"]
-    victim = fonts[1]
-    assert victim.name == "mono.otf"
-    content = victim.read_bytes()
-    victim.unlink()
-    os.mkfifo(victim)
-
-    def kill_its_reader() -> None:
-        with victim.open("wb"):  # once a worker has opened it
-            reader = _reader(victim)
-            os.kill(reader, signal.SIGKILL)
-            while Path(f"/proc/{reader}").exists():  # or it would be given what is written next
-                time.sleep(0.01)
-        if most > 1:
-            victim.write_bytes(content)  # to the next
-
-    killer = threading.Thread(target=kill_its_reader, daemon=True)
-    killer.start()
-    scored = [score.to_json() for score in score_all_on_ray(fonts, setup, cluster)]
-    killer.join()
-    victim.unlink()
-    victim.write_bytes(content)
-    expected = _local(fonts, setup)
-    if most == 1:
-        assert FontScore.from_json(scored[1]).status is Status.ERROR
-        del scored[1], expected[1]
-    assert scored == expected
+    fonts = [tmp_path / f"{number}.otf" for number in range(8)]
+    for font in fonts:
+        shutil.copy(font_dir / "mono.otf", font)
+    scored: list[str] = []
+    for score in score_all_on_ray(fonts, setup, cluster):
+        if not scored:
+            os.kill(_worker(), signal.SIGKILL)  # which is at one of those that follow
+        scored.append(score.to_json())
+    assert scored == _local(fonts, setup)
 
 
-def _reader(pipe: Path) -> int:
-    """The other process that has a pipe open."""
-    while True:
+def test_a_font_that_no_worker_survives_is_given_up() -> None:
+    tries = distributed._Tries(2)
+    assert [tries.begin(7) for _ in range(3)] == [True, True, False]
+    assert tries.begin(8)
+
+
+def _worker() -> int:
+    """A process of the cluster that scores: it has a reader of fonts."""
+    for _ in range(1200):
         for process in Path("/proc").iterdir():
-            if process.name.isdecimal() and int(process.name) != os.getpid():
-                with suppress(OSError):  # gone, or a file of it is
-                    if any(file.readlink() == pipe for file in (process / "fd").iterdir()):
-                        return int(process.name)
+            with suppress(OSError, ValueError):  # gone meanwhile, or no process
+                if b"scoring.sandbox" in (process / "cmdline").read_bytes():
+                    parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                    if Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::"):
+                        return parent
+        time.sleep(0.1)
+    pytest.fail("no worker has a reader")
 
 
 def test_a_bundle_that_is_not_on_a_node_is_sent_there_once(

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,3 +46,33 @@ def test_who_has_heard_enough_can_leave(setup: Setup, font_dir: Path) -> None:
     scores = score_all([font_dir / "phagspa.ttf"] * 6, setup, 2)
     assert next(scores).status is not Status.ERROR
     scores.close()  # type: ignore[attr-defined]
+
+
+def test_nothing_is_left_of_a_run_that_is_killed(font_dir: Path, tmp_path: Path) -> None:
+    fonts = []
+    for number in range(40):
+        fonts.append(tmp_path / f"{number}.ttf")
+        shutil.copy(font_dir / "sans.ttf", fonts[-1])
+    run = subprocess.Popen(
+        [sys.executable, "-m", "glyphery", "score", *map(str, fonts), "--jobs", "2", "--json"],
+        stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout is not None
+    run.stdout.readline()  # its processes are at work
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    for _ in range(1200):
+        if run.pid not in _groups():
+            return
+        time.sleep(0.1)
+    pytest.fail("processes of the run are left")
+
+
+def _groups() -> set[int]:
+    """The process groups that there are."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        with suppress(ValueError, ProcessLookupError):
+            found.add(os.getpgid(int(process.name)))
+    return found
