@@ -106,7 +106,7 @@ def score(
     if against:
         if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
             raise BadInput("--against compares one font with one older version of it, and nothing else.")
-        comparison = _compared(against, Path(fonts[0]), setup)
+        comparison = _compared(against, Path(fonts[0]), setup, used)
         _report_comparison(comparison, out or [], made_with, json=json)
         _end(comparison.status, error_code_on)
         return
@@ -118,7 +118,7 @@ def score(
             reports.append(_report(path, used, made_with))
         told: list[Callable[[FontScore], None]] = [open_.enter_context(report).add for report in reports]
         told.append(_print_lines if json else _print_findings)
-        for found in _scored(fonts, setup, engine, address, jobs):
+        for found in _scored(fonts, setup, used, engine, address, jobs):
             judged = kept.apply(found) if kept else found
             statuses.append(judged.status)
             for tell in told:
@@ -157,7 +157,7 @@ def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
 
 
 def _scored(
-    fonts: list[str], setup: Setup, engine: Engine, address: str | None, jobs: int
+    fonts: list[str], setup: Setup, used: Bundle, engine: Engine, address: str | None, jobs: int
 ) -> Iterator[FontScore]:
     import os
 
@@ -177,7 +177,7 @@ def _scored(
 
             scores = score_all_on_ray(files, setup, address=address, workers=jobs or None)
         else:
-            scores = score_all(files, setup, processes, note)
+            scores = score_all(files, setup, processes, note, used)
         for begun, found in enumerate(scores, 1):
             advance(begun)
             yield found
@@ -222,14 +222,17 @@ def _reference(used: Bundle) -> Callable[[Label], bytes | None] | None:
     return References.load(used.path).picture_of if used.has(FILE) else None
 
 
-def _compared(old: Path, new: Path, setup: Setup) -> Comparison:
+def _compared(old: Path, new: Path, setup: Setup, used: Bundle) -> Comparison:
     from scoring.compare import compare
     from scoring.local import score_file
 
     for path in (old, new):
         if not path.is_file():
             raise BadInput(f"There is no font {path}.")
-    with show.console(stderr=True).status("Scoring both versions"), setup.scorer(threads=0) as scorer:
+    with (
+        show.console(stderr=True).status("Scoring both versions"),
+        setup.scorer(threads=0, loaded=used) as scorer,
+    ):
         return compare(score_file(scorer, old), score_file(scorer, new))
 
 

@@ -103,12 +103,8 @@ class Candidates:
         """The k best labels of each of N rows, fewer where fewer are possible, best first: their places
         in the bundle, (N, k), and their probabilities, (N, k).
         """
-        probabilities = self.probabilities(logits)
-        k = min(k, len(self._places))
-        columns = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(probabilities, columns, 1), axis=1, kind="stable")
-        columns = np.take_along_axis(columns, order, 1)
-        return self._places[columns], np.take_along_axis(probabilities, columns, 1)
+        columns, shares = likeliest(self.probabilities(logits), k)
+        return self._places[columns], shares
 
     def recognise(self, answers: Answers, k: int) -> list[Recognition]:
         """The k best labels of each of N answers; fewer where fewer are possible."""
@@ -125,6 +121,15 @@ class Candidates:
         label = self._bundle.labels[place]
         name = self._bundle.names.get(label, label.character.name)
         return Prediction(label, float(probability), self._bundle.equivalence.equivalents(label), name)
+
+
+def likeliest(probabilities: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Of each row of (N, L) the k greatest (or L), greatest first: their columns and values, (N, k)."""
+    k = min(k, probabilities.shape[1])
+    columns = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, columns, 1), axis=1, kind="stable")
+    columns = np.take_along_axis(columns, order, 1)
+    return columns, np.take_along_axis(probabilities, columns, 1)
 
 
 def described(recognition: Recognition) -> dict[str, object]:

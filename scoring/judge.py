@@ -67,20 +67,32 @@ _NO_INK = (0.0, 0.0, 0.0, 0.0)
 _BOXES = frozenset({0x20DE, 0x2395, 0x25A1, 0x25AD, 0x25AF, 0x2610, 0xFFFD})  # may look as .notdef does
 
 
-def judge(face: DrawnFace, evidence: Mapping[int, Evidence], bundle: Bundle, limits: Thresholds) -> FaceScore:
+def judge(
+    face: DrawnFace,
+    evidence: Mapping[int, Evidence],
+    bundle: Bundle,
+    places: Mapping[Label, int],
+    limits: Thresholds,
+) -> FaceScore:
     """The score of a face.
 
     evidence: by place of the claim, of those that the model was asked about
+    places: of the bundle's labels
     """
-    return _Judge(face, evidence, bundle, limits).score()
+    return _Judge(face, evidence, bundle, places, limits).score()
 
 
 class _Judge:
     def __init__(
-        self, face: DrawnFace, evidence: Mapping[int, Evidence], bundle: Bundle, limits: Thresholds
+        self,
+        face: DrawnFace,
+        evidence: Mapping[int, Evidence],
+        bundle: Bundle,
+        places: Mapping[Label, int],
+        limits: Thresholds,
     ) -> None:
-        self._face, self._evidence, self._bundle, self._limits = face, evidence, bundle, limits
-        self._place = {label: place for place, label in enumerate(bundle.labels)}
+        self._face, self._evidence, self._limits = face, evidence, limits
+        self._bundle, self._place = bundle, places
         self._by_shape: dict[tuple[str, int], list[int]] = defaultdict(list)
         self._by_label: dict[Label, int] = {}
         self._counts: dict[tuple[str, int], int] = {}

@@ -42,9 +42,13 @@ class Setup:
     thresholds: Thresholds = Thresholds()
     keep: Path | None = None
 
-    def scorer(self, threads: int = 1) -> Scorer:
-        """Raises BadBundle where the bundle cannot be used."""
-        recogniser = Recogniser(Bundle.load(self.bundle), threads=threads)
+    def scorer(self, threads: int = 1, loaded: Bundle | None = None) -> Scorer:
+        """loaded: the bundle, where it was loaded before, which takes a while
+
+        Raises:
+            BadBundle: the bundle cannot be used.
+        """
+        recogniser = Recogniser(loaded or Bundle.load(self.bundle), threads=threads)
         return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep)
 
 
@@ -59,22 +63,27 @@ def score_file(scorer: Scorer, of: Place, progress: Progress = lambda done, tota
 
 
 def score_all(
-    fonts: Sequence[Place], setup: Setup, processes: int, progress: Progress = lambda done, total: None
+    fonts: Sequence[Place],
+    setup: Setup,
+    processes: int,
+    progress: Progress = lambda done, total: None,
+    loaded: Bundle | None = None,
 ) -> Iterator[FontScore]:
     """The scores of fonts, in their order.
 
     processes: each with a model of its own; with one, the model takes all cores
     progress: of the glyphs of the font in work, where there is one process
+    loaded: the setup's bundle, where it was loaded before
 
     Raises:
         BadBundle: the bundle cannot be used.
     """
+    bundle = loaded or Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
     if processes == 1 or len(fonts) == 1:
-        with setup.scorer(threads=0) as scorer:
+        with setup.scorer(threads=0, loaded=bundle) as scorer:
             for font in fonts:
                 yield score_file(scorer, font, progress)
         return
-    Bundle.load(setup.bundle)  # a broken one is an error here rather than of a process that died
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, os.getpid()))
     waiting: deque[Future[FontScore]] = deque()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.labels import Label
+from recognition.candidates import likeliest
 from recognition.familiarity import familiarity, posterior
 from recognition.recogniser import Answers, Recogniser
 from scoring.verdicts import Guess
@@ -99,13 +100,9 @@ class Mapper:
         bundle = self._bundle
         shares = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
         known = familiarity(shares, answers.embeddings, bundle.prototypes) >= bundle.manifest.known_threshold
-        k = min(TOP, shares.shape[1])
-        columns = np.argpartition(-shares, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(shares, columns, 1), axis=1, kind="stable")
-        best = np.take_along_axis(columns, order, 1)
         tops = [
-            tuple(Guess(bundle.labels[place], round(float(shares[row, place]), 6)) for place in best[row])
-            for row in range(len(shares))
+            tuple(Guess(bundle.labels[place], round(share, 6)) for place, share in zip(*top, strict=True))
+            for top in zip(*(part.tolist() for part in likeliest(shares, TOP)), strict=True)
         ]
         found: list[Evidence] = []
         for start in range(0, len(rows), _CLAIMS):  # a hostile font may claim a shape to be everything

@@ -124,7 +124,7 @@ class Scorer:
 
     def _judge(self, face: DrawnFace, evidence: dict[int, Evidence]) -> FaceScore:
         start = time.perf_counter()
-        score = judge(face, evidence, self._bundle, self._thresholds)
+        score = judge(face, evidence, self._bundle, self._mapper.places, self._thresholds)
         self.seconds["judge"] += time.perf_counter() - start
         return score
 

@@ -9,9 +9,7 @@ the medians over the spells, and the ratio of the 99th percentiles.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,9 +22,11 @@ import httpx
 import numpy as np
 import typer
 
+from benchmarks.serving.load import HOST
+from benchmarks.serving.servers import ROOT, Server, running
+from benchmarks.serving.wire import get
 from glyphery import show
 
-ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "ain-initial.png"
 _PAUSE = 0.01  # seconds between requests
 
@@ -95,23 +95,16 @@ def _begun(client: httpx.Client, fonts: list[Path]) -> str:
 @contextmanager
 def _service() -> Iterator[httpx.Client]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"GLYPHERY_JOBS": f"{folder}/jobs", "GLYPHERY_ACCESS_LOG": "false"}
-        port = 8765
-        command = [sys.executable, "-m", "glyphery", "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-                for _ in range(600):
-                    try:
-                        if client.get("/readyz").status_code == 200:
-                            break
-                    except httpx.TransportError:
-                        pass
-                    time.sleep(0.1)
-                yield client
-        finally:
-            process.terminate()
-            process.wait(30)
+        server = Server(
+            command=lambda port: [sys.executable, "-m", "glyphery", "serve", "--port", str(port)],
+            environment=lambda port: {"GLYPHERY_JOBS": f"{folder}/jobs", "GLYPHERY_ACCESS_LOG": "false"},
+            probe=get("/readyz"),
+        )
+        with (
+            running(server, Path(folder) / "log") as service,
+            httpx.Client(base_url=f"http://{HOST}:{service.port}", timeout=120) as client,
+        ):
+            yield client
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def main(
     """Measure one font: cold, warm with reports, drawing alone, and the bare model."""
     used = Bundle.load(bundle or default_bundle())
     data, cores = font.read_bytes(), len(os.sched_getaffinity(0))
-    rasters, metrics = _drawn(used, data)
+    sandbox = Sandbox(used.labels, used.manifest.raster)
+    rasters, metrics = _drawn(sandbox, data)
     bare = {threads: _bare(used, threads) for threads in {1, cores}}
     taken: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, Scorer(Recogniser(used, threads=0)) as scorer:
@@ -77,12 +78,13 @@ def main(
             before = scorer.seconds["recognise"]
             _clock(taken["warm, no reports"], lambda: scorer.score(font.name, data))
             taken["warm, recognition alone"].append(scorer.seconds["recognise"] - before)
-            _clock(taken["reading and drawing alone"], lambda: _drawn(used, data))
+            _clock(taken["reading and drawing alone"], lambda: _drawn(sandbox, data))
             for threads, run in bare.items():
                 _clock(taken[f"bare model, {threads} thread(s)"], partial(run, rasters, metrics))
+    sandbox.close()
     seconds = {name: statistics.median(values) for name, values in taken.items()}
     best = min(seconds[f"bare model, {threads} thread(s)"] for threads in bare)
-    recognised = scorer_share(seconds, best)
+    recognised = best / seconds["warm, recognition alone"]  # reflections included
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     figures: dict[str, Any] = {
         "font": font.name, "rasters": len(rasters), "bundle": used.digest, "seconds": seconds,
@@ -97,25 +99,15 @@ def main(
     print(f"Recognition: {recognised:.2f} x the bare model's rate; largest process {peak:,.0f} MiB.")
 
 
-def scorer_share(seconds: dict[str, float], bare: float) -> float:
-    """The rate of recognition in a scored font, reflections included, as a share of the bare model's."""
-    return bare / seconds["warm, recognition alone"]
-
-
 def _clock(taken: list[float], run: Callable[[], object]) -> None:
     start = time.perf_counter()
     run()
     taken.append(time.perf_counter() - start)
 
 
-def _drawn(used: Bundle, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _drawn(sandbox: Sandbox, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A font's rasters, with metrics that are not known: they do not change what the model costs."""
-    sandbox = Sandbox(used.labels, used.manifest.raster)
-    try:
-        parts = [message.pixels for message in sandbox.read(data) if isinstance(message, Rasters)]
-    finally:
-        sandbox.close()
-    rasters = np.concatenate(parts)
+    rasters = np.concatenate([of.pixels for of in sandbox.read(data) if isinstance(of, Rasters)])
     return rasters, np.full((len(rasters), 4), np.nan, np.float32)
 
 
