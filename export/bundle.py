@@ -13,25 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
+from export.calibration import calibrated
 from export.to_onnx import to_onnx
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, replacing, seal
-from recognition.familiarity import Floats, familiarity, posterior
 from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.checkpoint import Trained
 from training.data import Source, open_source
 from training.evaluation import Examined
-from training.evaluation.measures import log_probabilities
+from training.evaluation.measures import Floats
 from training.models import EMBEDDING
 
 PARITY_GLYPHS = 1000
 LARGEST_DIFFERENCE = 1e-3  # between a torch logit and its ONNX twin
 CALIBRATION_GLYPHS = 5000
-KNOWN_ACCEPTED = 0.95  # share of validation glyphs of known labels that the threshold lets through
 PROTOTYPE_FAMILIES = 6  # whose glyphs are averaged for a label's prototype
 
 
@@ -98,7 +96,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         np.save(work / PROTOTYPES, _prototypes(recogniser, source).astype(np.float16))
         seal(work, manifest)
         examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=CALIBRATION_GLYPHS, seed=1)
-        temperature, threshold = _calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+        temperature, threshold = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
         seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
     return parity
 
@@ -118,27 +116,6 @@ def _prototypes(recogniser: Recogniser, source: Source) -> Floats:
         np.add.at(sums, places[table.label[rows]], embeddings)
     out: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     return out
-
-
-def _calibrated(recogniser: Recogniser, examined: Examined) -> tuple[float, float]:
-    """The temperature of least negative log-likelihood under the font prior (Guo et al., ICML 2017), and
-    the familiarity that `KNOWN_ACCEPTED` of the glyphs reach.
-    """
-    bundle = recogniser.bundle
-    answers = [
-        recogniser.answer(rasters, examined.table.metrics[rows])
-        for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster)
-    ]
-    logits = np.concatenate([answer.logits for answer in answers])
-    embeddings = np.concatenate([answer.embeddings for answer in answers])
-    scores, truth = logits + bundle.log_prior, examined.truth[:, None]
-
-    def loss(temperature: float) -> float:
-        return -float(np.take_along_axis(log_probabilities(scores / temperature), truth, 1).mean())
-
-    temperature = float(minimize_scalar(loss, bounds=(0.1, 10.0), method="bounded").x)
-    familiar = familiarity(posterior(logits, bundle.log_prior, temperature), embeddings, bundle.prototypes)
-    return temperature, float(np.quantile(familiar, 1 - KNOWN_ACCEPTED))
 
 
 def _compare(trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings) -> Parity:

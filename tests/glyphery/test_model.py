@@ -69,3 +69,10 @@ def test_a_small_model_learns_from_the_answers_of_a_run(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["checkpoint"]).exists()
+
+
+def test_a_bundle_is_exported_again_only_in_another_precision(tmp_path: Path) -> None:
+    done = run("export", Path("bundles/levit_128s").resolve(), "--out", "bundle", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "--precision" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ import torch
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from training.checkpoint import load_checkpoint
-from training.fit import find_learning_rate, train
+from training.fit import find_learning_rate, train, trainer_options
 from training.presets import TINY
 
 
@@ -142,3 +142,11 @@ def test_the_learning_rate_finder_suggests_a_rate_and_draws_its_search(
     rate = find_learning_rate(small_dataset.path, config, tmp_path / "rate.png", steps=40)
     assert 1e-6 < rate < 1.0
     assert (tmp_path / "rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bfloat16_is_chosen_only_where_the_processor_computes_it() -> None:
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists() or torch.cuda.is_available():
+        pytest.skip("what the processor can do is read from Linux's /proc/cpuinfo")
+    computed = {"avx512_bf16", "amx_bf16", "bf16"} & set(flags.read_text().split())
+    assert trainer_options(TINY)["precision"] == ("bf16-mixed" if computed else "32-true")

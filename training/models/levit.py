@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from glyphs.errors import BadInput
+from training.models.linear import Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class LinearNorm(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, weight: float = 1.0) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, outputs, bias=False)
+        self.linear: nn.Linear = Linear(inputs, outputs, bias=False)
         self.norm: nn.BatchNorm1d | nn.Identity = nn.BatchNorm1d(outputs)
         nn.init.constant_(self.norm.weight, weight)
 
@@ -71,7 +72,7 @@ class LinearNorm(nn.Module):
         assert norm.running_var is not None
         assert norm.running_mean is not None
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-        folded = nn.Linear(self.linear.in_features, self.linear.out_features)
+        folded = Linear(self.linear.in_features, self.linear.out_features)
         folded.weight.copy_(self.linear.weight * scale[:, None])
         folded.bias.copy_(norm.bias - norm.running_mean * scale)
         self.linear, self.norm = folded, nn.Identity()

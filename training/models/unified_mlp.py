@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from glyphs.errors import BadInput
 from training.models.levit import ConvNorm, Residual
+from training.models.linear import Linear, flat_linear
 from training.models.options import ModelOptions
 from training.models.positions import sine_cosine
 from training.primitives import CELL, CHOICES, primitive_numbers
@@ -47,7 +48,7 @@ class PrimitiveTokens(nn.Module):
         if tokens not in TOKENS:
             raise BadInput(f"There are no tokens {tokens!r}.", f"Choose one of {', '.join(TOKENS)}.")
         self.tokens = tokens
-        self.head = nn.Linear(width, 2 * CHOICES)
+        self.head = Linear(width, 2 * CHOICES)
         self.embedding = nn.Parameter(torch.randn(2 * CHOICES, width) * 0.5)
         self.detail = nn.Parameter(torch.full((width,), 0.1))
 
@@ -84,12 +85,12 @@ class TokenMixing(nn.Module):
         super().__init__()
         self.grid = grid
         self.spread = nn.Linear(grid**2, units * grid**2)
-        self.gather = nn.Linear(units * grid**2, grid**2)
+        self.gather = Linear(units * grid**2, grid**2)
         offsets = 2 * grid - 1
         self.relative_bias = nn.Parameter(torch.zeros(units, offsets, offsets)) if relative else None
 
     def forward(self, x_BNC: Tensor) -> Tensor:
-        hidden_BCH = F.linear(x_BNC.transpose(1, 2), self._weight(), self.spread.bias).relu()
+        hidden_BCH = flat_linear(x_BNC.transpose(1, 2), self._weight(), self.spread.bias).relu()
         out: Tensor = self.gather(hidden_BCH).transpose(1, 2)
         return out
 
@@ -115,9 +116,9 @@ def _mixer(grid: int, width: int, *, units: int, ratio: int, relative: bool) -> 
         Residual(
             nn.Sequential(
                 nn.LayerNorm(width),
-                nn.Linear(width, ratio * width),
+                Linear(width, ratio * width),
                 nn.ReLU(),
-                nn.Linear(ratio * width, width),
+                Linear(ratio * width, width),
             )
         ),
     )
@@ -129,7 +130,7 @@ class Merge(nn.Module):
     def __init__(self, grid: int, inputs: int, outputs: int) -> None:
         super().__init__()
         self.grid = grid
-        self.linear = nn.Linear(4 * inputs, outputs)
+        self.linear = Linear(4 * inputs, outputs)
 
     def forward(self, x_BNC: Tensor) -> Tensor:
         B, _, C = x_BNC.shape

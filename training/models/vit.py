@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from glyphs.errors import BadInput
+from training.models.linear import Linear
 from training.models.positions import sine_cosine
 
 PATCH = 16
@@ -61,9 +62,9 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width)
+        self.query_key_value = Linear(width, 3 * width)
         self.attend = nn.Softmax(dim=-1)
-        self.project = nn.Linear(width, width)
+        self.project = Linear(width, width)
 
     def forward(self, x_BNC: Tensor) -> Tensor:
         B, N, C = x_BNC.shape
@@ -82,9 +83,9 @@ class Block(nn.Module):
         self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads), DropPath(drop_path))
         self.mlp = nn.Sequential(
             nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
+            Linear(width, 4 * width),
             nn.GELU(),
-            nn.Linear(4 * width, width),
+            Linear(4 * width, width),
             DropPath(drop_path),
         )
 

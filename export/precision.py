@@ -1,0 +1,289 @@
+"""A float32 bundle in fewer bits: float16 for GPUs, INT8 for CPUs, behind a gate.
+
+`int8` is static quantisation (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", CVPR 2018): weights per channel, activations by ranges seen on
+validation glyphs, written as QDQ pairs that ONNX Runtime fuses into integer kernels. `int8_dynamic` finds
+the ranges of activations anew in every batch, in linear layers alone. Weights take 7 of the 8 bits:
+processors without VNNI add two products in 16 bits, which 8 would overflow, and a bundle must not
+answer differently on another machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, quantize_dynamic
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from export.calibration import calibrated
+from glyphs.errors import BadInput, ParityError
+from glyphs.splits import Split
+from recognition.bundle import IMAGE, METRICS, MODEL, Bundle, replacing, seal
+from recognition.recogniser import Answers, Recogniser
+from training.data import open_source
+from training.evaluation import Examined
+
+Precision = Literal["fp32", "fp16", "int8", "int8_dynamic"]
+Calibration = Literal["minmax", "entropy", "percentile"]
+
+MOST_LOST = 0.003  # top-1 under the font prior
+LEAST_AGREEING = 0.99  # share of glyphs whose best label stays
+RANGE_GLYPHS = 512  # that show the ranges of activations
+SEARCH_GLYPHS = 1500  # on which ranges and sensitive layers are compared
+GATE_GLYPHS = 5000
+_CHUNK = 64
+_LINEAR = ("MatMul", "Gemm")
+_METHODS: dict[Calibration, tuple[CalibrationMethod, dict[str, Any]]] = {
+    "minmax": (CalibrationMethod.MinMax, {}),
+    "entropy": (CalibrationMethod.Entropy, {}),
+    "percentile": (CalibrationMethod.Percentile, {"percentile": 99.99}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How the smaller model answers beside the float32 one, on validation glyphs under the font prior.
+
+    before, after: glyphs whose best label is their own; same: whose best label is the same
+    divergence: mean KL divergence from the float32 model's probabilities, nats
+    cosine: mean between both models' embeddings
+    """
+
+    glyphs: int
+    before: int
+    after: int
+    same: int
+    divergence: float
+    cosine: float
+
+    @property
+    def passes(self) -> bool:
+        return self.before - self.after <= MOST_LOST * self.glyphs and self.same >= (
+            LEAST_AGREEING * self.glyphs
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"top-1 {100 * self.after / self.glyphs:.2f} % (float32 {100 * self.before / self.glyphs:.2f} %),"
+            f" the same best label for {100 * self.same / self.glyphs:.2f} % of {self.glyphs:,} glyphs"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """What came of it. calibration: how ranges were found; kept: nodes left in float32; bytes of models."""
+
+    agreement: Agreement
+    calibration: str
+    kept: tuple[str, ...]
+    bytes_before: int
+    bytes_after: int
+
+
+class _Glyphs:
+    """Validation glyphs as a model takes them, with the float32 model's answers."""
+
+    def __init__(self, bundle: Bundle, examined: Examined) -> None:
+        settings, table = bundle.manifest.raster, examined.table
+        self.rasters = np.concatenate([rasters for _, rasters in examined.rasters(table, settings)])
+        self.metrics = table.metrics.copy()
+        self.metrics[::3] = np.nan  # every third without
+        self.truth = examined.truth
+        self.scale, self.prior = bundle.manifest.temperature, bundle.log_prior
+        self.answers = Recogniser(bundle, threads=0).answer(self.rasters, self.metrics)
+
+    def agreement(self, answers: Answers) -> Agreement:
+        """answers: to the first glyphs, or to all"""
+        count = len(answers.logits)
+        truth, embeddings = self.truth[:count], self.answers.embeddings[:count]
+        theirs = self._log_probabilities(self.answers.logits[:count])
+        ours = self._log_probabilities(answers.logits)
+        was, now = theirs.argmax(1), ours.argmax(1)
+        return Agreement(
+            count,
+            int((was == truth).sum()),
+            int((now == truth).sum()),
+            int((was == now).sum()),
+            float((np.exp(theirs) * (theirs - ours)).sum(1).mean()),
+            float((embeddings * answers.embeddings).sum(1).mean()),
+        )
+
+    def _log_probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores = (logits + self.prior) / self.scale
+        scores -= scores.max(1, keepdims=True)
+        out: NDArray[np.float32] = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+        return out
+
+
+def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lowered:
+    """Write the bundle `source`, which is float32, to `out` with its model in fewer bits.
+
+    Everything else of the bundle stays, its index too; temperature and threshold are chosen anew.
+
+    Raises:
+        ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
+        BadBundle, BadDataset: one of them cannot be used.
+        BadInput: the bundle is not float32.
+    """
+    bundle = Bundle.load(source)
+    if bundle.manifest.precision != "fp32":
+        raise BadInput(
+            f"{source} holds a model of {bundle.manifest.precision} already.", "Start from the float32 one."
+        )
+    with open_source(dataset) as glyphs, replacing(out) as work, tempfile.TemporaryDirectory() as scratch:
+        drawn = [
+            Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=limit, seed=seed)
+            for seed, limit in enumerate((GATE_GLYPHS, SEARCH_GLYPHS, RANGE_GLYPHS), start=1)
+        ]
+        shutil.copytree(source, work, dirs_exist_ok=True)
+        gate = _Glyphs(bundle, drawn[0])
+        calibration, kept = "", list[str]()
+        model = work / MODEL
+        if precision == "fp16":
+            _to_half(model)
+        elif precision == "int8_dynamic":
+            _to_dynamic(model, Path(scratch))
+        else:
+            search = _Search(bundle, _Glyphs(bundle, drawn[1]), _Glyphs(bundle, drawn[2]), Path(scratch))
+            calibration, kept = search.write(model)
+        manifest = seal(work, replace(bundle.manifest, precision=precision, quality={}))
+        recogniser = Recogniser(Bundle.load(work), threads=0)
+        agreement = gate.agreement(recogniser.answer(gate.rasters, gate.metrics))
+        if not agreement.passes:
+            raise ParityError(
+                f"In {precision} the model answers otherwise: {agreement}.",
+                f"Nothing was written; at most {MOST_LOST:.1%} may be lost, {LEAST_AGREEING:.0%} must agree.",
+            )
+        temperature, threshold = calibrated(recogniser, drawn[0])
+        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
+        sizes = (source / MODEL).stat().st_size, model.stat().st_size
+    return Lowered(agreement, calibration, tuple(kept), *sizes)
+
+
+def _to_half(path: Path) -> None:
+    """Weights and arithmetic in float16, inputs and outputs as they were.
+
+    The embedding's length, a sum of squares, stays in float32.
+    """
+    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True, op_block_list=["ReduceL2"]), path)
+
+
+def _to_dynamic(path: Path, scratch: Path) -> None:
+    model = onnx.load(_prepared(path, scratch))
+    # Shapes written with a batch of two, as the exporter saw it, contradict a free one.
+    del model.graph.value_info[:]
+    nodes = _weighted(model, _LINEAR)
+    nodes += [f"{node}_MatMul" for node in nodes]  # what the quantiser makes of a Gemm
+    quantize_dynamic(
+        model, path, op_types_to_quantize=list(_LINEAR), per_channel=True, reduce_range=True,
+        nodes_to_quantize=nodes, weight_type=QuantType.QInt8,
+    )  # fmt: skip
+
+
+def _prepared(path: Path, scratch: Path) -> Path:
+    """The model with its constants folded and the shapes of its tensors written in, as quantisation needs."""
+    prepared = scratch / "prepared.onnx"
+    # Symbolic shape inference stumbles over the scalar that divides the image; ONNX's own suffices.
+    quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    return prepared
+
+
+def _weighted(model: onnx.ModelProto, kinds: Sequence[str]) -> list[str]:
+    """Nodes of these kinds that have weights: not the products of attention."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in kinds and any(name in constants for name in node.input[1:2])
+    ]
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """One chunk of glyphs for the calibrator, which keeps all it is given until it has counted it."""
+
+    def __init__(self, rasters: NDArray[np.uint8], metrics: NDArray[np.float32]) -> None:
+        self._left: Iterator[dict[str, Any]] = iter([{IMAGE: rasters[:, None], METRICS: metrics}])
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._left, None)
+
+
+class _Search:
+    """Static INT8: the best way to find ranges, then the fewest layers in float32 that pass the gate."""
+
+    def __init__(self, bundle: Bundle, judges: _Glyphs, shown: _Glyphs, scratch: Path) -> None:
+        self._bundle, self._judges, self._shown, self._scratch = bundle, judges, shown, scratch
+        self._float = _prepared(bundle.path / MODEL, scratch)
+        self._nodes = _weighted(onnx.load(self._float), ("Conv", *_LINEAR))
+
+    def write(self, path: Path) -> tuple[Calibration, list[str]]:
+        """Write the model; returns how ranges were found and which nodes stay in float32."""
+        found = {method: self._ranges(method) for method in _METHODS}
+        tried = {method: self._measured(ranges, ()) for method, ranges in found.items()}
+        best = min(tried, key=lambda method: tried[method].divergence)
+        kept: list[str] = []
+        if not tried[best].passes:
+            kept = self._sensitive(found[best])
+        self._quantise(found[best], kept, path)
+        return best, kept
+
+    def _sensitive(self, ranges: TensorsData) -> list[str]:
+        """The shortest head of the nodes, those first that harm most when quantised alone, that suffices."""
+        alone = {
+            node: self._measured(ranges, [other for other in self._nodes if other != node], 500).divergence
+            for node in self._nodes
+        }
+        order = sorted(self._nodes, key=lambda node: -alone[node])
+        low, high = 1, len(order)  # all in float32 is the float32 model
+        while low < high:
+            middle = (low + high) // 2
+            if self._measured(ranges, order[:middle]).passes:
+                high = middle
+            else:
+                low = middle + 1
+        return order[:low]
+
+    def _measured(self, ranges: TensorsData, kept: Sequence[str], glyphs: int = SEARCH_GLYPHS) -> Agreement:
+        work = self._scratch / "tried"
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(self._bundle.path, work)
+        self._quantise(ranges, kept, work / MODEL)
+        seal(work, self._bundle.manifest)
+        recogniser = Recogniser(Bundle.load(work), threads=0)
+        judges = self._judges
+        return judges.agreement(recogniser.answer(judges.rasters[:glyphs], judges.metrics[:glyphs]))
+
+    def _ranges(self, method: Calibration) -> TensorsData:
+        kind, options = _METHODS[method]
+        calibrator = create_calibrator(
+            self._float,
+            ["Conv", *_LINEAR],
+            str(self._scratch / f"{method}.onnx"),
+            kind,
+            extra_options=options,
+        )
+        for start in range(0, len(self._shown.rasters), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            calibrator.collect_data(_Reader(self._shown.rasters[rows], self._shown.metrics[rows]))
+        return calibrator.compute_data()
+
+    def _quantise(self, ranges: TensorsData, kept: Sequence[str], path: Path) -> None:
+        quantizer = QDQQuantizer(
+            onnx.load(self._float), True, True, QuantType.QInt8, QuantType.QUInt8, ranges,
+            [node for node in self._nodes if node not in set(kept)], [], ["Conv", *_LINEAR],
+            # What a linear layer puts out is read in float32 (added, normalised): no rounding there.
+            {"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
+        )  # fmt: skip
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(str(path))

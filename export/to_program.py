@@ -1,0 +1,28 @@
+"""A trained model as a `torch.export` program, for who serves with torch."""
+
+from __future__ import annotations
+
+import os
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+
+from recognition.bundle import IMAGE, METRICS
+from training.models import Recogniser
+
+
+def to_program(model: Recogniser, path: Path, *, size: int) -> None:
+    """Write `model` to `path` (.pt2), to be read by `torch.export.load`: image uint8 (N, 1, S, S) and
+    metrics float32 (N, 4), N free, to a dictionary as the model gives it. Normalisations are folded.
+    """
+    folded = deepcopy(model).float().eval()
+    folded.fold()
+    example = (torch.zeros(2, 1, size, size, dtype=torch.uint8), torch.zeros(2, 4))
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    program = torch.export.export(
+        folded.eval(), example, dynamic_shapes={IMAGE: {0: batch}, METRICS: {0: batch}}
+    )
+    unfinished = path.with_name(f".{path.name}.part.pt2")
+    torch.export.save(program, unfinished)
+    os.replace(unfinished, path)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from export.bundle import export_bundle
+from export.precision import Agreement, Precision, lower
+from export.to_program import to_program
+from glyphs.dataset.store import Dataset
+from glyphs.errors import BadInput, ParityError
+from recognition.bundle import Bundle
+from recognition.recogniser import Recogniser
+from training.checkpoint import load_checkpoint
+from training.config import Losses
+from training.fit import train
+from training.presets import TINY
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Discs and plates: what a small model learns in seconds."""
+    folder = tmp_path_factory.mktemp("shapes")
+    rng = np.random.default_rng(0)
+    for part, many in (("train", 32), ("validation", 50)):
+        for name, draw in (("disc", ImageDraw.ImageDraw.ellipse), ("plate", ImageDraw.ImageDraw.rectangle)):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(many):
+                picture = Image.new("L", (40, 40), 255)
+                left, top = rng.integers(3, 12, 2).tolist()
+                draw(ImageDraw.Draw(picture), (left, top, left + 22, top + 22), fill=0)
+                picture.save(folder / part / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learned(pictures: Path, one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float32 bundle that tells discs from plates."""
+    folder = tmp_path_factory.mktemp("learned")
+    config = replace(
+        TINY, model="residual_cnn", size=32, box=28, batch=16, samples=16 * 40, epoch_samples=16 * 40,
+        learning_rate=1e-3, losses=Losses(embedding="none"),
+    )  # fmt: skip
+    checkpoint = train(pictures, folder / "run", config, progress=False)
+    export_bundle(load_checkpoint(checkpoint), pictures, folder / "bundle")
+    return folder / "bundle"
+
+
+@pytest.mark.parametrize(("precision", "share"), [("fp16", 0.55), ("int8", 0.35), ("int8_dynamic", 1.0)])
+def test_a_learned_model_answers_alike_in_fewer_bits(
+    precision: Precision, share: float, learned: Path, pictures: Path, tmp_path: Path
+) -> None:
+    lowered = lower(learned, pictures, tmp_path / "bundle", precision)
+    agreement = lowered.agreement
+    assert agreement.before == agreement.glyphs == 100  # it has learned its lesson
+    assert agreement.same >= 99
+    assert lowered.bytes_after < share * lowered.bytes_before
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert bundle.manifest.precision == precision
+    assert bundle.labels == Bundle.load(learned).labels
+    rasters = np.random.default_rng(1).integers(0, 256, (3, 32, 32), np.uint8)
+    ours, theirs = (Recogniser(Bundle.load(path)).answer(rasters) for path in (bundle.path, learned))
+    assert 0 < np.abs(ours.logits - theirs.logits).max() < 1.0  # noise is not what ranges were made for
+    assert np.allclose(np.linalg.norm(ours.embeddings, axis=1), 1, atol=0.01)
+
+
+def test_a_model_that_would_answer_otherwise_is_refused_and_nothing_is_written(
+    tiny_bundle: Bundle, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    """An untrained model puts hundreds of labels within a hair of each other."""
+    with pytest.raises(ParityError, match="same best label"):
+        lower(tiny_bundle.path, small_dataset.path, tmp_path / "bundle", "int8_dynamic")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_float32_is_lowered(learned: Path, pictures: Path, tmp_path: Path) -> None:
+    lower(learned, pictures, tmp_path / "half", "fp16")
+    with pytest.raises(BadInput, match="fp16"):
+        lower(tmp_path / "half", pictures, tmp_path / "less", "int8")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same", "passes"),
+    [(900, 897, 990, True), (900, 896, 995, False), (900, 900, 989, False), (900, 910, 990, True)],
+)
+def test_the_gate_asks_for_accuracy_and_for_agreement(
+    before: int, after: int, same: int, passes: bool
+) -> None:
+    assert Agreement(1000, before, after, same, 0.0, 1.0).passes is passes
+
+
+def test_a_program_answers_as_the_model_does(tiny_run: Path, tmp_path: Path) -> None:
+    trained = load_checkpoint(tiny_run)
+    to_program(trained.model, tmp_path / "model.pt2", size=trained.config.size)
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    image = torch.randint(0, 256, (3, 1, trained.config.size, trained.config.size), dtype=torch.uint8)
+    metrics = torch.tensor([[0.5, 0.5, 0.0, 0.6], [torch.nan] * 4, [0.1, torch.nan, 0.2, 0.3]])
+    with torch.no_grad():
+        ours, theirs = program(image, metrics), trained.model.eval()(image, metrics)
+    assert torch.allclose(ours["logits"], theirs["logits"], atol=1e-3)
+    assert torch.allclose(ours["embedding"], theirs["embedding"], atol=1e-4)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.pt2"]
