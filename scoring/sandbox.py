@@ -26,7 +26,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,7 +38,7 @@ from glyphs.errors import BadFont, GlypheryError
 from glyphs.fonts import MAX_NAME, FontFile
 from glyphs.labels import Form, Label
 from glyphs.outline import Outline, outline_hash
-from glyphs.raster import RasterSettings, draw
+from glyphs.raster import RasterSettings, draw_all
 from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 
 CHUNK = 256  # rasters of one message
@@ -372,6 +373,8 @@ def _take(source: int, count: int, patience: _Patience | None = None) -> bytearr
 
 # What follows runs in the child.
 
+_values = attrgetter(*(field.name for field in fields(DrawnGlyph)))  # `astuple` would copy each of them
+
 
 def _serve(source: int, to: int) -> None:
     setting, _ = _receive(source)
@@ -424,7 +427,8 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
                 DrawnGlyph(drawing.index, drawing.name, notdef=drawing.notdef, broken=drawing.broken)
             )
             continue
-        shape, metrics = outline_hash(glyph.outline.to_bytes()).hex(), astuple(glyph.metrics)
+        shape, of = outline_hash(glyph.outline.to_bytes()).hex(), glyph.metrics
+        metrics = (of.width, of.height, of.bottom, of.advance)
         raster = None
         if place in wanted:
             raster = numbers.setdefault((shape, metrics), len(numbers))
@@ -439,24 +443,17 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
     message = {
         "kind": "face", "face": face.face, "instance": face.instance, "family": face.family,
         "style": face.style, "units_per_em": face.units_per_em, "claims": claims,
-        "drawings": list(map(astuple, drawn)), "rasters": len(outlines),
+        "drawings": list(map(_values, drawn)), "rasters": len(outlines),
     }  # fmt: skip
     document = json.dumps(message).encode()
     if len(document) > most:
         raise BadFont(f"What is in it takes more than {most // _MIB} MiB to tell.")
     _send(to, document)
     for first in range(0, len(outlines), CHUNK):
-        pixels = np.stack([_draw(outline, settings) for outline in outlines[first : first + CHUNK]])
+        # One that encloses nothing is blank: its glyph will look like nothing that is known.
+        pixels = draw_all(outlines[first : first + CHUNK], settings, blanks=True)
         _send(to, json.dumps({"kind": "rasters", "first": first}).encode(), pixels.tobytes())
     return len(document)
-
-
-def _draw(outline: Outline, settings: RasterSettings) -> NDArray[np.uint8]:
-    """Blank where an outline encloses nothing: its glyph will look like nothing that is known."""
-    try:
-        return draw(outline, settings)
-    except BadFont:
-        return np.zeros((settings.size, settings.size), np.uint8)
 
 
 if __name__ == "__main__":
