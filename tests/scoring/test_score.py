@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from string import ascii_letters, ascii_lowercase, digits
+from string import ascii_letters, digits
 
 import pytest
 from fontTools.ttLib import TTFont
@@ -157,11 +157,12 @@ def test_a_face_of_other_pictures_is_warned_about_once(scorer: Scorer, font_dir:
 
 
 def test_a_text_face_with_many_defects_is_not_taken_for_decorative(scorer: Scorer, font_dir: Path) -> None:
-    score = scorer.score("f", edited(font_dir / "sans.ttf", turned(ascii_lowercase)))
+    letters = "aefghkmrty"
+    score = scorer.score("f", edited(font_dir / "sans.ttf", turned(letters)))
     [face] = score.faces
     assert not face.findings
-    failed = {label for label in _problems(score) if label in {str(ord(letter)) for letter in ascii_lowercase}}
-    assert len(failed) > 18  # o, x and z are what they were, n a letter too
+    # The Cyrillic glyphs that share their outlines are as wrong.
+    assert _problems(score).keys() >= {str(ord(letter)) for letter in letters}
 
 
 def test_a_file_that_is_no_font_is_an_error_of_its_own(scorer: Scorer) -> None:
