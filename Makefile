@@ -4,7 +4,8 @@ BIN := .venv/bin
 FONTS := /usr/share/fonts
 DATASET := runs/glyphs.db
 
-.PHONY: help serve test check format fonts dataset train bundle benchmark benchmark-fonts benchmark-serving clean
+.PHONY: help serve test check format settings lock release fonts dataset train bundle benchmark benchmark-fonts \
+	benchmark-serving benchmark-replicas clean
 
 help:  ## List what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -37,6 +38,26 @@ format: .venv/.developing  ## Put every file into the house's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+settings: .venv/.developing  ## Write docs/SETTINGS.md anew
+	$(BIN)/python -m service.settings_table > docs/SETTINGS.md
+
+# The package index is nobody's business but its user's: none gets into the files.
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+ON_GPU := --python-platform x86_64-manylinux_2_28 --no-emit-package onnxruntime
+
+lock: .venv/.releasing  ## Make requirements/*.txt anew; UPGRADE=--upgrade for the newest of everything
+	$(LOCK) $(UPGRADE) --universal --extra tracing pyproject.toml --output-file requirements/cpu.txt
+	$(LOCK) $(UPGRADE) $(ON_GPU) --extra tracing pyproject.toml requirements/gpu.in --output-file requirements/gpu.txt
+	$(LOCK) $(UPGRADE) --universal requirements/build.in --output-file requirements/build.txt
+
+.venv/.releasing: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[release]'
+	@touch $@ .venv/.serving
+
+release: .venv/.releasing  ## Make wheel, sdist, lock file, software bill of materials and checksums in dist/
+	scripts/release.sh $(BIN)/python
+
 fonts:  ## Install the Debian font packages that training uses (as root)
 	apt-get install --yes --no-install-recommends $$(grep -v '^#' glyphs/data/debian-font-packages.txt)
 
@@ -52,7 +73,7 @@ bundle: .venv/.developing  ## Export the trained model with its index to runs/bu
 	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
 
 benchmark: .venv/.developing  ## Measure speed, posted pictures, and the benchmark on validation
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/glyphery bench
 	$(BIN)/python -m benchmarks.training --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.pictures --dataset $(DATASET)
 	$(BIN)/python -m benchmarks.glyphs --dataset $(DATASET) --split validation
@@ -62,6 +83,9 @@ benchmark-serving: .venv/.developing  ## Measure the service beside its peers, w
 
 benchmark-fonts: .venv/.developing  ## Put faults into validation fonts and count how many are found (five minutes)
 	$(BIN)/python -m benchmarks.fonts --split validation --out runs/faults
+
+benchmark-replicas: .venv/.developing  ## One replica on Ray beside two, and two of which one is lost (five minutes)
+	$(BIN)/python -m benchmarks.replicas
 
 clean:  ## Remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

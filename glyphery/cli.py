@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import data, evaluating, indexing, keys, model, models, recognise, scoring, serving
+from glyphery import bench, data, evaluating, indexing, keys, model, models, recognise, scoring, serving
 from glyphs.errors import GlypheryError
 
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
@@ -40,7 +40,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
-            "score", "serve", "keys",
+            "score", "serve", "bench", "keys",
         ]  # fmt: skip
 
 
@@ -53,21 +53,35 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
+def _print_version(as_json: bool) -> None:
+    """The program's version, and what the shipped bundle is, which is checked for that."""
+    import json
+    from importlib.metadata import version
 
-        print(f"glyphery {version('glyphery')}")
-        raise typer.Exit
+    from bundles import default_bundle
+    from recognition.bundle import Bundle
+
+    bundle = Bundle.load(default_bundle())
+    shipped = {"name": bundle.manifest.name, "version": bundle.manifest.version, "digest": bundle.digest}
+    if as_json:
+        print(json.dumps({"glyphery": version("glyphery"), "bundle": shipped}))
+    else:
+        print(f"glyphery {version('glyphery')}\nbundle {' '.join(shipped.values())}")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", help="Print the version, and the shipped bundle's with its digest.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
-    pass
+    if version:
+        _print_version(as_json)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        context.fail("Missing command.")
 
 
 app.add_typer(data.app, name="dataset")
@@ -81,6 +95,7 @@ app.command()(recognise.classify)
 app.command()(recognise.similar)
 app.command()(scoring.score)
 app.command()(serving.serve)
+app.command()(bench.bench)
 app.add_typer(keys.app, name="keys")
 
 

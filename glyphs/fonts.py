@@ -15,10 +15,11 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import freetype
 import freetype.raw as ft
@@ -26,6 +27,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from numpy.typing import NDArray
 
+from glyphs import foreign
 from glyphs.errors import BadFont
 from glyphs.outline import Outline
 
@@ -36,7 +38,6 @@ MAX_GLYPH_POINTS = 20_000  # beyond it a glyph is a map or a photograph, not a c
 _TOO_LARGE_UNPACKED = f"Unpacked, it is larger than {MAX_FONT_BYTES >> 20} MiB."
 _SFNT = (b"\0\1\0\0", b"OTTO", b"true", b"ttcf")
 _WEB = (b"wOFF", b"wOF2")
-_LONG = np.dtype(f"i{ctypes.sizeof(ctypes.c_long)}")
 _LOAD = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_NO_BITMAP
 _STYLE_WORDS = re.compile(
     r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book"
@@ -88,6 +89,15 @@ class Face:
         self._face = _open(data, (instance << 16) | index)
         if not self._face.is_scalable or self._face.units_per_EM <= 0:
             raise BadFont("It holds bitmaps only, no outlines.")
+        # Where FreeType puts the glyph it has loaded: the same place for as long as the face is open.
+        slot = self._face._FT_Face.contents.glyph.contents
+        self._metrics: Any = slot.metrics
+        self._at_face = ctypes.cast(self._face._FT_Face, ctypes.c_void_p).value
+        self._at_shape = ctypes.addressof(slot.outline)
+        self._shape: Any = foreign.OutlineStructure.from_address(self._at_shape)
+        self._boxes = (ctypes.c_long * 8)()  # of the curves, and of their points
+        begin, half = ctypes.addressof(self._boxes), ctypes.sizeof(self._boxes) // 2
+        self._at_boxes = begin, begin + half
         self.units_per_em: int = self._face.units_per_EM
         self.family = _decode(self._face.family_name) or "Unnamed"
         self.style = _decode(self._face.style_name) or "Regular"
@@ -133,28 +143,24 @@ class Face:
             BadFont: the glyph cannot be loaded.
         """
         if isinstance(components, int):
-            components = (Component(components),)
-        parts = [self._load(component) for component in components]
+            parts = [self._load(components)]
+        else:
+            parts = [self._load(part.glyph_index, part.x, part.y) for part in components]
         inked = [part for part in parts if len(part.points)]
         if not inked:
             return None
         whole = inked[0] if len(inked) == 1 else _together(inked)
-        points, (left, bottom, right, top) = whole.points, whole.box
+        left, bottom, right, top = whole.box
         if right <= left or top <= bottom:  # a line without width leaves no ink either
             return None
-        origin = points.min(axis=0)
-        if len(points) > MAX_GLYPH_POINTS or int((points.max(axis=0) - origin).max()) > 32767:
+        x, y, far_x, far_y = whole.control_box
+        if len(whole.points) > MAX_GLYPH_POINTS or max(far_x - x, far_y - y) > 32767:
             raise BadFont("A glyph is larger than any character should be.")
-        outline = Outline(
-            (points - origin).astype(np.int32),
-            whole.tags,
-            whole.contours,
-            self.units_per_em,
-        )
         em = self.units_per_em
-        advance = max(part.advance for part in parts)
+        points = (whole.points - np.array((x, y))).astype(np.int32)
+        advance = max([part.advance for part in parts])
         metrics = Metrics((right - left) / em, (top - bottom) / em, bottom / em, advance / em)
-        return Glyph(outline, metrics, (int(origin[0]), int(origin[1])))
+        return Glyph(Outline(points, whole.tags, whole.contours, em), metrics, (x, y))
 
     def glyph_name(self, index: int) -> str:
         """What the font calls a glyph; `gid12` where it gives no name."""
@@ -164,53 +170,66 @@ class Face:
             name = ""
         return name or f"gid{index}"
 
-    def _load(self, component: Component) -> _Part:
-        handle = self._face._FT_Face
-        if ft.FT_Load_Glyph(handle, component.glyph_index, _LOAD):
-            raise BadFont(f"Glyph {component.glyph_index} cannot be loaded.")
-        slot = handle.contents.glyph.contents
-        shape = slot.outline
+    def _load(self, glyph_index: int, x: int = 0, y: int = 0) -> _Part:
+        """A glyph placed at (x, y), font units."""
+        if foreign.load_glyph(self._at_face, glyph_index, _LOAD):
+            raise BadFont(f"Glyph {glyph_index} cannot be loaded.")
+        shape = self._shape
         n_points, n_contours = shape.n_points, shape.n_contours
-        advance = component.x + slot.metrics.horiAdvance
+        advance = x + self._metrics.horiAdvance
         if n_points <= 0 or n_contours <= 0:
-            return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), advance)
-        vectors = ctypes.string_at(shape.points, n_points * 2 * _LONG.itemsize)
-        points = np.frombuffer(vectors, _LONG).reshape(-1, 2).astype(np.int64, copy=False)
-        if component.x or component.y:
-            points = points + np.array([component.x, component.y])
+            return _Part(_NO_POINTS, _NO_TAGS, _NO_CONTOURS, (0, 0, 0, 0), (0, 0, 0, 0), advance)
+        vectors = ctypes.string_at(shape.points, n_points * 2 * foreign.LONG.itemsize)
+        points = np.frombuffer(vectors, foreign.LONG).reshape(-1, 2).astype(np.int64, copy=False)
+        if x or y:
+            points = points + np.array([x, y])
         tags = np.frombuffer(ctypes.string_at(shape.tags, n_points), np.uint8)
         contours = np.frombuffer(ctypes.string_at(shape.contours, 2 * n_contours), np.int16)
-        box = ft.FT_BBox()
-        ft.FT_Outline_Get_BBox(ctypes.byref(shape), ctypes.byref(box))
-        x, y = component.x, component.y
-        return _Part(
-            points, tags, contours, (box.xMin + x, box.yMin + y, box.xMax + x, box.yMax + y), advance
-        )
+        foreign.get_control_box(self._at_shape, self._at_boxes[1])
+        refused = foreign.get_box(self._at_shape, self._at_boxes[0])
+        left, bottom, right, top, *of_points = self._boxes
+        of_curves = (0, 0, 0, 0) if refused else (left, bottom, right, top)
+        if x or y:
+            return _Part(points, tags, contours, _moved(of_curves, x, y), _moved(of_points, x, y), advance)
+        return _Part(points, tags, contours, of_curves, of_points, advance)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+_Box = Sequence[int]  # left, bottom, right, top; font units
+
+
+class _Part(NamedTuple):
+    """box: of the curves; control_box: of the points"""
+
     points: NDArray[np.int64]
     tags: NDArray[np.uint8]
     contours: NDArray[np.int16]
-    box: tuple[int, int, int, int]
+    box: _Box
+    control_box: _Box
     advance: int
 
 
 def _together(parts: list[_Part]) -> _Part:
     starts = np.cumsum([0, *(len(part.points) for part in parts[:-1])])
-    boxes = np.array([part.box for part in parts])
-    left, bottom = boxes[:, :2].min(axis=0).tolist()
-    right, top = boxes[:, 2:].max(axis=0).tolist()
     return _Part(
         np.concatenate([part.points for part in parts]),
         np.concatenate([part.tags for part in parts]),
         np.concatenate([part.contours + start for part, start in zip(parts, starts, strict=True)]).astype(
             np.int16
         ),
-        (left, bottom, right, top),
+        _around([part.box for part in parts]),
+        _around([part.control_box for part in parts]),
         max(part.advance for part in parts),
     )
+
+
+def _moved(box: _Box, x: int, y: int) -> _Box:
+    left, bottom, right, top = box
+    return left + x, bottom + y, right + x, top + y
+
+
+def _around(boxes: list[_Box]) -> _Box:
+    lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+    return min(lefts), min(bottoms), max(rights), max(tops)
 
 
 _NO_POINTS = np.zeros((0, 2), np.int64)

@@ -8,8 +8,11 @@ metrics. Provenance: FreeType's FT_Outline (points, tags, contour ends).
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import lt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +76,8 @@ class Outline:
             contours = np.frombuffer(data, "<i2", n_contours, at)
             tags = np.frombuffer(data, np.uint8, n_points, at + 2 * n_contours)
             points = np.frombuffer(data, "<i2", 2 * n_points, at + 2 * n_contours + n_points)
-            ends = np.concatenate(([-1], contours))
-            if ends[-1] != n_points - 1 or (ends[1:] <= ends[:-1]).any():
+            ends = [-1, *contours.tolist()]
+            if ends[-1] != n_points - 1 or not all(map(lt, ends, ends[1:])):
                 # FreeType trusts them, and would read and write where there are no points.
                 raise ValueError("its contours do not end where its points do")
         except (struct.error, ValueError) as error:
@@ -82,9 +85,93 @@ class Outline:
         return cls(points.reshape(-1, 2).astype(np.int32), tags, contours, units_per_em)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """Contours of N glyphs, one glyph after another, so that numpy works on all of them at once.
+
+    points:       (P, 2) integers, font units, as of `Outline`
+    tags:         (P,) uint8
+    contours:     (C,) int16, index of each contour's last point among those of its own glyph
+    point_counts, contour_counts, units_per_em: (N,) int64
+    """
+
+    points: NDArray[np.integer[Any]]
+    tags: NDArray[np.uint8]
+    contours: NDArray[np.int16]
+    point_counts: NDArray[np.int64]
+    contour_counts: NDArray[np.int64]
+    units_per_em: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.point_counts)
+
+    @classmethod
+    def of(cls, outlines: Sequence[Outline]) -> Outlines:
+        """Put outlines, one at least, together."""
+        sizes = [(len(one.points), len(one.contours), one.units_per_em) for one in outlines]
+        return cls(
+            np.concatenate([one.points for one in outlines]),
+            np.concatenate([one.tags for one in outlines]),
+            np.concatenate([one.contours for one in outlines], dtype=np.int16, casting="unsafe"),
+            *np.array(sizes, np.int64).T,
+        )
+
+    @classmethod
+    def from_block(
+        cls, block: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> Outlines:
+        """Read what `Outline.to_bytes` wrote N times: block[starts[i]:ends[i]] is one outline.
+
+        Raises:
+            BadDataset: one of them is no outline.
+        """
+        try:
+            if (ends - starts < _HEADER.size).any():
+                raise ValueError("it has no header")
+            header = block[starts[:, None] + np.arange(_HEADER.size)].view("<u2").astype(np.int64)
+            units_per_em, n_points, n_contours = header.T
+            at = starts + _HEADER.size
+            if (at + 2 * n_contours + 5 * n_points > ends).any():
+                raise ValueError("it breaks off")
+            contours = block[_ranges(at, 2 * n_contours)].view("<i2")
+            tags = block[_ranges(at + 2 * n_contours, n_points)]
+            points = block[_ranges(at + 2 * n_contours + n_points, 4 * n_points)].view("<i2")
+            after = np.cumsum(n_contours)
+            before = np.r_[np.int16(-1), contours]  # what each contour's last point comes after
+            before[after - n_contours] = -1
+            closed = n_contours > 0
+            if (
+                (n_points[~closed] != 0).any()
+                or (contours[after[closed] - 1] != n_points[closed] - 1).any()
+                or (contours <= before[:-1]).any()
+            ):
+                # FreeType trusts them, and would read and write where there are no points.
+                raise ValueError("its contours do not end where its points do")
+        except ValueError as error:
+            raise BadDataset(f"Not an outline: {error}.", "Build the dataset anew.") from None
+        return cls(points.reshape(-1, 2), tags, contours, n_points, n_contours, units_per_em)
+
+    def part(self, start: int, end: int) -> Outlines:
+        """Outlines number `start` to `end` - 1, without copying."""
+        first, of_first = int(self.point_counts[:start].sum()), int(self.contour_counts[:start].sum())
+        some = slice(start, end)
+        last = first + int(self.point_counts[some].sum())
+        of_last = of_first + int(self.contour_counts[some].sum())
+        return Outlines(
+            self.points[first:last], self.tags[first:last], self.contours[of_first:of_last],
+            self.point_counts[some], self.contour_counts[some], self.units_per_em[some],
+        )  # fmt: skip
+
+
 def outline_hash(data: bytes) -> bytes:
     """16-byte identity of an outline's bytes: equal for equal shapes of equal scale."""
     return blake2b(data, digest_size=16).digest()
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """starts[0], starts[0] + 1, ... as many as lengths[0], then those of starts[1], and so on."""
+    total = np.cumsum(lengths)
+    return np.repeat(starts - total + lengths, lengths) + np.arange(total[-1] if len(total) else 0)
 
 
 _ON, _CONIC = 1, 0  # a point's tag, of its two lowest bits; 2 is a cubic's control point

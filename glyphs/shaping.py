@@ -22,6 +22,7 @@ class Shaper:
 
     def __init__(self, face: Face) -> None:
         self._font: hb.Font | None = None
+        self._buffer = hb.Buffer()  # filled anew for every letter
         if face.sfnt is not None:
             self._font = hb.Font(hb.Face(face.sfnt, face.index))
             if face.instance:
@@ -36,7 +37,8 @@ class Shaper:
         if self._font is None:
             return ()
         before, after = _CONTEXT[form]
-        buffer = hb.Buffer()
+        buffer = self._buffer
+        buffer.clear_contents()
         buffer.add_codepoints([_ZWJ] * before + [codepoint] + [_ZWJ] * after)
         buffer.set_script_from_ot_tag(character(codepoint).script.lower())
         buffer.language = "und"  # not the process's own
@@ -47,6 +49,7 @@ class Shaper:
         except (
             MemoryError
         ):  # so it calls every buffer that HarfBuzz gave up, for its length or number of steps
+            self._buffer = hb.Buffer()
             raise BadFont("Shaping a letter does not end.") from None
         components, x = [], 0
         for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
@@ -80,4 +83,4 @@ def labelled_glyphs(face: Face) -> dict[Label, int | tuple[Component, ...]]:
                 found[Label(codepoint, form)] = components
     for label, glyph_index in presentation.items():
         found.setdefault(label, glyph_index)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: (item[0].codepoint, item[0].form)))

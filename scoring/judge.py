@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
@@ -32,15 +31,15 @@ class Thresholds:
     fail: least doubt that fails a glyph on the model's word alone
     supported: the same where the face speaks against it, too
     warn: least doubt that warns
-    usual: doubt that nine of ten glyphs of a text face stay under; where a face's own of a script are above
-        it, because its design is unusual, the doubt that fails and warns rises by as much. Of a face that is
+    usual: doubt that nine of ten glyphs of a text face stay under; where a face's own are above it, because
+        its design is unusual, the doubt that fails and warns rises by as much. For scripts whose glyphs are
         plain it is three of four, lest many defects be taken for a design
     suspicious: least doubt at which the reflection is looked at
     reflection: by how much less the reflection must be doubted for the glyph to be mirrored
     upright: greatest doubt about the reflection then
     decorative: share of a face's glyphs in doubt from which it is decorative, of at least `judged` glyphs
-    plain: median doubt up to which a face is a text face, whose doubts are defects, unless as many are in
-        doubt as `encoded`
+    plain: median doubt up to which a face, or a script in it, is plain text, whose doubts are defects, unless
+        as many are in doubt as `encoded`
     encoded: share of glyphs in doubt from which any face is another script's or a symbol font
     expected: share of the families with a letter that have a form, from which its absence is a failure
     placeholder: characters that one outline may stand for before it counts as a placeholder
@@ -124,12 +123,15 @@ class _Judge:
             if not face.claims[number].absent:
                 by_script[face.claims[number].label.character.script].append(asked.doubt)
         self._doubts = np.array([doubt for doubts in by_script.values() for doubt in doubts])
-        self._unusual = {
-            script: self._how_unusual(np.array(doubts))
-            for script, doubts in by_script.items()
-            if len(doubts) >= limits.judged
-        }
-        self._unusual_face = self._how_unusual(self._doubts) if len(self._doubts) >= limits.judged else 0.0
+        self._unusual: dict[str, float] = defaultdict(float)
+        if len(self._doubts) >= limits.judged:
+            # Defects, unlike designs, leave the median alone; then the most doubtful tenth may be defects.
+            three_of_four, nine_of_ten = np.maximum(
+                np.quantile(self._doubts, (0.75, 0.9)) - limits.usual, 0.0
+            ).tolist()
+            for script, doubts in by_script.items():
+                plain = float(np.median(doubts)) <= limits.plain
+                self._unusual[script] = three_of_four if plain else nine_of_ten
         self._joining = {
             claim.label.character.script
             for claim in face.claims
@@ -157,11 +159,6 @@ class _Judge:
             face=face.face, instance=face.instance, family=face.family, style=face.style,
             units_per_em=face.units_per_em, findings=tuple(findings), glyphs=tuple(verdicts),
         )  # fmt: skip
-
-    def _how_unusual(self, doubts: NDArray[np.float64]) -> float:
-        """By how much doubts exceed those of a text face; defects, unlike designs, leave the median alone."""
-        share = 0.75 if np.median(doubts) <= self._limits.plain else 0.9
-        return max(0.0, float(np.quantile(doubts, share)) - self._limits.usual)
 
     def _drawn(self, claim: Claim) -> DrawnGlyph:
         return self._face.drawings[claim.drawing]
@@ -262,7 +259,7 @@ class _Judge:
         limits, rival, own = self._limits, evidence.rival, claim.label
         if where := self._misplaced(claim):
             return [Finding("dots", Status.FAIL, f"Its mark sits {where}.")]
-        doubt = evidence.doubt - self._unusual.get(own.character.script, self._unusual_face)
+        doubt = evidence.doubt - self._unusual[own.character.script]
         copied = any(self._same(self._face.claims[other].label, rival) for other in self._twins(number))
         shown = f"{_called(rival)}{_share(evidence, rival)}"
         if doubt >= limits.supported and self._partner(number, rival):

@@ -70,7 +70,7 @@ class NearestPixels:
         table = choose_references(source, self._asked.labels, PER_LABEL)
         shapes = source.shapes(table.shape.tolist())
         index = faiss.IndexFlatIP(SMALL.size**2)
-        index.add(_units(np.stack([shapes.draw(int(shape), SMALL) for shape in table.shape])))
+        index.add(_units(shapes.draw_all(table.shape, SMALL)))
         return index, self._asked.places[table.label]
 
     def nearest(self, rasters: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -85,7 +85,7 @@ def add_references(
         for done in builder.run(lambda rasters, metrics: recogniser.answer(rasters, metrics).embeddings):
             advance(done)
     assert builder.index is not None
-    return index.joined(builder.index)
+    return index.joined(builder.index.embeddings, builder.index.references)
 
 
 def embed(
@@ -96,7 +96,7 @@ def embed(
     with show.bar("Asking", len(table)) as advance:
         for start in range(0, len(table), CHUNK):
             rows = slice(start, start + CHUNK)
-            rasters = np.stack([shapes.draw(int(shape), settings) for shape in table.shape[rows]])
+            rasters = shapes.draw_all(table.shape[rows], settings)
             embeddings.append(recogniser.answer(rasters, table.metrics[rows]).embeddings)
             pixels.append(as_pixels(np.stack([small_picture(raster) for raster in rasters])))
             advance(min(rows.stop, len(table)))

@@ -69,7 +69,7 @@ def _near_duplicates(
     progress: Callable[[int, int], None],
 ) -> list[dict[str, Any]]:
     shapes = asked.source.shapes(some.shape.tolist())
-    rasters = np.stack([shapes.draw(int(shape), SMALL).ravel() for shape in some.shape]).astype(np.int16)
+    rasters = shapes.draw_all(some.shape, SMALL).reshape(len(some), -1).astype(np.int16)
     rows_of = {int(label): np.flatnonzero(some.label == label) for label in np.unique(some.label)}
     train = train.take(np.isin(train.label, some.label))
     # A shape that several fonts of one family share is looked at once for each of its labels.
@@ -79,7 +79,7 @@ def _near_duplicates(
         part = keys[start : start + _CHUNK]
         drawn, of = np.unique(part[:, 0], return_inverse=True)
         with_ids = asked.source.shapes(drawn.tolist())
-        others = np.stack([with_ids.draw(int(shape), SMALL).ravel() for shape in drawn]).astype(np.int16)
+        others = with_ids.draw_all(drawn, SMALL).reshape(len(drawn), -1).astype(np.int16)
         for label in np.unique(part[:, 1]):
             of_label = np.flatnonzero(part[:, 1] == label)
             asked_rows = rows_of[int(label)]

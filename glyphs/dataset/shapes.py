@@ -6,13 +6,15 @@ import io
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from glyphs.dataset.store import RASTER, Dataset
 from glyphs.errors import BadDataset
-from glyphs.outline import Outline
-from glyphs.raster import Raster, RasterSettings, draw, fit
+from glyphs.outline import Outline, Outlines
+from glyphs.raster import Raster, RasterSettings, draw, draw_all, fit
+
+_AT_ONCE = 256  # shapes that are decoded together
 
 
 class Shapes:
@@ -54,3 +56,28 @@ class Shapes:
         """The shape's undistorted raster."""
         shape = self.get(identifier)
         return draw(shape, settings) if isinstance(shape, Outline) else fit(shape, settings)
+
+    def draw_all(
+        self,
+        identifiers: ArrayLike,
+        settings: RasterSettings = RasterSettings(),
+        out: NDArray[np.uint8] | None = None,
+    ) -> NDArray[np.uint8]:
+        """The undistorted rasters of N shapes, (N, size, size) uint8, as `draw` makes each.
+
+        out: where to draw them; see `glyphs.raster.draw_all`
+        """
+        wanted = np.asarray(identifiers)
+        if out is None:
+            out = np.empty((len(wanted), settings.size, settings.size), np.uint8)
+        block = np.frombuffer(self._block, np.uint8)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some, rows = wanted[start : start + _AT_ONCE], out[start : start + _AT_ONCE]
+            places = self._places[some]
+            if self._rasters[places].any():
+                for row, identifier in zip(rows, some.tolist(), strict=True):
+                    row[:] = self.draw(identifier, settings)
+            else:
+                outlines = Outlines.from_block(block, self._ends[places], self._ends[places + 1])
+                draw_all(outlines, settings, rows)
+        return out

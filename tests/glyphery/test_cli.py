@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bundles import default_bundle
 from glyphs.dataset.store import Dataset
 from recognition.bundle import Bundle, seal
 
@@ -27,6 +28,7 @@ VERBS = [
     "similar",
     "score",
     "serve",
+    "bench",
     "keys",
 ]
 
@@ -222,3 +224,19 @@ def test_a_picture_without_ink_is_refused_by_name(tiny_bundle: Bundle, tmp_path:
     assert done.returncode == 2
     assert "blank.png" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_version_names_the_shipped_bundle_with_its_digest() -> None:
+    shipped = Bundle.load(default_bundle())
+    plain, as_json = run("--version"), run("--version", "--json")
+    expected = rf"glyphery \S+\nbundle levit_128s \S+ {shipped.digest}\n"
+    assert re.fullmatch(expected, plain.stdout), plain.stderr
+    told = json.loads(as_json.stdout)
+    assert told["bundle"]["digest"] == shipped.digest
+    assert f"glyphery {told['glyphery']}\n" in plain.stdout
+
+
+def test_no_verb_is_an_error_that_says_what_to_do() -> None:
+    done = run("--json")
+    assert done.returncode == 2
+    assert "--help" in done.stderr

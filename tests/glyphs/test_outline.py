@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from glyphs.errors import BadDataset, BadFont
-from glyphs.outline import Outline, outline_hash
+from glyphs.outline import Outline, Outlines, outline_hash
 from glyphs.raster import draw
 
 
@@ -66,6 +66,50 @@ def test_contours_that_do_not_end_where_points_do_are_refused(contours: list[int
     wrong = Outline(SQUARE.points, SQUARE.tags, np.array(contours, np.int16), 1000)
     with pytest.raises(BadDataset, match="contours"):
         Outline.from_bytes(wrong.to_bytes())
+
+
+def _block(parts: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    return np.frombuffer(b"".join(parts), np.uint8), ends - [len(part) for part in parts], ends
+
+
+@given(st.lists(outlines(), min_size=1, max_size=6))
+def test_outlines_come_back_from_a_block_of_their_bytes(found: list[Outline]) -> None:
+    read = Outlines.from_block(*_block([outline.to_bytes() for outline in found]))
+    packed = Outlines.of(found)
+    assert len(read) == len(found)
+    for name in Outlines.__slots__:
+        assert np.array_equal(getattr(read, name), getattr(packed, name)), name
+    for place, outline in enumerate(found):
+        part = read.part(place, place + 1)
+        assert np.array_equal(part.points, outline.points)
+        assert np.array_equal(part.tags, outline.tags)
+        assert np.array_equal(part.contours, outline.contours)
+        assert part.units_per_em.tolist() == [outline.units_per_em]
+
+
+@given(st.lists(outlines(), min_size=1, max_size=4), st.data())
+def test_a_block_is_refused_where_one_of_its_outlines_is(found: list[Outline], data: st.DataObject) -> None:
+    parts = [bytearray(outline.to_bytes()) for outline in found]
+    altered = data.draw(st.sampled_from(parts))
+    for _ in range(data.draw(st.integers(1, 4))):
+        altered[data.draw(st.integers(0, len(altered) - 1))] = data.draw(st.integers(0, 255))
+    del altered[data.draw(st.integers(0, len(altered))) :]
+    try:
+        one_by_one = [Outline.from_bytes(bytes(part)) for part in parts]
+    except BadDataset:
+        with pytest.raises(BadDataset):
+            Outlines.from_block(*_block([bytes(part) for part in parts]))
+    else:
+        read = Outlines.from_block(*_block([bytes(part) for part in parts]))
+        assert np.array_equal(read.points, np.concatenate([outline.points for outline in one_by_one]))
+
+
+@pytest.mark.parametrize("contours", [[2], [4], [3, 3], [3, 2], [-1, 3], [1, 0, 3], []])
+def test_a_block_with_wrong_contours_is_refused(contours: list[int]) -> None:
+    wrong = Outline(SQUARE.points, SQUARE.tags, np.array(contours, np.int16), 1000)
+    with pytest.raises(BadDataset, match="contours"):
+        Outlines.from_block(*_block([SQUARE.to_bytes(), wrong.to_bytes(), SQUARE.to_bytes()]))
 
 
 def test_a_shape_too_wide_for_its_bytes_is_refused() -> None:

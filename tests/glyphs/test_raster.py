@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 
 from glyphs.errors import BadFont, BadPicture
 from glyphs.fonts import FontFile
-from glyphs.outline import Outline
-from glyphs.raster import Distortion, Raster, RasterSettings, draw, fit
+from glyphs.outline import Outline, Outlines
+from glyphs.raster import Distortion, Raster, RasterSettings, draw, draw_all, fit
 from glyphs.shaping import labelled_glyphs
 
 CUBIC, QUADRATIC, ARABIC = "serif.otf", "sans.ttf", "naskh.ttf"
@@ -183,3 +183,68 @@ def test_any_ink_is_fitted_into_the_box(ink: np.ndarray) -> None:
     assert not raster[120:].any()
     assert not raster[:, :8].any()
     assert not raster[:, 120:].any()
+
+
+class TestManyAtOnce:
+    def test_each_is_drawn_bit_for_bit_as_alone(self, drawn: list[Outline]) -> None:
+        for settings in (RasterSettings(), RasterSettings(size=40, box=33)):
+            for outline, raster in zip(drawn, draw_all(drawn, settings), strict=True):
+                assert np.array_equal(raster, draw(outline, settings))
+
+    @given(st.lists(st.tuples(st.integers(3, 9), st.integers(0, 2**32 - 1)), min_size=1, max_size=9))
+    def test_random_contours_are_drawn_as_alone(self, asked: list[tuple[int, int]]) -> None:
+        outlines = []
+        for count, seed in asked:
+            rng = np.random.default_rng(seed)
+            points = rng.integers(0, 1500, (count, 2)).astype(np.int32)
+            tags = rng.integers(0, 2, count).astype(np.uint8)
+            outlines.append(Outline(points, tags, np.array([count - 1], np.int16), 1000))
+        for outline, raster in zip(outlines, draw_all(outlines, blanks=True), strict=True):
+            try:
+                alone = draw(outline)
+            except BadFont:
+                alone = np.zeros((128, 128), np.uint8)
+            assert np.array_equal(raster, alone)
+
+    def test_outlines_that_are_packed_already_are_drawn_as_they_are(self, drawn: list[Outline]) -> None:
+        assert np.array_equal(draw_all(Outlines.of(drawn)), draw_all(drawn))
+
+    def test_they_are_drawn_into_rows_of_a_buffer_whatever_it_held(self, drawn: list[Outline]) -> None:
+        buffer = np.full((100, 128, 128), 7, np.uint8)
+        draw_all(drawn[:70], out=buffer[10:80])
+        assert np.array_equal(buffer[10:80], draw_all(drawn[:70]))
+        assert (buffer[:10] == 7).all()
+        assert (buffer[80:] == 7).all()
+
+    @pytest.mark.parametrize(
+        "out",
+        [
+            np.empty((2, 128, 128), np.uint8),
+            np.empty((1, 128, 128), np.int8),
+            np.empty((1, 128, 256), np.uint8)[:, :, ::2],
+        ],
+    )
+    def test_a_buffer_of_another_shape_kind_or_layout_is_refused(self, out: np.ndarray) -> None:
+        with pytest.raises(ValueError, match="C-contiguous"):
+            draw_all([SQUARE], out=out)
+
+    def test_one_without_ink_is_refused_or_blank(self) -> None:
+        line = Outline(SQUARE.points * [1, 0], SQUARE.tags, SQUARE.contours, 1000)
+        dot = Outline(SQUARE.points * 0, SQUARE.tags, SQUARE.contours, 1000)
+        nothing = Outline(SQUARE.points[:0], SQUARE.tags[:0], SQUARE.contours[:0], 1000)
+        for hollow in (dot, nothing):
+            with pytest.raises(BadFont, match="no area"):
+                draw_all([SQUARE, hollow])
+        rasters = draw_all([nothing, SQUARE, dot, line, SQUARE, nothing], blanks=True)
+        assert np.array_equal(rasters[1], draw(SQUARE))
+        assert np.array_equal(rasters[4], draw(SQUARE))
+        assert not rasters[[0, 2, 3, 5]].any()
+
+    def test_none_are_no_trouble(self) -> None:
+        assert draw_all([]).shape == (0, 128, 128)
+
+    def test_threads_draw_at_the_same_time(self, drawn: list[Outline]) -> None:
+        alone = draw_all(drawn)
+        with ThreadPoolExecutor(4) as pool:
+            for rasters in pool.map(draw_all, [drawn] * 8):
+                assert np.array_equal(rasters, alone)

@@ -43,6 +43,9 @@ class Drawings:
         pixels = self.gallery[identifier]
         return fit(pixels, settings) if pixels.ndim == 2 else fill(pixels, settings.size)
 
+    def draw_all(self, identifiers: NDArray[np.int32], settings: RasterSettings) -> Pixels:
+        return np.stack([self.draw(identifier, settings) for identifier in identifiers.tolist()])
+
 
 @dataclass(frozen=True)
 class PictureSource:

@@ -36,6 +36,10 @@ class Drawable(Protocol):
         """The undistorted raster, (S, S), or (3, S, S) for a colour picture."""
         ...
 
+    def draw_all(self, identifiers: NDArray[np.int32], settings: RasterSettings) -> Pixels:
+        """The undistorted rasters of N shapes, (N, S, S) or (N, 3, S, S)."""
+        ...
+
 
 class Source(Protocol):
     """Glyphs with their labels and splits; see the module's text."""

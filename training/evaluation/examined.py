@@ -138,7 +138,7 @@ class Examined:
 
     def drawn(self, shapes: NDArray[np.int32], settings: RasterSettings) -> NDArray[np.uint8]:
         """Rasters of shapes by id."""
-        return np.stack([self.shapes.draw(int(shape), settings) for shape in shapes])
+        return self.shapes.draw_all(shapes, settings)
 
 
 def _ceiling(table: GlyphTable, *, placed: bool) -> float:

@@ -56,6 +56,15 @@ def test_only_the_shapes_asked_for_are_held(small_dataset: Dataset) -> None:
     assert np.array_equal(shapes.draw(900, settings), draw(outline, settings))
 
 
+def test_many_are_drawn_at_once_as_they_are_one_by_one(small_dataset: Dataset) -> None:
+    wanted = np.random.default_rng(2).permutation(small_dataset.table().shape)[:600]
+    shapes, settings = Shapes(small_dataset, wanted), RasterSettings(size=48, box=40)
+    buffer = np.full((600, 48, 48), 9, np.uint8)
+    assert shapes.draw_all(wanted, settings, buffer) is buffer
+    for identifier, raster in zip(wanted.tolist(), buffer, strict=True):
+        assert np.array_equal(raster, shapes.draw(identifier, settings))
+
+
 def test_no_shapes_are_no_trouble(small_dataset: Dataset) -> None:
     shapes = Shapes(small_dataset, [])
     assert len(shapes) == shapes.nbytes == 0
@@ -69,6 +78,7 @@ def test_an_imported_raster_is_fitted(tmp_path: Path) -> None:
     assert isinstance(got, np.ndarray)
     assert np.array_equal(got, ink)
     assert np.array_equal(shapes.draw(1), fit(ink))
+    assert np.array_equal(shapes.draw_all([1, 1]), [fit(ink), fit(ink)])
 
 
 def test_a_broken_raster_is_a_bad_dataset(tmp_path: Path) -> None:
