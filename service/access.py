@@ -3,7 +3,8 @@
 Access       asks for an API key where keys are configured, and for an admin's before /admin
 RateLimit    gives each caller a bucket of tokens, one a request
 
-Probes are let through by both, so that whoever watches the service needs no key.
+Probes are let through by both, so that whoever watches the service needs no key, and so is the page: it asks
+people for theirs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from service.problems import answer_to
 from service.settings import Settings
 
 _PROBES = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
+_PAGE, _PAGE_FILES = "/", "/page/"
 _ROUNDING = 1e-6  # seconds; less is not worth a refusal
 
 
@@ -54,7 +56,7 @@ class Access:
         self._ring = KeyRing(keys) if keys else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _PROBES:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
                 key = self._admitted(scope)
             except (Unauthorized, Forbidden) as error:
@@ -90,7 +92,7 @@ class RateLimit:
         self._buckets = Buckets(rate, burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _PROBES:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             address, _ = scope.get("client") or ("", 0)  # none over a Unix socket
             caller = scope.get("state", {}).get("caller", address)
             wait = self._buckets.take(caller, time.monotonic())
@@ -127,6 +129,11 @@ class Buckets:
         if len(self._full_at) > self._most:
             self._full_at.popitem(last=False)
         return 0.0
+
+
+def _is_open(path: str) -> bool:
+    """Whether anybody may ask, as often as they like."""
+    return path in _PROBES or path == _PAGE or path.startswith(_PAGE_FILES)
 
 
 def _token(scope: Scope) -> str:

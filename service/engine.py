@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from glyphs.picture import PictureLimits, read_picture
+from glyphs.raster import Raster
 from index.search import Filter
 from recognition.recogniser import Answers
 from service.errors import ExecutorDied, NotReady, TooLate
@@ -84,10 +85,17 @@ class Engine:
         """
 
         def prepare(model: ServedModel) -> Inputs:
-            raster = read_picture(glyph.data, model.bundle.manifest.raster, self._limits)
-            return raster[None], glyph.metrics[None]
+            return self.read(model, glyph)[None], glyph.metrics[None]
 
         return await self.answer(model, prepare, finish, deadline=deadline, interactive=interactive)
+
+    def read(self, model: ServedModel, glyph: PostedGlyph) -> Raster:
+        """The raster of a posted glyph as the model sees it; for executors, since it takes its time.
+
+        Raises:
+            BadPicture: one of its kinds.
+        """
+        return read_picture(glyph.data, model.bundle.manifest.raster, self._limits)
 
     async def answer(
         self,
@@ -114,7 +122,7 @@ class Engine:
     async def run(
         self, model: ServedModel, job: Callable[[ServedModel], T], *, deadline: float = math.inf
     ) -> T:
-        """Have something done that needs no network, such as a look into the index.
+        """Have something done that is not asked of the network in batches, such as a look into the index.
 
         Raises:
             Overloaded; TooLate; NotReady; and whatever the job raises.

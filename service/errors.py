@@ -17,6 +17,7 @@ GlypheryError
 │       ├── UnknownLabel
 │       ├── UnknownReference
 │       ├── NoIndex
+│       ├── NoPrimitives
 │       ├── UnusableBundle
 │       ├── NoJobs
 │       ├── UnknownJob
@@ -136,6 +137,13 @@ class UnknownReference(BadRequest):
 
 class NoIndex(BadRequest):
     """A question that needs reference glyphs, put to a bundle without any."""
+
+
+class NoPrimitives(BadRequest):
+    """A question about primitives, put to a model that names none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} names no primitives.", "GET /models tells which models do.")
 
 
 class UnusableBundle(BadRequest):

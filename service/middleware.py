@@ -31,7 +31,7 @@ _SAFE = {
 # For all but pages, which load scripts and styles; /docs even from elsewhere.
 _CSP = {b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'"}
 # Endpoints with one piece of interactive work each, which the engine may refuse.
-_ADMITTED = ("/classify", "/embed", "/similar")
+_ADMITTED = ("/classify", "/embed", "/similar", "/primitives")
 _LEFT = 499  # nginx's status for an exchange whose client left before it was answered
 _NO_ROUTE = "none"
 _TEMPLATES = [(route.path_regex, route.path) for router in ROUTERS for route in router.routes]

@@ -70,6 +70,10 @@ class ServedModel:
         return len(self._index.references) if self._index else 0
 
     @property
+    def names_primitives(self) -> bool:
+        return self.recogniser.names_primitives
+
+    @property
     def has_index(self) -> bool:
         return self._index is not None
 

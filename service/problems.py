@@ -65,6 +65,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.UnknownLabel: Kind(404, "unknown-label", "Unknown label"),
     errors.UnknownReference: Kind(404, "unknown-reference", "Unknown reference"),
     errors.NoIndex: Kind(404, "no-index", "No index"),
+    errors.NoPrimitives: Kind(404, "no-primitives", "No primitives"),
     errors.UnusableBundle: Kind(422, "bad-bundle", "Bad bundle"),
     errors.NoJobs: Kind(404, "no-jobs", "No jobs"),
     errors.UnknownJob: Kind(404, "unknown-job", "Unknown job"),

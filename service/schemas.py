@@ -32,6 +32,12 @@ _CLASSIFY: JsonDict = {
 _NEIGHBOUR: JsonDict = {**_AIN, "family": "Amiri", "style": "Regular", "similarity": 0.93}
 _SIMILAR: JsonDict = {"model": _MODEL, "neighbours": [{**_NEIGHBOUR, "raster": "/references/123.png"}]}
 _EMBED: JsonDict = {"model": _MODEL, "embedding": [0.0721, -0.1134]}
+_PRIMITIVES: JsonDict = {
+    "model": _MODEL,
+    "raster": "iVBORw0KGgo...",
+    "cell": 64,
+    "grid": [[0, 812], [813, 32]],
+}
 _SERVED: JsonDict = {
     **_MODEL,
     "precision": "fp32",
@@ -41,6 +47,7 @@ _SERVED: JsonDict = {
     "quality": {"top_1": 0.78},
     "index": True,
     "references": 60000,
+    "primitives": False,
 }
 _JOB: JsonDict = {
     "id": "5e0d8a6f2b9c4c7f9d3e1a0b6c5d4e3f",
@@ -167,6 +174,17 @@ class EmbedResponse(BaseModel):
     embedding: list[float] = Field(description="of length 1")
 
 
+class PrimitivesResponse(BaseModel):
+    """What a model sees in each cell of a raster."""
+
+    model_config = _shown(_PRIMITIVES)
+
+    model: ServedBy
+    raster: str = Field(description="the raster as the model sees it, dark on white: a PNG in base64")
+    cell: int = Field(description="pixels a side")
+    grid: list[list[int]] = Field(description="rows of cells: the number of the primitive in each")
+
+
 class RasterFields(BaseModel):
     """How pictures are brought to the model, in pixels."""
 
@@ -184,6 +202,7 @@ class ModelFields(ServedBy):
     quality: dict[str, Any] = Field(description="measured on font families it was never trained on")
     index: bool = Field(description="whether /similar answers")
     references: int = Field(description="how many reference glyphs the index holds")
+    primitives: bool = Field(description="whether /primitives answers")
 
 
 class ModelsResponse(BaseModel):
@@ -284,6 +303,14 @@ class Health(BaseModel):
     model_config = _shown({"status": "ok"})
 
     status: str
+
+
+class Readiness(Health):
+    """That it answers, and what its models run on."""
+
+    model_config = _shown({"status": "ready", "providers": {"levit_128s": "CPUExecutionProvider"}})
+
+    providers: dict[str, str] = Field(description="by model, ONNX Runtime's name of what it runs on")
 
 
 class Problem(BaseModel):

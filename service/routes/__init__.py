@@ -11,8 +11,12 @@ from service.routes import (
     jobs,
     metrics,
     models,
+    page,
+    primitives,
     similar,
 )
 
-_MODULES = (classify, similar, embed, batch, fonts, jobs, inference, models, admin, health, metrics)
+_MODULES = (
+    classify, similar, embed, primitives, batch, fonts, jobs, inference, models, admin, health, metrics, page,
+)  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -33,4 +33,5 @@ def described(model: ServedModel) -> dict[str, Any]:
         "quality": dict(manifest.quality),
         "index": model.has_index,
         "references": model.references,
+        "primitives": model.names_primitives,
     }

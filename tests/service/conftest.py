@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -192,6 +192,27 @@ def broken_bundle(bundle_without_index: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def naming_bundle(bundle: Path) -> Path:
+    """The bundle with a model that names a primitive in each of its 8 x 8 cells: how much ink is there."""
+    folder = bundle.with_name("naming")
+    shutil.copytree(bundle, folder)
+    model = onnx.load(folder / MODEL)
+    axis = numpy_helper.from_array(np.array([1], np.int64), "channel")
+    model.graph.initializer.append(axis)
+    model.graph.node.extend(
+        [
+            helper.make_node("Squeeze", ["cells", "channel"], ["levels"]),
+            helper.make_node("Cast", ["levels"], ["primitives"], to=TensorProto.INT64),
+        ]
+    )
+    model.graph.output.append(helper.make_tensor_value_info("primitives", TensorProto.INT64, ["N", 8, 8]))
+    onnx.checker.check_model(model)
+    onnx.save(model, folder / MODEL)
+    seal(folder, replace(Bundle.load(bundle).manifest, name="naming"))
+    return folder
+
+
 @dataclass
 class Running:
     """A server at work, with its app for the tests that need to look inside."""
@@ -208,13 +229,14 @@ class Running:
 
 
 @contextmanager
-def _running(app: FastAPI, wait: bool = True) -> Iterator[Running]:
+def _running(app: FastAPI, wait: bool = True, port: int = 0) -> Iterator[Running]:
     http = bounded_heads(app.state.settings.max_header_seconds)
     server = uvicorn.Server(
         uvicorn.Config(app, http=http, log_config=None, access_log=False, ws="none", lifespan="on")
     )
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server may come back to its port
+    listening.bind(("127.0.0.1", port))
     port = listening.getsockname()[1]
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -227,7 +249,7 @@ def _running(app: FastAPI, wait: bool = True) -> Iterator[Running]:
     url = f"http://127.0.0.1:{port}"
     try:
         with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while not server.started or (wait and not app.state.engine.ready):
                 assert thread.is_alive(), "the server did not start"
                 assert time.monotonic() < until, "the server did not become ready"
@@ -244,13 +266,13 @@ Serve = Callable[..., AbstractContextManager[Running]]
 
 @pytest.fixture(scope="session")
 def serve(bundle: Path) -> Serve:
-    """Gives servers with other settings; `wait=False` meets one that is not ready yet."""
+    """Gives servers with other settings, on a free port unless told; `wait=False` meets one not ready yet."""
 
     def start(
-        app: FastAPI | None = None, *, wait: bool = True, **given: object
+        app: FastAPI | None = None, *, wait: bool = True, port: int = 0, **given: object
     ) -> AbstractContextManager[Running]:
         settings = Settings(**{"bundles": [bundle], "executors": 2, "job_nice": 0, **given})  # type: ignore[arg-type]
-        return _running(app or create_app(settings), wait)
+        return _running(app or create_app(settings), wait, port)
 
     return start
 

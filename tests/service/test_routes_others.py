@@ -43,12 +43,14 @@ def test_the_models_say_what_they_are(client):
         "quality": {"top_1": 0.5},
         "index": True,
         "references": 30,
+        "primitives": False,
     }
 
 
 def test_a_warm_server_is_ready(client):
     assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ready"}
+    providers = {"stars": "CPUExecutionProvider"}
+    assert client.get("/readyz").json() == {"status": "ready", "providers": providers}
 
 
 def test_a_server_is_not_ready_before_its_engine_is_warm(bundle, is_problem):
@@ -63,7 +65,7 @@ def test_a_server_is_not_ready_before_its_engine_is_warm(bundle, is_problem):
             assert cold.headers["retry-after"] == "1"
             assert (await client.get("/healthz")).status_code == 200
             await engine.warm_up()
-            assert (await client.get("/readyz")).json() == {"status": "ready"}
+            assert (await client.get("/readyz")).json()["status"] == "ready"
             engine.close()
             is_problem(await client.get("/readyz"), 503, "not-ready")
 

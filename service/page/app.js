@@ -1,0 +1,147 @@
+// The page: its parts, put together.
+
+import { Alike } from "./alike.js";
+import { Answers } from "./answers.js";
+import { ask, explained, hasKey, hasNewKey, service } from "./api.js";
+import { Crop } from "./crop.js";
+import { byId, note } from "./dom.js";
+import { Known } from "./known.js";
+import { Models } from "./models.js";
+import { Pad } from "./pad.js";
+import { readPicture } from "./picture.js";
+import { Primitives } from "./primitives.js";
+import { Recognise, describe, named } from "./recognise.js";
+import { Score } from "./score.js";
+import { typed } from "./text.js";
+
+const FONT = /\.(ttf|otf|ttc|otc|woff2?|pfb|t1|cff|zip|tar|tar\.gz|tgz)$/i;
+
+const pad = new Pad();
+new Crop(pad);
+const models = new Models(() => {
+  primitives.offered = Boolean(models.chosen?.primitives);
+  if (pad.content.kind !== "empty") recognise.again();
+});
+const primitives = new Primitives(models.parameters);
+const alike = new Alike(models.parameters, goOn);
+const answers = new Answers(prediction => {
+  alike.ask(named(prediction));
+  byId("alike").focus();
+});
+const known = new Known(() => {
+  byId("sheet").toggleAttribute("data-lines", known.usesLines);
+  pad.redraw();
+  recognise.again();
+});
+const recognise = new Recognise({ pad, known, models, answers, alike, primitives });
+const score = new Score(models.parameters);
+
+// --- the pad's tools ---
+
+pad.addEventListener("change", showState);
+pad.addEventListener("drawing", showState);
+
+function showState() {
+  const { content } = pad;
+  byId("hint").hidden = content.kind !== "empty";
+  byId("undo").disabled = !pad.canUndo;
+  byId("clear").disabled = content.kind === "empty";
+  if (content.kind !== "text" && document.activeElement !== byId("type")) byId("type").value = "";
+  describe(content);
+}
+
+byId("undo").addEventListener("click", () => pad.undo());
+byId("clear").addEventListener("click", () => pad.clear());
+for (const pen of document.getElementsByName("pen")) pen.addEventListener("change", () => { pad.pen = Number(pen.value); });
+
+byId("type").addEventListener("input", event => {
+  const text = event.isComposing ? "" : typed(event.target.value);
+  if (text) pad.put({ kind: "text", text });
+});
+byId("type").addEventListener("focus", event => event.target.select());
+
+byId("choose").addEventListener("change", event => {
+  take([...event.target.files]);
+  event.target.value = "";
+});
+
+// --- what comes from elsewhere ---
+
+/** Fonts are scored; of pictures the first is recognised. */
+async function take(files) {
+  const fonts = files.filter(({ name }) => FONT.test(name));
+  if (fonts.length) {
+    byId("score").scrollIntoView();
+    return score.post(fonts);
+  }
+  if (!files.length) return;
+  try {
+    pad.put(await readPicture(files[0]));
+  } catch (error) {
+    answers.problem(error.message);
+  }
+}
+
+/** A reference takes its place on the pad; undo brings back what was there. */
+async function goOn(neighbour, address) {
+  const { of } = named(neighbour);
+  try {
+    const file = await (address.startsWith("blob:") ? await fetch(address) : await ask(address)).blob();
+    pad.put({ ...await readPicture(file), of: `${of}, of ${neighbour.family} ${neighbour.style}` });
+    byId("recognise").focus();
+  } catch (error) {
+    note(byId("alike-note"), ...explained(error));
+  }
+}
+
+document.addEventListener("paste", event => {
+  const inField = event.target.matches?.("input:not([type=radio], [type=checkbox], [type=file])");
+  const files = [...event.clipboardData.files];
+  if (inField && !files.length) return;
+  event.preventDefault();
+  if (files.length) take(files);
+  else {
+    const text = typed(event.clipboardData.getData("text"));
+    if (text) pad.put({ kind: "text", text });
+  }
+});
+
+let depth = 0; // of elements that a drag has entered and not left
+const dragging = by => { depth = Math.max(0, depth + by); document.body.toggleAttribute("data-drop", depth > 0); };
+document.addEventListener("dragenter", () => dragging(1));
+document.addEventListener("dragleave", () => dragging(-1));
+document.addEventListener("dragover", event => event.preventDefault());
+document.addEventListener("drop", event => {
+  event.preventDefault();
+  dragging(-depth);
+  take([...event.dataTransfer.files]);
+});
+
+// --- the server ---
+
+const notice = byId("notice");
+let isAway = false;
+service.addEventListener("away", () => {
+  isAway = true;
+  note(notice, "The server cannot be reached. This page goes on by itself as soon as it is back.");
+});
+service.addEventListener("busy", ({ detail }) => {
+  if (!isAway) note(notice, `The server is busy. Trying again in ${detail} s.`);
+});
+service.addEventListener("idle", () => { if (!isAway) note(notice); });
+service.addEventListener("back", () => {
+  isAway = false;
+  note(notice);
+  start();
+});
+
+byId("change-key").addEventListener("click", async () => { if (await hasNewKey()) start(); });
+byId("change-key").hidden = !hasKey();
+
+async function start() {
+  await models.load();
+  if (models.chosen) await score.load();
+}
+
+showState();
+start();

@@ -1,0 +1,289 @@
+"""Drawing, dropping, pasting and typing; look-alikes; models; a server that is busy, locked or away."""
+
+from __future__ import annotations
+
+import io
+import math
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Page, expect
+
+from benchmarks.page import STROKES, draw
+from bundles import default_bundle
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+AIN = ("ain.png", "image/png", (DOCS / "ain-initial.png").read_bytes())
+T = ((0.25, 0.2), (0.75, 0.2)), ((0.5, 0.2), (0.5, 0.76))
+NETWORK = r"Failed to load resource"
+
+
+def circle(x, y, radius, count=24):
+    turns = (math.tau * part / count for part in range(count + 1))
+    return tuple((x + 0.8 * radius * math.sin(turn), y - radius * math.cos(turn)) for turn in turns)
+
+
+def characters(page: Page) -> list[str]:
+    expect(page.locator("#answers li").first).to_be_visible()
+    return page.locator("#answers .glyph").all_inner_texts()
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#answers .name").all_inner_texts()
+
+
+@pytest.fixture(scope="session")
+def url(serve, naming_bundle, tmp_path_factory):
+    """A server of the shipped bundle, and of one that names primitives."""
+    folder = tmp_path_factory.mktemp("jobs")
+    with serve(bundles=[default_bundle(), naming_bundle], jobs=folder) as running:
+        yield running.url
+
+
+@pytest.mark.parametrize(
+    ("letter", "strokes"), [("L", [STROKES["L"]]), ("T", T), ("O", [circle(0.5, 0.47, 0.28)])]
+)
+def test_a_letter_that_is_drawn_is_among_the_five_most_likely(open_page, url, letter, strokes):
+    page = open_page(url)
+    page.get_by_text("What is known of it").click()
+    page.get_by_label("It can be").select_option(label="A–Z, a–z, 0–9")
+    draw(page, *strokes)
+    page.wait_for_selector("#references li")  # they come last
+    assert letter in characters(page)
+    expect(page.get_by_role("status")).to_contain_text("Most likely: ")
+
+
+def test_answers_come_while_one_draws(open_page, url):
+    page = open_page(url)
+    box = page.locator("#sheet").bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + 300, steps=9)
+    assert characters(page)  # the pen is still down
+    page.mouse.up()
+
+
+def test_each_answer_says_what_it_is_and_is_copied(open_page, url):
+    page = open_page(url, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_text("What is known of it").click()
+    page.get_by_label("It can be").select_option(label="Latin")
+    draw(page, STROKES["L"])
+    page.wait_for_selector("#references li")
+    row = page.locator("#answers li", has_text="LATIN CAPITAL LETTER L").first
+    expect(row).to_contain_text("U+004C")
+    expect(row).to_contain_text("Latin")
+    expect(row).to_contain_text("%")
+    expect(row).to_contain_text("drawn alike")
+    row.get_by_role("button", name="Copy the character LATIN CAPITAL LETTER L").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "L"
+    row.get_by_role("button", name="Copy the code point").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "U+004C"
+
+
+def test_strokes_are_undone_one_by_one_and_cleared(open_page, url):
+    page = open_page(url)
+    undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear")
+    expect(undo).to_be_disabled()
+    draw(page, *T)
+    sheet = page.locator("#sheet")
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: a drawing of 2 strokes")
+    undo.click()
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: a drawing of 1 stroke")
+    clear.click()
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: empty")
+    expect(page.locator("#answers li")).to_have_count(0)
+    undo.click()
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: a drawing of 1 stroke")
+
+
+def test_the_lines_tell_a_small_o_from_a_capital(open_page, url):
+    page = open_page(url)
+    page.get_by_text("What is known of it").click()
+    page.get_by_label("It can be").select_option(label="A–Z, a–z, 0–9")
+    page.get_by_label("Measure my drawing").check()
+    with page.expect_request("**/similar?*") as asked:  # which comes last
+        draw(page, circle(0.5, 0.52, 0.17))
+    sent = parse_qs(urlsplit(asked.value.url).query)
+    assert float(sent["height"][0]) == pytest.approx(0.495, abs=0.02)  # (0.34 and the pen's 0.056) / 0.8
+    assert float(sent["bottom"][0]) == pytest.approx(0, abs=0.02)
+    page.wait_for_selector("#references li")
+    assert characters(page)[0] == "o"
+    page.get_by_label("Height").fill("0.72")  # what is typed in counts more
+    with page.expect_request("**/classify?*height=0.72*"):
+        page.get_by_label("Bottom", exact=True).fill("0")
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(open_page, url, drop, event):
+    page = open_page(url)
+    drop(page, "#pad", AIN, event=event)
+    page.wait_for_selector("#references li")
+    assert names(page)[0] == "ARABIC LETTER AIN"
+    expect(page.locator("#answers li").first).to_contain_text("initial form")
+
+
+def test_a_picture_is_cropped_by_pointer_and_by_keyboard(open_page, url):
+    picture = Image.new("RGB", (600, 300), "#cfc7b4")
+    pen = ImageDraw.Draw(picture)
+    pen.line([(70, 60), (70, 240), (190, 240)], "#221a1a", 26)  # L
+    pen.line([(400, 70), (520, 70)], "#221a1a", 26)  # T
+    pen.line([(460, 60), (460, 240)], "#221a1a", 26)
+    file = io.BytesIO()
+    picture.save(file, "JPEG")
+    page = open_page(url, allowed=NETWORK)  # the last crop below shows nothing
+    page.get_by_label("Choose a picture").set_input_files(
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
+    )
+    page.get_by_text("What is known of it").click()
+    page.get_by_label("It can be").select_option(label="A–Z, a–z, 0–9")
+    crop = page.locator("#crop")
+    box = crop.bounding_box()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.7 * box["height"], steps=5)
+    page.mouse.up()
+    expect(page.locator("#answers .name").first).to_have_text("LATIN CAPITAL LETTER T")
+    left = page.get_by_role("slider", name="Left edge")
+    assert left.get_attribute("aria-valuetext") == "60 %"
+    left.focus()
+    with page.expect_response("**/classify?*"):
+        page.keyboard.press("ArrowRight")
+    assert left.get_attribute("aria-valuetext") == "61 %"
+    page.get_by_role("slider", name="Right edge").focus()
+    page.keyboard.press("Home")  # never beyond the edge across
+    assert page.get_by_role("slider", name="Right edge").get_attribute("aria-valuetext") == "64 %"
+
+
+def test_a_picture_without_ink_is_explained(open_page, url, drop):
+    file = io.BytesIO()
+    Image.new("L", (80, 80), 255).save(file, "PNG")
+    page = open_page(url, allowed=NETWORK)
+    drop(page, "#pad", ("blank.png", "image/png", file.getvalue()))
+    problem = page.locator("#findings-note")
+    expect(problem).to_contain_text("Blank image. The picture shows no glyph.")
+    drop(page, "#pad", ("notes.txt", "text/plain", b"no picture"))
+    expect(problem).to_have_text("notes.txt is no picture that this browser can read.")
+
+
+def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, url):
+    page = open_page(url)
+    page.get_by_label("or type it").fill("U+0639")
+    expect(page.locator("#alike-of")).to_contain_text("nearest to ARABIC LETTER AIN, isolated form")
+    tiles = page.locator("#references button")
+    expect(tiles).to_have_count(27)
+    expect(tiles.first.locator("img")).to_have_js_property("naturalWidth", 48)
+    label = tiles.nth(3).get_attribute("aria-label")
+    assert "similarity 0." in label
+    tiles.nth(3).click()
+    expect(page.locator("#alike-of")).to_contain_text(", of ")
+    expect(page.locator("#sheet")).to_have_attribute("aria-label", f"Drawing area: {_reference(label)}")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#sheet")).to_have_attribute("aria-label", "Drawing area: the character ع")
+
+
+def _reference(label: str) -> str:
+    """What the pad says of a reference whose tile has that label."""
+    what, _, _ = label.partition(", similarity")
+    name, _, family = what.rpartition(", ")
+    return f"{name}, of {family}"
+
+
+def test_other_characters_only_are_each_shown_once(open_page, url):
+    page = open_page(url)
+    page.get_by_label("or type it").fill("A")
+    page.get_by_label("Other characters only").check()
+    expect(page.locator("#alike-of")).to_contain_text("other characters nearest to LATIN CAPITAL LETTER A")
+    shown = page.locator("#references .of").all_inner_texts()
+    codes = [text.split()[-1] for text in shown]
+    assert len(codes) == len(set(codes)) > 3
+    assert "U+0041" not in codes
+    assert {"U+0410", "U+0391"} & set(codes)  # the A's of Cyrillic and Greek
+    page.locator("#filters").get_by_label("Script").select_option(label="Greek")
+    expect(page.locator("#references .of", has_text="U+0410")).to_have_count(0)
+    expect(page.locator("#references .of", has_text="U+0391")).to_have_count(1)
+
+
+def test_look_alikes_of_an_answer(open_page, url):
+    page = open_page(url)
+    draw(page, STROKES["L"])
+    page.wait_for_selector("#references li")
+    page.get_by_role("button", name="Look-alikes of LATIN CAPITAL LETTER L", exact=True).click()
+    expect(page.locator("#alike-of")).to_have_text("27 references nearest to LATIN CAPITAL LETTER L")
+
+
+def test_another_model_answers_and_shows_its_primitives(open_page, url):
+    page = open_page(url)
+    draw(page, STROKES["L"])
+    expect(page.locator("#primitives")).to_be_hidden()  # the default model names none
+    with page.expect_request("**/classify?model=naming*"):
+        page.get_by_role("radio", name="naming").check()
+    page.get_by_text("Primitives that the model sees").click()
+    expect(page.locator("#cell")).to_contain_text("Row 1, column 1: primitive ")
+    page.locator("#grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#cell")).to_contain_text("Row 2, column 1: primitive ")
+    page.locator("#cells").hover(position={"x": 3, "y": 3})
+    expect(page.locator("#cell")).to_contain_text("Row 1, column 1: primitive ")
+
+
+def test_models_show_their_quality_and_digest(open_page, url):
+    page = open_page(url)
+    first, second = page.locator(".bundle").all()
+    expect(first).to_contain_text("79.1 %")
+    expect(first).to_contain_text("74 font families")
+    expect(second).to_contain_text("top 1 50.0 %")
+    expect(second).to_contain_text("primitives")
+    expect(first.get_by_role("button", name="Copy the digest of levit_128s")).to_be_visible()
+
+
+def test_a_server_that_is_away_is_said_to_be_and_all_goes_on_when_it_is_back(open_page, serve):
+    with serve(jobs=None) as running:
+        port, url = running.port, running.url
+        page = open_page(url, allowed=NETWORK)
+        draw(page, STROKES["L"])
+        assert characters(page)
+    notice = page.get_by_role("alert")
+    page.get_by_role("button", name="Clear").click()
+    draw(page, STROKES["V"])
+    expect(notice).to_have_text(
+        "The server cannot be reached. This page goes on by itself as soon as it is back."
+    )
+    with serve(jobs=None, port=port):
+        expect(notice).to_be_hidden()
+        assert characters(page)  # of the drawing that was not answered
+        page.wait_for_selector("#references li")
+
+
+def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"press:{sha256(b'the-key').hexdigest()}\n")
+    with serve(keys=keys, jobs=tmp_path / "jobs") as running:
+        page = open_page(running.url, allowed=NETWORK, ready=False)
+        dialog = page.get_by_role("dialog", name="This server asks for a key")
+        page.get_by_label("API key").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(dialog).to_contain_text("not known here")
+        page.get_by_label("API key").fill("the-key")
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector(".bundle")
+        expect(dialog).to_be_hidden()
+        draw(page, STROKES["L"])
+        tiles = page.locator("#references img")  # which bring the key as well
+        expect(tiles.first).to_have_js_property("naturalWidth", 48)
+        page.reload()
+        page.wait_for_selector(".bundle")
+        assert page.evaluate("localStorage.length") == 0
+        expect(page.get_by_role("button", name="Change key")).to_be_visible()
+
+
+def test_a_busy_server_is_waited_for(open_page, serve):
+    with serve(rate_limit=20, rate_burst=4, jobs=None) as running:
+        page = open_page(running.url, allowed=NETWORK)
+        page.get_by_label("or type it").fill("b")
+        assert characters(page)
+        pictures = page.locator("#references img")
+        expect(pictures.last).to_have_js_property("naturalWidth", 48)
+        expect(page.get_by_role("alert")).to_be_hidden()

@@ -1,0 +1,158 @@
+"""Fonts are scored on the page: sent, followed, read in place, saved, cancelled and removed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+SQUARE = [(100, 0), (700, 0), (700, 600), (100, 600)]
+BAR = [(300, 0), (420, 0), (420, 700), (300, 700)]
+NETWORK = r"Failed to load resource"
+
+
+@pytest.fixture(scope="module")
+def url(serve, tmp_path_factory):
+    """A server of its own, for its jobs."""
+    with serve(jobs=tmp_path_factory.mktemp("jobs")) as running:
+        yield running.url
+
+
+@pytest.fixture
+def fonts(make_font):
+    """Two fonts of two glyphs."""
+    return [
+        make_font(name, family, {0x41: [SQUARE], 0x62: [BAR]})
+        for name, family in (("one.ttf", "One"), ("two.ttf", "Two"))
+    ]
+
+
+def job(page, name):
+    return page.get_by_role("article", name=name, exact=True)
+
+
+def test_a_font_is_scored_to_the_end_and_its_report_read_in_place(open_page, url, fonts, drop):
+    page = open_page(
+        url, allowed="Content Security Policy|Refused to connect"
+    )  # the browser tells what the frame may not do
+    drop(page, "#drop", ("one.ttf", "font/ttf", fonts[0].read_bytes()))
+    card = job(page, "one.ttf")
+    expect(card).to_contain_text("1 of 1 font · 2 glyphs")
+    expect(card.get_by_role("progressbar")).to_be_hidden()
+    card.get_by_role("button", name="Read the report").click()
+    report = page.frame_locator("iframe.report")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("one.ttf")
+    report.get_by_role("button", name="Change between light and dark").click()  # its own script is at work
+    expect(report.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.locator("iframe.report").get_attribute("sandbox") == "allow-scripts"
+    frame = page.frames[-1]
+    assert frame.evaluate("origin") == "null"
+    assert frame.evaluate("fetch('/models').then(() => 'sent', () => 'kept in')") == "kept in"
+    card.get_by_role("button", name="Close the report").click()
+    expect(page.locator("iframe")).to_have_count(0)
+
+
+def test_reports_are_saved_and_the_job_removed(open_page, url, fonts):
+    page = open_page(url)
+    page.get_by_label("Choose fonts").set_input_files(fonts[0])
+    card = job(page, "one.ttf").first
+    saved = {}
+    for name in ("JSON lines", "CSV", "HTML"):
+        with page.expect_download() as download:
+            card.get_by_role("button", name=f"Save the report as {name}").click()
+        saved[name] = Path(download.value.path()).read_text(encoding="utf-8")
+        assert download.value.suggested_filename.startswith("glyphery-report.")
+    assert len([json.loads(line) for line in saved["JSON lines"].splitlines()]) >= 2
+    assert len(list(csv.DictReader(io.StringIO(saved["CSV"])))) >= 2
+    assert saved["HTML"].startswith("<!doctype html>")
+    before = page.get_by_role("article").count()
+    card.get_by_role("button", name="Remove").click()
+    expect(page.get_by_role("article")).to_have_count(before - 1)
+
+
+def test_pages_of_several_fonts_lead_to_one_another(open_page, url, fonts):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        for font in fonts:
+            packed.write(font, font.name)
+        packed.writestr("OFL.txt", "a licence")
+    page = open_page(url)
+    page.get_by_label("Choose fonts").set_input_files(
+        {"name": "fonts.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    )
+    card = job(page, "fonts.zip")
+    expect(card).to_contain_text("2 of 2 fonts")
+    expect(card).to_contain_text("1 other file passed over, such as OFL.txt")
+    card.get_by_role("button", name="Read the report").click()
+    report = page.frame_locator("iframe.report")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("2 fonts")
+    report.get_by_role("link", name="two.ttf").click()
+    expect(report.get_by_role("heading", level=1)).to_contain_text("two.ttf")
+    report.get_by_role("link", name="All fonts").click()
+    expect(report.get_by_role("heading", level=1)).to_contain_text("2 fonts")
+
+
+def test_a_job_is_cancelled(open_page, url, font_files):
+    page = open_page(url)
+    choose = page.get_by_label("Choose fonts")
+    font = font_files[0].read_bytes()
+    choose.set_input_files(
+        [{"name": f"{number}.ttf", "mimeType": "font/ttf", "buffer": font} for number in range(40)]
+    )
+    first = job(page, "0.ttf and 39 others")
+    expect(first).to_contain_text("of 40 fonts")
+    choose.set_input_files(font_files[0])
+    second = job(page, font_files[0].name)
+    expect(second).to_contain_text("waiting")  # behind the other
+    second.get_by_role("button", name="Cancel").click()
+    expect(second).to_contain_text("cancelled")
+    first.get_by_role("button", name="Cancel").click()
+    expect(first).to_contain_text("cancelled")
+    expect(first.get_by_role("progressbar")).to_be_hidden()
+    expect(first.get_by_role("button", name="Remove")).to_be_visible()
+
+
+def test_a_job_goes_on_when_the_page_is_opened_again(open_page, url, fonts):
+    page = open_page(url)
+    page.get_by_label("Choose fonts").set_input_files(fonts[1])
+    expect(job(page, "two.ttf")).to_be_visible()
+    page.reload()
+    expect(job(page, "two.ttf").get_by_role("button", name="Read the report")).to_be_visible()
+
+
+def test_what_is_no_font_is_explained(open_page, url):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("OFL.txt", "a licence")
+    page = open_page(url, allowed=NETWORK)
+    page.get_by_label("Choose fonts").set_input_files(
+        {"name": "licence.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    )
+    expect(page.locator("#score-note")).to_contain_text("No fonts.")
+
+
+def test_progress_and_reports_come_to_who_has_a_key(open_page, serve, fonts, tmp_path):
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"press:{sha256(b'the-key').hexdigest()}\n")
+    with serve(keys=keys, jobs=tmp_path / "jobs") as running:
+        page = open_page(running.url, allowed=NETWORK, ready=False)
+        page.get_by_label("API key").fill("the-key")
+        page.get_by_role("button", name="Use it").click()
+        page.wait_for_selector(".bundle")
+        page.get_by_label("Choose fonts").set_input_files(fonts[0])
+        job(page, "one.ttf").get_by_role("button", name="Read the report").click()
+        report = page.frame_locator("iframe.report")
+        expect(report.get_by_role("heading", level=1)).to_contain_text("one.ttf")
+
+
+def test_a_server_without_jobs_says_so(open_page, serve):
+    with serve(jobs=None) as running:
+        page = open_page(running.url, allowed=NETWORK)
+        expect(page.locator("#score-note")).to_contain_text("This service takes no jobs.")
+        expect(page.locator("#drop")).to_be_hidden()
