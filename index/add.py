@@ -17,6 +17,7 @@ from glyphs.fonts import Face, FontFile, Glyph, family_key
 from glyphs.labels import Label, fold
 from glyphs.raster import Raster, RasterSettings, draw
 from index.build import CHUNK, Embed
+from index.kinds import RECALL, Kind, Tell, quiet
 from index.references import References, small_picture
 from index.search import ReferenceIndex
 
@@ -84,10 +85,13 @@ class ReferenceAdder:
         selection: Selection = Selection(),
         into: ReferenceIndex | None = None,
         replace: bool = True,
+        kind: Kind = Kind.AUTO,
+        recall: float = RECALL,
     ) -> None:
         """paths: font files, or folders to search for them
         into: the index to add to, None to begin one
         replace: whether a new reference takes the place of one of the same label, family and style.
+        kind, recall: of the new index, as of `ReferenceIndex.build`
 
         Raises:
             BadDataset: a path does not exist, or there is no font.
@@ -97,6 +101,7 @@ class ReferenceAdder:
         self._selection = selection
         self._into = into
         self._before = frozenset(into.references.keys() if into else ())
+        self._kind, self._recall = kind, recall
         self._taken = set() if replace else set(self._before)  # keys that later glyphs leave alone
         self._kept = 0
         self._new: list[Key] = []
@@ -107,15 +112,17 @@ class ReferenceAdder:
         """How many files there are."""
         return len(self._files)
 
-    def run(self, embed: Embed) -> Iterator[Progress]:
+    def run(self, embed: Embed, tell: Tell = quiet) -> Iterator[Progress]:
         """Yields after every few hundred glyphs and after every file.
+
+        tell: is told how the index is built, after the last file
 
         A file that cannot be used is noted with its reason. Of several fonts with one family and
         style the first counts.
 
         Raises:
             BadFont: not one of the files can be used.
-            BadIndex: the index to add to holds embeddings of another width.
+            BadIndex: what `ReferenceIndex.build` and `joined` raise.
         """
         embeddings: list[NDArray[np.float32]] = []
         refused: list[tuple[str, str]] = []
@@ -138,7 +145,7 @@ class ReferenceAdder:
             raise BadFont(f"No font can be used. {reasons}{more}")
         replaced = len(self._before.intersection(self._new))
         self.added = Added(
-            index=self._joined(embeddings),
+            index=self._joined(embeddings, tell),
             labels=frozenset(label for label, _, _ in self._new),
             fonts=len(self._files) - len(refused),
             new=len(self._new) - replaced,
@@ -176,10 +183,10 @@ class ReferenceAdder:
                 self._pictures.append(small_picture(raster))
                 yield raster, astuple(glyph.metrics)
 
-    def _joined(self, embeddings: list[NDArray[np.float32]]) -> ReferenceIndex:
+    def _joined(self, embeddings: list[NDArray[np.float32]], tell: Tell) -> ReferenceIndex:
         if self._into is not None and not self._new:  # all of it was there
             return self._into
         labels, families, styles = zip(*self._new, strict=True)
         references = References(labels, families, styles, np.stack(self._pictures))
-        index = ReferenceIndex.build(np.concatenate(embeddings), references)
-        return index if self._into is None else self._into.joined(index)
+        build = ReferenceIndex.build if self._into is None else self._into.joined
+        return build(np.concatenate(embeddings), references, kind=self._kind, recall=self._recall, tell=tell)

@@ -13,6 +13,7 @@ from glyphs.errors import BadDataset
 from glyphs.labels import Label
 from glyphs.raster import Raster, RasterSettings
 from glyphs.splits import Split
+from index.kinds import RECALL, Kind, Tell, quiet
 from index.references import References, small_picture
 from index.search import ReferenceIndex
 
@@ -51,9 +52,17 @@ class IndexBuilder:
     """Draws and embeds candidates; iterate over `run` for progress, then take `index`."""
 
     def __init__(
-        self, dataset: Dataset, labels: Iterable[Label], *, per_label: int, settings: RasterSettings
+        self,
+        dataset: Dataset,
+        labels: Iterable[Label],
+        *,
+        per_label: int,
+        settings: RasterSettings,
+        kind: Kind = Kind.AUTO,
+        recall: float = RECALL,
     ) -> None:
-        """per_label: references kept of each label, out of `CANDIDATES` times as many families.
+        """per_label: references kept of each label, out of `CANDIDATES` times as many families
+        kind, recall: of the index, as of `ReferenceIndex.build`
 
         Raises:
             BadDataset: the dataset has a glyph of none of the labels.
@@ -63,6 +72,7 @@ class IndexBuilder:
             raise BadDataset(f"{dataset.path} has no training glyph of the bundle's labels.")
         self._keep = per_label
         self._settings = settings
+        self._kind, self._recall = kind, recall
         self._shapes = Shapes(dataset, self._table.shape.tolist())
         known, fonts = dataset.labels(), dataset.fonts()
         self._labels = [known[int(label)] for label in self._table.label]
@@ -73,8 +83,14 @@ class IndexBuilder:
         """How many candidates there are."""
         return len(self._table)
 
-    def run(self, embed: Embed) -> Iterator[int]:
-        """Yields how many candidates are done."""
+    def run(self, embed: Embed, tell: Tell = quiet) -> Iterator[int]:
+        """Yields how many candidates are done.
+
+        tell: is told how the index is built, after the last candidate
+
+        Raises:
+            BadIndex: what `ReferenceIndex.build` raises.
+        """
         parts = []
         for start in range(0, len(self), CHUNK):
             rows = slice(start, min(start + CHUNK, len(self)))
@@ -92,7 +108,9 @@ class IndexBuilder:
         families, styles = zip(*(self._fonts[row] for row in kept), strict=True)
         pictures = np.stack([small_picture(self._draw(row)) for row in kept])
         references = References([self._labels[row] for row in kept], families, styles, pictures)
-        self.index = ReferenceIndex.build(embeddings[kept], references)
+        self.index = ReferenceIndex.build(
+            embeddings[kept], references, kind=self._kind, recall=self._recall, tell=tell
+        )
 
     def _draw(self, row: int) -> Raster:
         return self._shapes.draw(int(self._table.shape[row]), self._settings)

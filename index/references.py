@@ -112,7 +112,8 @@ class References:
         try:
             with np.load(folder / FILE, allow_pickle=False) as file:
                 columns = json.loads(file["columns"].tobytes())
-                labels = [Label.parse(text) for text in columns["labels"]]
+                known = {text: Label.parse(text) for text in set(columns["labels"])}
+                labels = [known[text] for text in columns["labels"]]
                 return cls(labels, columns["families"], columns["styles"], file["pictures"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BadIndex(

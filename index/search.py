@@ -1,10 +1,10 @@
-"""Nearest references by cosine similarity: FAISS inner product over unit embeddings."""
+"""Nearest references by cosine similarity: inner products of unit embeddings, whatever the kind of index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import faiss
@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 
 from glyphs.errors import BadIndex
 from glyphs.labels import Label
+from index.flat import FlatVectors
+from index.inverted import InvertedVectors
+from index.kinds import RECALL, Built, Kind, Tell, nearest, quiet
+from index.lookup import Filter, Lookup
 from index.references import Reference, References
+from index.vectors import FILE, Found, Vectors
 
-FILE = "index.faiss"
+__all__ = ["FILE", "Filter", "Neighbour", "ReferenceIndex", "described"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,88 +31,117 @@ class Neighbour:
     similarity: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which references count: of these scripts (ISO 15924), of these families, not of these labels.
-
-    Empty means no restriction.
-    """
-
-    scripts: frozenset[str] = frozenset()
-    families: frozenset[str] = frozenset()
-    without: frozenset[Label] = frozenset()
-
-
 class ReferenceIndex:
-    """A FAISS index with its references. `search` may be called from several threads at once."""
+    """Embeddings with their references. `search` may be called from several threads at once."""
 
-    def __init__(self, index: faiss.Index, references: References) -> None:
-        """Raises BadIndex where index and references differ in number."""
-        if index.ntotal != len(references):
-            raise BadIndex(f"The index holds {index.ntotal} embeddings for {len(references)} references.")
-        self._index = index
+    def __init__(self, vectors: Vectors, references: References, built: Built | None = None) -> None:
+        """built: what came of building it; None for one that was loaded
+
+        Raises:
+            BadIndex: embeddings and references differ in number.
+        """
+        if len(vectors) != len(references):
+            raise BadIndex(f"The index holds {len(vectors)} embeddings for {len(references)} references.")
+        self._vectors = vectors
         self.references = references
-        self._labels = np.array([str(label) for label in references.labels])
-        scripts = np.array([label.character.script for label in references.labels])
-        make_mask = partial(_make_mask, scripts, np.array(references.families), self._labels)
+        self.built = built
+        self._lookup = Lookup(references.labels, references.families)
         # No method: a cache that knew `self` would keep an index in memory that nobody uses any more.
-        self._mask = lru_cache(maxsize=64)(make_mask)
+        self._allowed = lru_cache(maxsize=64)(self._lookup.allowed)
 
     @classmethod
-    def build(cls, embeddings: NDArray[np.float32], references: References) -> ReferenceIndex:
-        """Index (R, E) unit embeddings. Kept as float16: half the size, the same neighbours."""
-        index = faiss.IndexScalarQuantizer(
-            embeddings.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
-        index.train(embeddings)
-        index.add(np.ascontiguousarray(embeddings))
-        return cls(index, references)
+    def build(
+        cls,
+        embeddings: NDArray[np.float32],
+        references: References,
+        *,
+        kind: Kind = Kind.AUTO,
+        recall: float = RECALL,
+        tell: Tell = quiet,
+    ) -> ReferenceIndex:
+        """Index (R, E) unit embeddings.
+
+        recall: least share of the 10 nearest that is to be found, where not everything is looked at;
+            where lists do not reach it, AUTO looks at everything
+
+        Raises:
+            BadIndex: the kind asked for is not for so few, or does not reach the recall.
+        """
+        embeddings = np.ascontiguousarray(embeddings, np.float32)
+        if len(embeddings) != len(references):
+            raise BadIndex(f"There are {len(embeddings)} embeddings for {len(references)} references.")
+        vectors: Vectors
+        if kind.of(len(embeddings)) is Kind.IVF:
+            try:
+                vectors, built = InvertedVectors.build(embeddings, references.families, kind, recall, tell)
+                return cls(vectors, references, built)
+            except BadIndex:
+                if kind is not Kind.AUTO:
+                    raise
+        vectors, built = FlatVectors.build(embeddings, references.families, kind, recall)
+        return cls(vectors, references, built)
 
     @property
     def dimension(self) -> int:
-        return int(self._index.d)
+        return self._vectors.dimension
 
     @property
     def embeddings(self) -> NDArray[np.float32]:
         """(R, E) embeddings of the references, as the index holds them."""
-        stored: NDArray[np.float32] = self._index.reconstruct_n(0, len(self.references))
-        return stored
+        return self._vectors.take()
 
-    def joined(self, others: ReferenceIndex) -> ReferenceIndex:
-        """The references of both, as a new index.
+    def joined(
+        self,
+        embeddings: NDArray[np.float32],
+        references: References,
+        *,
+        kind: Kind = Kind.AUTO,
+        recall: float = RECALL,
+        tell: Tell = quiet,
+    ) -> ReferenceIndex:
+        """With further references, as a new index; kind, recall and tell are those of `build`.
 
-        Where both have one of the same label, family and style, the other's takes the place of this
-        one's, number included: joining the same once more changes nothing.
+        Where both have one of the same label, family and style, the new one takes the place of the old,
+        number included: joining the same once more changes nothing.
 
         Raises:
-            BadIndex: their embeddings differ in width.
+            BadIndex: their embeddings differ in width; what `build` raises.
         """
-        if self.dimension != others.dimension:
+        if self.dimension != embeddings.shape[1]:
             raise BadIndex(
-                f"The index holds embeddings of {self.dimension} numbers, not {others.dimension}.",
+                f"The index holds embeddings of {self.dimension} numbers, not {embeddings.shape[1]}.",
                 "Build the index anew.",
             )
-        references = self.references + others.references
+        both = self.references + references
         # A dictionary keeps a key in the place where it first stood.
-        rows = list({key: row for row, key in enumerate(references.keys())}.values())
-        embeddings = np.concatenate([self.embeddings, others.embeddings])
-        return ReferenceIndex.build(embeddings[rows], references.take(rows))
+        rows = list({key: row for row, key in enumerate(both.keys())}.values())
+        return ReferenceIndex.build(
+            np.concatenate([self.embeddings, embeddings])[rows],
+            both.take(rows), kind=kind, recall=recall, tell=tell,
+        )  # fmt: skip
 
     def save(self, folder: Path) -> None:
-        faiss.write_index(self._index, str(folder / FILE))
+        """Write the files of the index into a folder that has none of another kind."""
+        self._vectors.save(folder)
         self.references.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> ReferenceIndex:
-        """Raises BadIndex where a file is missing, broken or does not fit the other."""
+        """An index whose embeddings stay in their files, which processes share, until they are asked for.
+
+        Raises:
+            BadIndex: a file is missing, broken or does not fit the others.
+        """
         references = References.load(folder)
         try:
-            index = faiss.read_index(str(folder / FILE))
+            index = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise BadIndex(
                 f"The index of {folder} cannot be read: {error}.", "Build the index anew."
             ) from None
-        return cls(index, references)
+        if isinstance(index, faiss.IndexIVFScalarQuantizer):
+            return cls(InvertedVectors.load(index, folder), references)
+        return cls(FlatVectors(index), references)
 
     def search(
         self, embeddings: NDArray[np.float32], k: int, only: Filter = Filter()
@@ -118,12 +152,9 @@ class ReferenceIndex:
         """
         # FAISS's own threads cost ten times what they gain on one query; the setting is per thread.
         faiss.omp_set_num_threads(1)
-        parameters = None
-        if only != Filter():
-            bits = self._mask(only)
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
-        k = min(k, len(self.references))
-        similarities, numbers = self._index.search(np.ascontiguousarray(embeddings), k, params=parameters)
+        similarities, numbers = self._found(
+            np.ascontiguousarray(embeddings), min(k, len(self.references)), only
+        )
         return [
             [
                 Neighbour(self.references[int(number)], float(similarity))
@@ -133,28 +164,24 @@ class ReferenceIndex:
             for row_numbers, row_similarities in zip(numbers, similarities, strict=True)
         ]
 
+    def _found(self, queries: NDArray[np.float32], k: int, only: Filter) -> Found:
+        if only == Filter():
+            return self._vectors.search(queries, k)
+        allowed = self._allowed(only)
+        if allowed.count > self._vectors.few:
+            return self._vectors.search(queries, k, allowed)
+        rows = allowed.rows
+        similarities, places = nearest(self._vectors.similar(queries, rows), k)
+        return similarities, rows[places]
+
     def embedding_of(self, label: Label) -> NDArray[np.float32] | None:
         """The label's direction: the mean of its references' embeddings, (1, E), unit; None without any."""
-        numbers = np.flatnonzero(self._labels == str(label))
-        if not numbers.size:
+        rows = self._lookup.rows_of(label)
+        if not rows.size:
             return None
-        stored = np.stack([self._index.reconstruct(int(number)) for number in numbers])
-        mean = stored.mean(axis=0, keepdims=True)
+        mean = self._vectors.take(rows).mean(axis=0, keepdims=True)
         direction: NDArray[np.float32] = mean / np.linalg.norm(mean)
         return direction
-
-
-def _make_mask(
-    scripts: NDArray[np.str_], families: NDArray[np.str_], labels: NDArray[np.str_], only: Filter
-) -> NDArray[np.uint8]:
-    """Which references the filter leaves, a bit each; the columns say what each reference is."""
-    allowed = np.ones(len(labels), bool)
-    for values, column in ((only.scripts, scripts), (only.families, families)):
-        if values:
-            allowed &= np.isin(column, list(values))
-    if only.without:
-        allowed &= ~np.isin(labels, [str(label) for label in only.without])
-    return np.packbits(allowed, bitorder="little")
 
 
 def described(neighbours: Iterable[Neighbour], names: Mapping[Label, str]) -> list[dict[str, object]]:

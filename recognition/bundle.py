@@ -6,7 +6,7 @@
                        and its name where it stands for no character
     equivalence.json   which of them look the same
     prototypes.npy     (L, E) float16, the mean embedding of each label's training glyphs, unit length
-    index.faiss, references.npz   optional: the reference glyphs (floor `index`)
+    index.*, references.npz       optional: the reference glyphs (floor `index`)
 
 Nothing in it is ever unpickled. The bundle's digest is the SHA-256 of its manifest, and so
 stands for every byte of it.
@@ -49,6 +49,7 @@ class Manifest:
     temperature: what scores are divided by to become probabilities, chosen on validation
     known_threshold: least familiarity (`recognition.familiarity`) at which a glyph counts as known
     quality: figures on families never trained on; provenance: data, configuration and code
+    index: how the index was built, and its recall (`index.kinds.Built`); empty where that was not recorded
     files: name -> SHA-256, hexadecimal
     """
 
@@ -62,6 +63,7 @@ class Manifest:
     known_threshold: float = 0.0
     quality: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    index: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
