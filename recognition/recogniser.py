@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Final, Literal
 
 import numpy as np
 
@@ -16,13 +20,36 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from glyphs.errors import BadBundle, BadInput
-from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, Bundle
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, PRIMITIVES, Bundle
 
 LARGEST_BATCH = 256  # more at once gains nothing and costs memory
 # On a GPU every new shape is planned anew, so a batch is filled up to one of a few sizes.
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, LARGEST_BATCH)
 
-Device = Literal["cpu", "cuda"]
+# auto: a GPU through CUDA where there is one, else the CPU. The others are demands: refused, never replaced.
+Device = Literal["auto", "cpu", "cuda", "tensorrt"]
+CPU: Final = "CPUExecutionProvider"
+# What ONNX Runtime is to use, the first being what was asked for; each next does what that before it cannot.
+_PROVIDERS: Final[dict[Device, tuple[str, ...]]] = {
+    "cpu": (CPU,),
+    "cuda": ("CUDAExecutionProvider", CPU),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
+}
+log = logging.getLogger(__name__)
+
+
+@cache
+def cuda_trouble() -> str | None:
+    """Why no model can be put on a GPU here; None where that works."""
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        return "the ONNX Runtime that is installed is one for the CPU"
+    with redirect_stdout(sys.stderr):  # it prints what it misses
+        ort.preload_dlls()  # CUDA's libraries, where they were installed by pip
+    try:
+        ort.OrtValue.ortvalue_from_numpy(np.zeros(1, np.float32), "cuda", 0)
+    except Exception as error:  # ONNX Runtime's own exception classes are not public
+        return f"CUDA does not start ({' '.join(str(error).rpartition('() ')[2].split())})"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +78,37 @@ class Recogniser:
 
         Raises:
             BadBundle: ONNX Runtime refuses the model, or its shapes are not the manifest's.
-            BadInput: the ONNX Runtime that is installed does not know the device.
+            BadInput: the device was demanded and is not to be had.
         """
         self.bundle = bundle
-        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
-        if provider not in ort.get_available_providers():
-            raise BadInput(
-                f"The ONNX Runtime that is installed cannot use {device}.",
-                "Install onnxruntime-gpu in its place, or use the cpu.",
-            )
-        self._buckets = BUCKETS if buckets is None and device == "cuda" else buckets
+        trouble = cuda_trouble() if device != "cpu" else None
+        if device == "auto":
+            chosen: Device = "cpu" if trouble else "cuda"
+        elif trouble:
+            raise _not_to_be_had(device, trouble)
+        else:
+            chosen = device
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(bundle.path / MODEL, options, providers=[provider])
+            self._session = ort.InferenceSession(
+                bundle.path / MODEL, options, providers=list(_PROVIDERS[chosen])
+            )
         except Exception as error:  # ONNX Runtime's own exception classes are not public
             raise BadBundle(f"ONNX Runtime refuses the model of {bundle.path}: {error}.") from None
+        # ONNX Runtime leaves a provider out that it cannot start, and says so to nobody.
+        self.provider: str = self._session.get_providers()[0]
+        if self.provider != _PROVIDERS[chosen][0]:
+            trouble = f"ONNX Runtime runs {bundle.manifest.name} on {self.provider} instead"
+            if device != "auto":
+                raise _not_to_be_had(device, trouble)
+        self._buckets = BUCKETS if buckets is None and self.provider != CPU else buckets
+        if trouble:
+            log.warning("%s runs on %s: %s", bundle.manifest.name, self.provider, trouble)
+        else:
+            log.info("%s runs on %s", bundle.manifest.name, self.provider)
         self._check()
 
     def _check(self) -> None:
@@ -85,6 +125,17 @@ class Recogniser:
             raise BadBundle(
                 f"The model of {self.bundle.path} has shapes {found}, its manifest says {expected}."
             )
+
+    @property
+    def names_primitives(self) -> bool:
+        """Whether the model names a primitive in each cell."""
+        return any(node.name == PRIMITIVES for node in self._session.get_outputs())
+
+    def primitives(self, rasters: NDArray[np.uint8], metrics: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(N, G, G): the number of the primitive in each cell, of a model that names them. For debugging."""
+        [found] = self._session.run([PRIMITIVES], {IMAGE: rasters[:, None], METRICS: metrics})
+        numbers: NDArray[np.int64] = found
+        return numbers
 
     def answer(self, rasters: NDArray[np.uint8], metrics: NDArray[np.float32] | None = None) -> Answers:
         """Logits and embeddings of rasters, (N, S, S) uint8.
@@ -126,3 +177,11 @@ class Recogniser:
         self._session.run_with_iobinding(binding)
         logits, embeddings = binding.copy_outputs_to_cpu()
         return Answers(logits[:count], embeddings[:count])
+
+
+def _not_to_be_had(device: Device, trouble: str) -> BadInput:
+    return BadInput(
+        f"The device {device} cannot be used: {trouble}.",
+        "Install onnxruntime-gpu in the place of onnxruntime, with its CUDA libraries and a driver; or use"
+        " the cpu, or auto.",
+    )

@@ -104,10 +104,10 @@ class Metrics(Observer):
         )
         self._model = Gauge(
             "glyphery_model_info", "1 for each model served.",
-            ["name", "version", "digest", "precision", "labels"],
+            ["name", "version", "digest", "precision", "labels", "provider"],
             multiprocess_mode="livemax", registry=registry,
         )  # fmt: skip
-        self._served: set[tuple[str, str, str, str, str]] = set()
+        self._served: set[tuple[str, ...]] = set()
         # Looking a child up by its labels costs more than counting in it.
         self._by_request: dict[tuple[str, str, int], Counter] = {}
         self._by_endpoint: dict[str, Histogram] = {}
@@ -183,8 +183,15 @@ class Metrics(Observer):
         self._overloaded.set(engine.room.overloaded)
         self._ready.set(engine.ready)
         self._executors.set(engine.alive)
-        served = {
-            (model.name, manifest.version, model.digest, manifest.precision, str(manifest.labels))
+        served: set[tuple[str, ...]] = {
+            (
+                model.name,
+                manifest.version,
+                model.digest,
+                manifest.precision,
+                str(manifest.labels),
+                model.recogniser.provider,
+            )
             for model in engine.models.all
             for manifest in [model.bundle.manifest]
         }

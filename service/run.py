@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 import sys
 from functools import partial
@@ -34,8 +35,9 @@ def serve(settings: Settings) -> None:
             network could ask and nobody said so; raised before anything listens.
     """
     check_access(settings)
+    logging.config.dictConfig(_options(settings)["log_config"])  # what is said of loading belongs there too
     if settings.processes > 1:
-        Models.load(settings.bundles)  # each process loads its own; here only whether that can be done
+        Models.load(settings.bundles, settings.device)  # each loads its own; here only whether that is possible
         _serve_from_several_processes(settings)
         return
     models = Models.load(settings.bundles, settings.device)

@@ -1,17 +1,24 @@
-"""What an operator can set, by environment variables `GLYPHERY_...` or on the command line."""
+"""What an operator can set: on the command line, by environment variables `GLYPHERY_...`, or in a file.
+
+Of a setting that is set in several places the command line's value holds, then the environment's, then the
+file's. `service.settings_table` prints them all.
+"""
 
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from bundles import default_bundle
 from glyphs.fonts import MAX_FONT_BYTES
-from recognition.recogniser import Device
+from recognition.recogniser import Device, cuda_trouble
 from service.errors import BadSettings
 from service.logs import Format, Level
 
@@ -32,9 +39,18 @@ def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
 # Reading pictures holds Python's lock, wherefore threads share cores badly; but every process has the models
 # in memory for itself.
 _MOST_PROCESSES = 8
-
-
 _GIB = 2**30
+PREFIX: Final = "GLYPHERY_"
+FILE: Final = "GLYPHERY_SETTINGS"  # names the file; a variable of its own, for a file cannot name itself
+
+Origin = Literal["flag", "environment", "file", "default"]
+
+
+def _processes(given: Mapping[str, Any]) -> int:
+    """One on a GPU, where more would only share it; else one a processor."""
+    device = given["device"]
+    on_gpu = device in {"cuda", "tensorrt"} or (device == "auto" and cuda_trouble() is None)
+    return 1 if on_gpu else min(usable_cpus(), _MOST_PROCESSES)
 
 
 def _jobs_folder() -> Path | None:
@@ -44,9 +60,12 @@ def _jobs_folder() -> Path | None:
 
 
 class Settings(BaseSettings):
-    """The service's settings. Every field is an environment variable: `GLYPHERY_PORT=8080`."""
+    """The service's settings. Every field is an environment variable: `GLYPHERY_PORT=8080`.
 
-    model_config = SettingsConfigDict(env_prefix="GLYPHERY_", frozen=True)
+    None of them is a secret: keys are in a file of their own, as hashes. So all of them may be shown.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
         default_factory=lambda: (default_bundle(),),
@@ -54,8 +73,8 @@ class Settings(BaseSettings):
         description="the bundles to serve, the default first; separated by commas",
     )
     shared: Path | None = Field(None, description="folder that several processes share; made by themselves")
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="address to listen on; all with 0.0.0.0")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="larger bodies are refused")
     max_pixels: int = Field(24_000_000, ge=1, description="pictures with more pixels are refused")
     max_items: int = Field(10_000, ge=1, description="most pictures of one batch")
@@ -72,12 +91,13 @@ class Settings(BaseSettings):
     )
     max_uploads: int = Field(256, ge=1, description="bodies that may be arriving at once; more are refused")
     max_header_seconds: float = Field(10.0, gt=0, description="a request's headers must arrive in this time")
-    device: Device = Field("cpu", description="what the models run on: cpu or cuda")
+    device: Device = Field(
+        "cpu",
+        description="what the models run on: cpu; cuda or tensorrt, refused where that is not to be had; "
+        "auto for cuda where it is, else the cpu",
+    )
     processes: int = Field(
-        default_factory=lambda given: 1 if given["device"] == "cuda" else min(usable_cpus(), _MOST_PROCESSES),
-        ge=1,
-        le=64,
-        description="processes that share the port",
+        default_factory=_processes, ge=1, le=64, description="processes that share the port"
     )
     executors: int = Field(
         default_factory=lambda given: max(1, usable_cpus() // given["processes"]),
@@ -134,14 +154,74 @@ class Settings(BaseSettings):
         )
 
 
-def read_settings(**given: Any) -> Settings:
-    """Settings from the environment, overridden by what is given and not None.
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The settings, and where each of them comes from.
+
+    file: what was read besides the environment
+    """
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    file: Path | None
+
+
+def resolve_settings(given: Mapping[str, Any], file: Path | None = None) -> Resolved:
+    """Settings from the command line, over the environment's, over those of a file.
+
+    given: values of the command line; those that are None were not given
+    file: TOML; where None, GLYPHERY_SETTINGS may name one
 
     Raises:
-        BadSettings: a value is of the wrong type or out of range.
+        BadSettings: the file cannot be read; a value is of the wrong type or out of range; a name is no
+            setting's.
     """
+    if file is None and os.environ.get(FILE):
+        file = Path(os.environ[FILE])
+    flags = {name: value for name, value in given.items() if value is not None}
+    layers: tuple[tuple[Origin, Mapping[str, Any]], ...] = (
+        ("flag", flags),
+        ("environment", EnvSettingsSource(Settings)()),
+        ("file", _read_file(file) if file else {}),
+    )
+    for origin, layer in layers:
+        if unknown := sorted(set(layer) - set(Settings.model_fields)):
+            where = file if origin == "file" else "the command line"
+            raise BadSettings(
+                f"There is no setting {', '.join(unknown)}, which {where} sets.",
+                "`glyphery serve --show-settings` lists them.",
+            )
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = dict.fromkeys(Settings.model_fields, "default")
+    for origin, layer in reversed(layers):
+        values |= layer
+        origins |= dict.fromkeys(layer, origin)
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Resolved(Settings(**values), origins, file)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise BadSettings(f"The service's settings cannot be used: GLYPHERY_{wrong}.") from None
+        wrong = "; ".join(f"{_place(e['loc'], origins, file)}: {e['msg']}" for e in error.errors())
+        raise BadSettings(f"The service's settings cannot be used: {wrong}.") from None
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings as `resolve_settings` finds them.
+
+    Raises:
+        BadSettings: as there.
+    """
+    return resolve_settings(given).settings
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"The settings in {file} cannot be read: {error}.") from None
+
+
+def _place(location: tuple[int | str, ...], origins: Mapping[str, Origin], file: Path | None) -> str:
+    """Where somebody has to look to put a value right."""
+    path = ".".join(map(str, location))
+    if origins.get(str(location[0])) == "file":
+        return f"{path} in {file}"
+    return f"{PREFIX}{path.upper()}"

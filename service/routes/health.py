@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from service.engine import Engine
 from service.errors import NotReady
 from service.problems import documented
-from service.schemas import Health
+from service.schemas import Health, Readiness
 
 router = APIRouter(tags=["service"])
 
@@ -25,12 +25,13 @@ async def healthz(request: Request) -> Any:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=Health, responses=documented(NotReady), summary="Whether to ask")
+@router.get("/readyz", response_model=Readiness, responses=documented(NotReady), summary="Whether to ask")
 async def readyz(request: Request) -> Any:
     """Ready after warm-up, while no executor is missing; otherwise, and while shutting down, a `not-ready`
-    problem.
+    problem. What each model runs on is told beside it, for where the GPU is missing, it may be the CPU.
     """
     engine: Engine = request.app.state.engine
     if not engine.ready:
         raise NotReady("The engine is not warm yet, or an executor is missing.", "Ask again in a moment.")
-    return {"status": "ready"}
+    providers = {model.name: model.recogniser.provider for model in engine.models.all}
+    return {"status": "ready", "providers": providers}

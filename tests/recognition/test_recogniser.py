@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from glyphs.errors import BadBundle, BadInput
 from recognition.bundle import MODEL, Bundle, seal
-from recognition.recogniser import BUCKETS, Recogniser
+from recognition.recogniser import BUCKETS, CPU, Device, Recogniser, cuda_trouble
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +61,41 @@ def test_filling_up_a_batch_changes_no_answer(
     assert np.abs(filled.embeddings - plain.embeddings).max() < 1e-5
 
 
-@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="has a GPU")
-def test_a_device_that_is_not_there_is_refused_with_a_remedy(tiny_bundle: Bundle) -> None:
-    with pytest.raises(BadInput, match="onnxruntime-gpu"):
-        Recogniser(tiny_bundle, device="cuda")
+@pytest.mark.skipif(cuda_trouble() is None, reason="has a GPU")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_a_device_that_is_demanded_and_not_there_is_refused_with_a_remedy(
+    tiny_bundle: Bundle, device: Device
+) -> None:
+    with pytest.raises(BadInput, match=f"The device {device} cannot be used: .*onnxruntime-gpu"):
+        Recogniser(tiny_bundle, device=device)
+
+
+@pytest.mark.skipif(cuda_trouble() is None, reason="has a GPU")
+def test_auto_falls_back_to_the_cpu_and_says_so(
+    tiny_bundle: Bundle, rasters: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Recogniser(tiny_bundle, device="auto")
+    assert found.provider == CPU
+    [line] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert f"runs on {CPU}: " in line.getMessage()
+    plain = Recogniser(tiny_bundle).answer(rasters).logits
+    assert np.array_equal(found.answer(rasters).logits, plain)
+
+
+@pytest.mark.skipif(cuda_trouble() is not None, reason="has no GPU")
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_answers_as_the_cpu_does(tiny_bundle: Bundle, rasters: np.ndarray, device: Device) -> None:
+    found = Recogniser(tiny_bundle, device=device)
+    assert found.provider == "CUDAExecutionProvider"
+    plain = Recogniser(tiny_bundle).answer(rasters).logits
+    assert np.abs(found.answer(rasters).logits - plain).max() < 0.01
+
+
+def test_what_the_cpu_was_asked_for_is_no_cause_for_alarm(
+    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Recogniser(tiny_bundle).provider == CPU
+    assert not caplog.records
 
 
 def test_no_rasters_get_no_answers(recogniser: Recogniser) -> None:

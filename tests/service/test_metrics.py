@@ -274,7 +274,8 @@ def test_the_models_are_those_served_at_the_moment(running, client, bundle_witho
 
     [(digest, served)] = models().items()
     assert served == {
-        "name": "stars", "version": "1.0", "digest": digest, "precision": "fp32", "labels": "10"
+        "name": "stars", "version": "1.0", "digest": digest, "precision": "fp32", "labels": "10",
+        "provider": "CPUExecutionProvider",
     }  # fmt: skip
     other = ServedModel.load(bundle_without_index)
     running.engine.models.put(other)

@@ -263,7 +263,7 @@ def test_a_port_in_use_ends_it_with_a_status_and_a_line(bundle, tmp_path):
 
 def test_processes_share_the_processors_among_them():
     assert Settings().processes * Settings().executors <= usable_cpus()
-    assert Settings(device="cuda").processes == 1
+    assert Settings(device="cuda").processes == Settings(device="tensorrt").processes == 1
     assert Settings(processes=1).executors == usable_cpus()
     assert Settings(processes=64).executors == max(1, usable_cpus() // 64)
     assert Settings(processes=64, executors=3).executors == 3
