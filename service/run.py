@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
     check_access(settings)
     logging.config.dictConfig(_options(settings)["log_config"])  # what is said of loading belongs there too
     if settings.processes > 1:
-        Models.load(settings.bundles, settings.device)  # each loads its own; here only whether that is possible
+        Models.load(settings.bundles, settings.device)  # each loads its own; here only to see that it can
         _serve_from_several_processes(settings)
         return
     models = Models.load(settings.bundles, settings.device)
