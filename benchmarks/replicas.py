@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
@@ -73,7 +73,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of each measurement.")] = 20.0,
     callers: Annotated[int, typer.Option(help="How many ask at once.")] = 16,
 ) -> None:
-    """Measure, and print JSON."""
+    """Measure, and print each figure as a line of JSON when it is there."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "OMP_NUM_THREADS": "1"}
     os.environ |= _PATIENT
     import ray
@@ -88,33 +88,36 @@ def main(
             port = probe.getsockname()[1]
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         url = f"http://127.0.0.1:{port}"
-        found: dict[str, Any] = {"callers": callers, "seconds": seconds}
+        _tell("callers", callers)
         _deploy(1)
         asking = Callers(url, callers)
         asking.rate(seconds / 4)  # warm
-        found["one replica, glyphs/s"] = asking.rate(seconds)
+        _tell("one replica, glyphs/s", asking.rate(seconds))
         node = cluster.add_node(**_NODE)
         _deploy(2)
         asking.rate(seconds / 4)
-        found["two replicas, glyphs/s"] = asking.rate(seconds)
+        _tell("two replicas, glyphs/s", asking.rate(seconds))
         before = Counter(asking.statuses)
         lost = time.monotonic()
         cluster.remove_node(node, allow_graceful=False)
-        found["after the loss of a node, glyphs/s"] = asking.rate(seconds)
-        found["failed at the loss"] = _failed(asking.statuses - before)
-        found["last failure after the loss, s"] = round(max(0.0, asking.last_failure - lost), 2)
+        _tell("after the loss of a node, glyphs/s", asking.rate(seconds))
+        _tell("failed at the loss", _failed(asking.statuses - before))
+        _tell("last failure after the loss, s", round(max(0.0, asking.last_failure - lost), 2))
         cluster.add_node(**_NODE)
         began = time.monotonic()
         _wait_for(lambda: _serving() == 2)
-        found["second replica back after its node, s"] = round(time.monotonic() - began, 1)
-        found["two replicas again, glyphs/s"] = asking.rate(seconds)
-        found["failed in all"] = _failed(asking.statuses)
+        _tell("second replica back after its node, s", round(time.monotonic() - began, 1))
+        _tell("two replicas again, glyphs/s", asking.rate(seconds))
+        _tell("failed in all", _failed(asking.statuses))
         asking.end()
-        print(json.dumps(found, indent=1))
     finally:
         serve.shutdown()
         ray.shutdown()
         cluster.shutdown()
+
+
+def _tell(what: str, figure: float) -> None:
+    print(json.dumps({what: figure}), flush=True)
 
 
 def _deploy(replicas: int) -> None:

@@ -258,6 +258,8 @@ def _trained(leading: NDArray[np.float32], lists: int) -> faiss.IndexIVFScalarQu
         faiss.IndexFlatIP(leading.shape[1]), leading.shape[1], lists,
         faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT,
     )  # fmt: skip
+    # Wide enough for the rare glyph that is far from all centroids: no layer brings back what is clipped.
+    index.sq.rangestat, index.sq.rangestat_arg = faiss.ScalarQuantizer.RS_meanstd, 8.0
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _TRAINING
     index.train(np.ascontiguousarray(leading))
     return index

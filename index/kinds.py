@@ -87,7 +87,8 @@ def held_out(families: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int
     families: of each reference
     Returns:
         The rows of whole families, drawn at random, that make up to a tenth of all; and among them up to
-        HELD_OUT rows to ask for. Both ascending. Of references that are all of few families, any tenth.
+        HELD_OUT rows to ask for, each family as likely as any other, for of large ones much is alike. Both
+        ascending. Of references that are all of few families, any tenth.
     """
     numbers: dict[str, int] = {}
     family = np.array([numbers.setdefault(name, len(numbers)) for name in families], np.int64)
@@ -100,7 +101,11 @@ def held_out(families: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int
             chosen[number] = True
             taken += sizes[number]
     rows = np.flatnonzero(chosen[family]) if taken >= most // 2 else rng.permutation(len(family))[:most]
-    return np.sort(rows), np.sort(rng.permutation(rows)[:HELD_OUT])
+    if not len(rows):
+        return rows, rows
+    weights = 1 / sizes[family[rows]]
+    asked = rng.choice(rows, min(HELD_OUT, len(rows)), replace=False, p=weights / weights.sum())
+    return np.sort(rows), np.sort(asked)
 
 
 def nearest(similar: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
