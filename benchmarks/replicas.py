@@ -81,6 +81,7 @@ def main(
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args=_NODE)
+    node = cluster.add_node(**_NODE)
     ray.init(cluster.address, log_to_driver=False)
     try:
         with socket.socket() as probe:
@@ -93,7 +94,6 @@ def main(
         asking = Callers(url, callers)
         asking.rate(seconds / 4)  # warm
         _tell("one replica, glyphs/s", asking.rate(seconds))
-        node = cluster.add_node(**_NODE)
         _deploy(2)
         asking.rate(seconds / 4)
         _tell("two replicas, glyphs/s", asking.rate(seconds))
