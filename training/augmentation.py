@@ -22,6 +22,7 @@ from glyphs.errors import BadPicture
 from glyphs.outline import Outline
 from glyphs.raster import Distortion, Raster, RasterSettings, draw, fill, fit
 from training.config import Augmentation
+from training.pen import penned
 
 
 def augmented(shape: Outline | Raster, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
@@ -37,8 +38,17 @@ def augmented(shape: Outline | Raster, settings: RasterSettings, how: Augmentati
             _photograph(shape, settings, how, rng) if shape.ndim == 3 else _ink(shape, settings, how, rng)
         )
     else:
-        raster = _outline(shape, settings, how, rng)
+        drawn = _written if how.pen and rng.random() < how.pen else _outline
+        raster = drawn(shape, settings, how, rng)
     return _erased(raster, rng) if how.erase and rng.random() < how.erase else raster
+
+
+def _written(outline: Outline, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:
+    """With a pen, wobbling, at some size; then bent and brought up to size as a picture is."""
+    box = round(math.exp(rng.uniform(math.log(28), math.log(settings.box))))
+    ink = draw(outline, RasterSettings(size=box + 6, box=box))
+    bent = replace(how, elastic=how.wobble, rotation=2 * how.rotation, slant=2 * how.slant)
+    return _ink(penned(ink, rng), settings, bent, rng)
 
 
 def _outline(outline: Outline, settings: RasterSettings, how: Augmentation, rng: Generator) -> Raster:

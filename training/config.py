@@ -32,6 +32,8 @@ class Augmentation:
     weight: stroke widening or thinning, thousandths of an em; jitter: of every point, likewise;
     elastic: sigma of a smooth bending of a picture, as a share of its height;
     shrink: of the box, at most; shift: of the centre, pixels.
+    pen: share of the outlines that are redrawn as a pen would (`training.pen`), with twice the rotation
+    and slant; wobble: their elastic.
     On the pixels, with probability `degrade`:
     smallest: pixels of the longer side when drawn small before being brought up to size again;
     blur: sigma in small pixels, at most; noise: sigma in grey levels, at most; then JPEG and
@@ -49,6 +51,8 @@ class Augmentation:
     weight: float = 16.0
     jitter: float = 3.0
     elastic: float = 0.03
+    pen: float = 0.0
+    wobble: float = 0.05
     shrink: float = 0.12
     shift: float = 3.0
     degrade: float = 0.5
