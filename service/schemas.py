@@ -57,7 +57,8 @@ _JOB: JsonDict = {
     "finished": None,
     "reason": None,
     "model": _MODEL,
-    "fonts": {"total": 2, "done": 1, "counts": {"PASS": 0, "SKIP": 0, "WARN": 0, "FAIL": 1, "ERROR": 0}},
+    "fonts": {"names": ["Amiri-Regular.ttf", "Amiri-Bold.ttf"], "total": 2, "done": 1,
+              "counts": {"PASS": 0, "SKIP": 0, "WARN": 0, "FAIL": 1, "ERROR": 0}},
     "current": {"font": "Amiri-Bold.ttf", "done": 256, "total": 1204},
     "glyphs_done": 1210,
     "counts": {"PASS": 1190, "SKIP": 12, "WARN": 6, "FAIL": 2, "ERROR": 0},
@@ -236,6 +237,7 @@ class LoadResponse(ModelFields):
 class FontsOfJob(BaseModel):
     """The fonts of a job."""
 
+    names: list[str] = Field(description="of the first three")
     total: int
     done: int
     counts: dict[str, int] = Field(description="those that are done, by status")

@@ -82,7 +82,7 @@ class Job:
     owner: name of the key that posted it; empty where no keys are in use
     created, started, finished: seconds since 1970
     reason: why it failed, or why it does not get on
-    total, done: fonts; lines: of results
+    names: of the first fonts; total, done: fonts; lines: of results
     glyphs: by status, of fonts that are done; fonts: those by status
     skipped: the first of `skipped_total` files that are not scored
     revision: goes up with every change
@@ -97,6 +97,7 @@ class Job:
     started: float | None
     finished: float | None
     reason: str
+    names: Sequence[str]
     total: int
     done: int
     lines: int
@@ -122,7 +123,12 @@ class Job:
             "finished": stamp(self.finished),
             "reason": self.reason or None,
             "model": {"name": self.model.name, "version": self.model.version, "digest": self.model.digest},
-            "fonts": {"total": self.total, "done": self.done, "counts": by_status(self.fonts)},
+            "fonts": {
+                "names": list(self.names),
+                "total": self.total,
+                "done": self.done,
+                "counts": by_status(self.fonts),
+            },
             "current": self.current
             and {"font": self.current.font, "done": self.current.done, "total": self.current.total},
             "glyphs_done": sum(self.glyphs.values()),

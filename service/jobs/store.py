@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS totals (
 """
 _UNFINISHED = f"state IN ({', '.join(repr(str(state)) for state in UNFINISHED)})"
 _MOST_SKIPPED = 100  # files that a job tells of
+_MOST_NAMED = 3  # fonts
+_SELECT = f"""
+SELECT *, (SELECT json_group_array(name) FROM (SELECT name FROM fonts WHERE job = jobs.number
+                                               ORDER BY number LIMIT {_MOST_NAMED})) AS names FROM jobs
+"""
 
 
 class Store:
@@ -86,7 +91,7 @@ class Store:
                 "INSERT INTO fonts (job, number, name, bytes) VALUES (?, ?, ?, ?)",
                 [(row.lastrowid, font.number, font.name, font.bytes) for font in fonts],
             )
-            return _job(database.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone())
+            return _job(database.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchone())
 
     def check_queue(self, most: int) -> None:
         """Raises QueueFull where as many are waiting or running."""
@@ -95,7 +100,7 @@ class Store:
 
     def find(self, id: str) -> Job | None:
         with self._connection() as database:
-            row = database.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
+            row = database.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchone()
         return _job(row) if row else None
 
     def newest(self, owner: str, limit: int, before: int | None) -> list[Job]:
@@ -106,7 +111,7 @@ class Store:
         """
         with self._connection() as database:
             rows = database.execute(
-                "SELECT * FROM jobs WHERE (? = '' OR owner = ?) AND number < ? ORDER BY number DESC LIMIT ?",
+                f"{_SELECT} WHERE (? = '' OR owner = ?) AND number < ? ORDER BY number DESC LIMIT ?",
                 (owner, owner, 2**62 if before is None else before, limit),
             ).fetchall()
         return list(map(_job, rows))
@@ -146,7 +151,7 @@ class Store:
                 " WHERE number = ?",
                 (State.RUNNING, time.time(), row[0]),
             )
-            return _job(database.execute("SELECT * FROM jobs WHERE number = ?", row).fetchone())
+            return _job(database.execute(f"{_SELECT} WHERE number = ?", row).fetchone())
 
     def is_running(self, job: Job) -> bool:
         """Whether it has been neither cancelled nor removed."""
@@ -233,7 +238,7 @@ class Store:
         """Jobs that have come to their end, and the bytes that are kept of each; the newest first."""
         with self._connection() as database:
             rows = database.execute(
-                f"SELECT * FROM jobs WHERE NOT {_UNFINISHED} ORDER BY finished DESC, number DESC"
+                f"{_SELECT} WHERE NOT {_UNFINISHED} ORDER BY finished DESC, number DESC"
             ).fetchall()
         return [(_job(row), row["bytes"]) for row in rows]
 
@@ -284,7 +289,8 @@ def _job(row: Mapping[str, Any]) -> Job:
     return Job(
         number=row["number"], id=row["id"], owner=row["owner"], state=State(row["state"]),
         model=Pinned(**json.loads(row["model"])), created=row["created"], started=row["started"],
-        finished=row["finished"], reason=row["reason"], total=row["total"], done=row["done"],
+        finished=row["finished"], reason=row["reason"], names=json.loads(row["names"]),
+        total=row["total"], done=row["done"],
         lines=row["lines"], glyphs=json.loads(row["glyphs"]), fonts=json.loads(row["fonts"]),
         skipped=[Skipped(**each) for each in json.loads(row["skipped"])],
         skipped_total=row["skipped_total"], revision=row["revision"],

@@ -24,8 +24,8 @@ export class JobCard {
   #changed;
 
   /** changed: called when it is cancelled or removed here */
-  constructor(job, name, changed) {
-    this.#name = name || `Job of ${new Date(job.created).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
+  constructor(job, changed) {
+    this.#name = named(job.fonts);
     this.#changed = changed;
     this.#heading.append(isolated(this.#name));
     this.#progress.setAttribute("aria-label", `Progress of ${this.#name}`);
@@ -82,7 +82,8 @@ export class JobCard {
   async #end() {
     let response;
     try {
-      response = await ask(this.#job.links.self, { method: "DELETE" });
+      // Cancelled at the moment it is done, it keeps its report.
+      response = await ask(this.#job.links.self + (this.isFinished ? "" : "?keep=true"), { method: "DELETE" });
     } catch (error) {
       if (!(error instanceof Problem && error.name === "unknown-job")) throw error; // somebody else was quicker
     }
@@ -110,4 +111,9 @@ export class JobCard {
     });
     return button;
   }
+}
+
+/** The first fonts' names, and how many others there are. */
+export function named({ names, total }) {
+  return names.join(", ") + (total > names.length ? ` and ${count(total - names.length, "other")}` : "");
 }

@@ -3,12 +3,10 @@
 import { addressed, ask, askJson, explained } from "./api.js";
 import { byId, note, say } from "./dom.js";
 import { events } from "./events.js";
-import { JobCard } from "./job.js";
+import { JobCard, named } from "./job.js";
 import { count } from "./text.js";
 
-const NAMES = "glyphery-jobs"; // of the fonts of jobs that this tab has posted: the server lists none
 const EARLIER = 5;
-const MOST_NAMED = 2; // fonts besides the first
 
 export class Score {
   #cards = new Map();
@@ -27,8 +25,7 @@ export class Score {
   async load() {
     try {
       const { jobs } = await askJson(`/jobs?limit=${EARLIER}`);
-      const names = remembered();
-      for (const job of jobs.reverse()) this.#add(job, names[job.id]);
+      for (const job of jobs.reverse()) this.#add(job);
       this.#follow();
     } catch (error) {
       note(byId("score-note"), ...explained(error));
@@ -46,12 +43,9 @@ export class Score {
     byId("drop").dataset.busy = "";
     try {
       const job = await askJson(addressed("/fonts/score", this.#model()), { method: "POST", body: form });
-      const [first, ...others] = files.map(file => file.name);
-      const name = others.length > MOST_NAMED ? `${first} and ${others.length} others` : [first, ...others].join(", ");
-      remember(job.id, name);
       note(line);
-      say(`${name} is being scored`);
-      this.#add(job, name);
+      say(`${named(job.fonts)} is being scored`);
+      this.#add(job);
       this.#follow();
     } catch (error) {
       note(line, ...explained(error));
@@ -60,9 +54,9 @@ export class Score {
     }
   }
 
-  #add(job, name) {
+  #add(job) {
     if (this.#cards.has(job.id)) return this.#cards.get(job.id).update(job);
-    const card = new JobCard(job, name, () => this.#next());
+    const card = new JobCard(job, () => this.#next());
     this.#cards.set(job.id, card);
     byId("jobs").prepend(card.element);
   }
@@ -92,10 +86,4 @@ export class Score {
     }
     this.#next();
   }
-}
-
-const remembered = () => JSON.parse(sessionStorage.getItem(NAMES) ?? "{}");
-
-function remember(id, name) {
-  sessionStorage.setItem(NAMES, JSON.stringify({ ...remembered(), [id]: name }));
 }

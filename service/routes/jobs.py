@@ -31,6 +31,7 @@ _TEXT: Final = {"schema": {"type": "string"}}
 _BEFORE = "only jobs older than this one; an answer's `next` has it"
 _START = "lines to leave out, for who has them already"
 _FOLLOW = "go on until the job is finished"
+_KEEP = "leave a job that is finished: who cancels one at that moment does not lose its report"
 _FORMAT = "html: a page, or for several fonts a ZIP of pages"
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -41,6 +42,12 @@ class Page(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=100, description="how many")] = 20
     before: Annotated[int | None, Field(ge=1, lt=2**62, description=_BEFORE)] = None
+
+
+class Ending(BaseModel):
+    """What a DELETE may do."""
+
+    keep: Annotated[bool, Field(description=_KEEP)] = False
 
 
 class ResultsQuery(BaseModel):
@@ -148,18 +155,19 @@ def job_report(request: Request, id: str, query: Annotated[ReportQuery, Query()]
     responses={**documented(*_PROBLEMS), 204: {"description": "It was finished, and is gone."}},
     summary="Cancel a job, or remove it",
 )
-def delete_job(request: Request, id: str) -> Response:
+def delete_job(request: Request, id: str, query: Annotated[Ending, Query()]) -> Response:
     """A job that waits or runs is cancelled, and answered as it is then. A finished one is removed with all
-    that has come of it.
+    that has come of it; or with `keep` stays, and is answered as it is.
     """
     found, store = _find(request, id), desk_of(request).store
     files = JobFiles(store.folder, found.id)
     if not found.is_finished and store.finish(found, State.CANCELLED):
         files.remove_fonts()
-        return JSONResponse(_find(request, id).document(), headers=_FRESH)
-    store.remove(found)
-    files.remove()
-    return Response(status_code=204)
+    elif not query.keep:
+        store.remove(found)
+        files.remove()
+        return Response(status_code=204)
+    return JSONResponse(_find(request, id).document(), headers=_FRESH)
 
 
 def _find(request: Request, id: str) -> Job:

@@ -92,8 +92,9 @@ def lines(client, path, **params):
 
 def test_a_job_tells_how_it_stands_and_what_came_of_it(client, done):
     job = client.get(done).json()
-    assert job["fonts"] == {"total": 3, "done": 3, "counts": job["fonts"]["counts"]}
-    assert sum(job["fonts"]["counts"].values()) == 3
+    fonts = job["fonts"]
+    assert (fonts["names"], fonts["total"], fonts["done"]) == ([f"0-{name}" for name in SHORT], 3, 3)
+    assert sum(fonts["counts"].values()) == 3
     assert sum(job["counts"].values()) == job["glyphs_done"] > 0
     assert job["created"] <= job["started"] <= job["finished"]
     assert (job["reason"], job["current"]) == (None, None)
@@ -181,6 +182,22 @@ def test_a_job_that_runs_is_cancelled_and_the_next_goes_on(client, service, post
     assert client.delete(long).status_code == 204
     assert not folder.exists()
     is_problem(client.get(long), 404, "unknown-job")
+
+
+def test_a_job_that_is_finished_can_be_kept_from_whoever_cancels_it(client, post):
+    path = post(client, "mono.otf")
+    assert finished(client, path)["status"] == "done"
+    answer = client.delete(f"{path}?keep=true")
+    assert (answer.status_code, answer.json()) == (200, client.get(path).json())
+    assert client.get(f"{path}/report").status_code == 200
+    assert client.delete(path).status_code == 204
+
+
+def test_a_job_names_its_first_fonts(client, post):
+    path = post(client, "phagspa.ttf", "mono.otf", times=2)
+    for job in (client.get(path).json(), client.get("/jobs?limit=1").json()["jobs"][0]):
+        fonts = job["fonts"]
+        assert (fonts["names"], fonts["total"]) == (["0-phagspa.ttf", "0-mono.otf", "1-phagspa.ttf"], 4)
 
 
 def test_jobs_are_listed_in_pages_the_newest_first(client, post):
