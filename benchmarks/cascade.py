@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bundles import default_bundle
 from glyphery import show
-from glyphs.errors import BadInput
+from glyphs.labels import Label
 from glyphs.splits import Split
 from recognition.bundle import Bundle
 from recognition.familiarity import posterior
@@ -44,11 +44,9 @@ def _main(
 ) -> None:
     """Top-1 lost and rate gained by how often the fast model's answer stands."""
     bundles = [Bundle.load(fast), Bundle.load(accurate or default_bundle())]
-    if bundles[0].labels != bundles[1].labels:
-        raise BadInput("The two models know different labels.", "Train the fast one on the same dataset.")
     with open_source(dataset) as source:
         examined = Examined.of(source, Split.VALIDATION, bundles[0].labels, limit=glyphs)
-    (quick, sure), (right_one, _) = (_answers(bundle, examined) for bundle in bundles)
+    (quick, sure), (right_one, _) = (_answers(bundle, examined, bundles[0].labels) for bundle in bundles)
     truth = examined.truth
     before = right_one == truth
     # What the pair gains or loses by each answer that stands, the surest first.
@@ -82,8 +80,12 @@ def _main(
     )  # fmt: skip
 
 
-def _answers(bundle: Bundle, examined: Examined) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each glyph the place of its best label, and that label's probability."""
+def _answers(
+    bundle: Bundle, examined: Examined, labels: tuple[Label, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Of each glyph the place of its best label among `labels`, or -1, and that label's probability."""
+    among = {label: place for place, label in enumerate(labels)}
+    places = np.array([among.get(label, -1) for label in bundle.labels])
     recogniser = Recogniser(bundle, threads=0)
     metrics = examined.table.metrics.copy()
     metrics[::2] = np.nan
@@ -91,7 +93,7 @@ def _answers(bundle: Bundle, examined: Examined) -> tuple[NDArray[np.int64], NDA
     for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster):
         answers = recogniser.answer(rasters, metrics[rows])
         likely = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
-        best.append(likely.argmax(1))
+        best.append(places[likely.argmax(1)])
         sure.append(likely.max(1))
     return np.concatenate(best), np.concatenate(sure)
 

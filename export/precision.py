@@ -141,6 +141,8 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
         raise BadInput(
             f"{source} holds a model of {bundle.manifest.precision} already.", "Start from the float32 one."
         )
+    if bundle.manifest.cascade:
+        raise BadInput(f"{source} holds two models.", "Convert either of them, and join them then.")
     with open_source(dataset) as glyphs, replacing(out) as work, tempfile.TemporaryDirectory() as scratch:
         drawn = [
             Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=limit, seed=seed)

@@ -100,7 +100,10 @@ class _Precision(StrEnum):
 
 def export(
     run: Annotated[
-        Path, typer.Argument(help="A run folder or a checkpoint; or a float32 bundle, for another precision.")
+        Path,
+        typer.Argument(
+            help="A run folder or a checkpoint; or a float32 bundle, for another precision or a cascade."
+        ),
     ],
     dataset: Data = Path("glyphs.db"),
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")] = Path("runs/bundle"),
@@ -114,21 +117,33 @@ def export(
     program: Annotated[
         Path | None, typer.Option(help="Write the model as a torch.export program (.pt2) here, too.")
     ] = None,
+    fast: Annotated[
+        Path | None,
+        typer.Option(help="Put the model of this bundle in front of that of the bundle RUN: a cascade."),
+    ] = None,
+    lost: Annotated[
+        float, typer.Option(min=0, max=5, help="Points of top-1 that a cascade may lose for being sooner.")
+    ] = 0.2,
 ) -> None:
     """Turn a checkpoint into a bundle, after checking ONNX against torch on real glyphs.
 
     In fewer bits than fp32 the bundle is refused if it loses 0.3 points or answers a glyph in a hundred
-    otherwise.
+    otherwise. In a cascade the fast model's answer stands where it is sure; of the rest both are asked.
     """
+    from glyphs.errors import BadInput
     from recognition.bundle import MANIFEST
 
     lowered = precision is not _Precision.fp32
+    if fast is not None:
+        if lowered or program:
+            raise BadInput("A cascade is made of bundles as they are.", "Give --fast alone.")
+        _join(run, fast, dataset, out, name, lost / 100)
+        return
     if (run / MANIFEST).exists():
-        from glyphs.errors import BadInput
-
         if not lowered or name or program:
             raise BadInput(
-                f"{run} is a bundle already.", "Give a --precision alone, or the run it was exported from."
+                f"{run} is a bundle already.",
+                "Give a --precision or --fast alone, or the run it was exported from.",
             )
         _lower(run, dataset, out, precision)
         return
@@ -165,6 +180,18 @@ def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> Non
         else ""
     )
     print(f"{out}: {precision.value}, {megabytes}: {lowered.agreement}{how}")
+
+
+def _join(accurate: Path, fast: Path, dataset: Path, out: Path, name: str, lost: float) -> None:
+    from export.cascade import join
+
+    with show.console(stderr=True).status("Bringing two models together and comparing"):
+        joined = join(accurate, fast, dataset, out, name=name, lost=lost)
+    print(
+        f"{out}: the fast model answers {100 * joined.stands:.0f} % of glyphs alone, from a probability of"
+        f" {joined.sure:.2f}; top-1 {100 * joined.top1:.1f} % (fast {100 * joined.fast:.1f} %, accurate"
+        f" {100 * joined.accurate:.1f} %); embeddings agree by a cosine of {joined.cosine:.2f}"
+    )
 
 
 def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> TrainConfig:

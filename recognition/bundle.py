@@ -2,6 +2,7 @@
 
     manifest.json      what the model is, how good, where from; SHA-256 of every other file
     model.onnx         image, metrics -> logits, embedding
+    fast.onnx          optional: a quicker model of the same interface, whose answer stands where it is sure
     labels.json        the labels in the order of the logits, how many families have each,
                        and its name where it stands for no character
     equivalence.json   which of them look the same
@@ -34,7 +35,7 @@ from glyphs.raster import RasterSettings
 
 FORMAT = 2
 MANIFEST, MODEL, LABELS, EQUIVALENCE = "manifest.json", "model.onnx", "labels.json", "equivalence.json"
-PROTOTYPES = "prototypes.npy"
+FAST, PROTOTYPES = "fast.onnx", "prototypes.npy"
 # Names of the model's inputs and outputs.
 IMAGE, METRICS, LOGITS, EMBEDDING = "image", "metrics", "logits", "embedding"
 PRIMITIVES = "primitives"  # an output of models that name them
@@ -42,10 +43,25 @@ _REMEDY = "Export the bundle anew, or fetch it again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """When the answer of `fast.onnx` stands, and the other model is not asked.
+
+    sure: least probability of its best label, over all labels and under the font prior
+    temperature: what its scores are divided by for that
+    fast: name, version and digest of the bundle that it was made of
+    """
+
+    sure: float
+    temperature: float
+    fast: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """manifest.json as a record.
 
     embedding: width of the embedding
+    cascade: of a bundle with a quicker model in front of the other
     temperature: what scores are divided by to become probabilities, chosen on validation
     known_threshold: least familiarity (`recognition.familiarity`) at which a glyph counts as known
     quality: figures on families never trained on; provenance: data, configuration and code
@@ -59,6 +75,7 @@ class Manifest:
     embedding: int
     labels: int
     precision: str = "fp32"
+    cascade: Cascade | None = None
     temperature: float = 1.0
     known_threshold: float = 0.0
     quality: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +95,8 @@ class Manifest:
             if values.get("format") != FORMAT:
                 raise BadBundle(f"Its manifest has format {values.get('format')}, not {FORMAT}.", _REMEDY)
             values["raster"] = RasterSettings(**values["raster"])
+            if values.get("cascade") is not None:
+                values["cascade"] = Cascade(**values["cascade"])
             return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadBundle(f"Its manifest cannot be read: {error}.", _REMEDY) from None
@@ -122,7 +141,7 @@ class Bundle:
             raise BadBundle(f"There is no bundle at {path}: {error.strerror}.") from None
         try:
             manifest = Manifest.from_json(text.decode("utf-8", "replace"))
-            for name in (MODEL, LABELS, EQUIVALENCE, PROTOTYPES):
+            for name in (MODEL, LABELS, EQUIVALENCE, PROTOTYPES, *((FAST,) if manifest.cascade else ())):
                 if name not in manifest.files:
                     raise BadBundle(f"Its manifest lists no {name}.", _REMEDY)
             for name, expected in manifest.files.items():

@@ -20,7 +20,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from glyphs.errors import BadBundle, BadInput
-from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, PRIMITIVES, Bundle
+from recognition.bundle import EMBEDDING, FAST, IMAGE, LOGITS, METRICS, MODEL, PRIMITIVES, Bundle
+from recognition.familiarity import posterior
 
 LARGEST_BATCH = 256  # more at once gains nothing and costs memory
 # On a GPU every new shape is planned anew, so a batch is filled up to one of a few sizes.
@@ -61,7 +62,10 @@ class Answers:
 
 
 class Recogniser:
-    """A bundle's model, loaded. `answer` may be called from several threads at once."""
+    """A bundle's model, loaded. `answer` may be called from several threads at once.
+
+    Where the bundle has a quicker model, that is asked first; of glyphs of which it is not sure, both are.
+    """
 
     def __init__(
         self,
@@ -92,12 +96,10 @@ class Recogniser:
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(
-                bundle.path / MODEL, options, providers=list(_PROVIDERS[chosen])
-            )
-        except Exception as error:  # ONNX Runtime's own exception classes are not public
-            raise BadBundle(f"ONNX Runtime refuses the model of {bundle.path}: {error}.") from None
+        self._session = self._opened(MODEL, options, chosen)
+        self._cascade = bundle.manifest.cascade
+        self._fast = self._opened(FAST, options, chosen) if self._cascade else None
+        self._prior = bundle.log_prior
         # ONNX Runtime leaves a provider out that it cannot start, and says so to nobody.
         self.provider: str = self._session.get_providers()[0]
         if self.provider != _PROVIDERS[chosen][0]:
@@ -109,22 +111,24 @@ class Recogniser:
             log.warning("%s runs on %s: %s", bundle.manifest.name, self.provider, trouble)
         else:
             log.info("%s runs on %s", bundle.manifest.name, self.provider)
-        self._check()
 
-    def _check(self) -> None:
+    def _opened(self, name: str, options: ort.SessionOptions, device: Device) -> ort.InferenceSession:
+        """Raises BadBundle where it is not what the manifest says."""
+        path = self.bundle.path / name
+        try:
+            session = ort.InferenceSession(path, options, providers=list(_PROVIDERS[device]))
+        except Exception as error:  # ONNX Runtime's own exception classes are not public
+            raise BadBundle(f"ONNX Runtime refuses {path}: {error}.") from None
         manifest = self.bundle.manifest
         size = manifest.raster.size
         expected = {
             IMAGE: [1, size, size], METRICS: [4], LOGITS: [manifest.labels], EMBEDDING: [manifest.embedding]
         }  # fmt: skip
-        found = {
-            node.name: node.shape[1:] for node in (*self._session.get_inputs(), *self._session.get_outputs())
-        }
+        found = {node.name: node.shape[1:] for node in (*session.get_inputs(), *session.get_outputs())}
         # Models may tell more, as those do that name primitives.
         if {name: found.get(name) for name in expected} != expected:
-            raise BadBundle(
-                f"The model of {self.bundle.path} has shapes {found}, its manifest says {expected}."
-            )
+            raise BadBundle(f"{path} has shapes {found}, its manifest says {expected}.")
+        return session
 
     @property
     def names_primitives(self) -> bool:
@@ -165,16 +169,31 @@ class Recogniser:
         )
 
     def _run(self, images: NDArray[np.uint8], metrics: NDArray[np.float32]) -> Answers:
+        if self._fast is None or self._cascade is None:
+            return self._ask(self._session, images, metrics)
+        found = self._ask(self._fast, images, metrics)
+        sure = posterior(found.logits, self._prior, self._cascade.temperature).max(axis=1)
+        rest = np.flatnonzero(sure < self._cascade.sure)
+        if rest.size:
+            more = self._ask(self._session, images[rest], metrics[rest])
+            # Two models err in different places: together they are better than the better one.
+            found.logits[rest] = (found.logits[rest] + more.logits) / 2
+            found.embeddings[rest] = more.embeddings
+        return found
+
+    def _ask(
+        self, session: ort.InferenceSession, images: NDArray[np.uint8], metrics: NDArray[np.float32]
+    ) -> Answers:
         if self._buckets is None:
-            return Answers(*self._session.run([LOGITS, EMBEDDING], {IMAGE: images, METRICS: metrics}))
+            return Answers(*session.run([LOGITS, EMBEDDING], {IMAGE: images, METRICS: metrics}))
         count = len(images)
         missing = min(bucket for bucket in self._buckets if bucket >= count) - count
-        binding = self._session.io_binding()
+        binding = session.io_binding()
         binding.bind_cpu_input(IMAGE, np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))))
         binding.bind_cpu_input(METRICS, np.pad(metrics, ((0, missing), (0, 0))))
         for name in (LOGITS, EMBEDDING):
             binding.bind_output(name, "cpu")
-        self._session.run_with_iobinding(binding)
+        session.run_with_iobinding(binding)
         logits, embeddings = binding.copy_outputs_to_cpu()
         return Answers(logits[:count], embeddings[:count])
 

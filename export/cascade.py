@@ -1,0 +1,218 @@
+"""Two bundles become one that answers sooner: its fast model where that is sure, both where it is not.
+
+The idea is that of Viola and Jones, "Rapid Object Detection using a Boosted Cascade", CVPR 2001. The fast
+model is given the interface of the accurate one, so that nobody else sees that there are two: it takes
+the same rasters, which it averages down to its own size, and its embeddings are turned into the space of
+the accurate model's by least squares, where references and prototypes are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from export.bundle import CALIBRATION_GLYPHS
+from export.calibration import calibrated
+from glyphs.errors import BadInput
+from glyphs.splits import Split
+from recognition.bundle import EMBEDDING, FAST, IMAGE, MODEL, Bundle, Cascade, replacing, seal
+from recognition.familiarity import posterior
+from recognition.recogniser import LARGEST_BATCH, Recogniser
+from training.data import Source, open_source
+from training.evaluation import Examined
+
+FIT_FAMILIES = 4  # whose glyphs of each label show how one space of embeddings lies in the other
+_NEVER = 2.0  # no probability reaches it
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """How the pair answers, on validation glyphs under the font prior, every second without metrics.
+
+    fast, accurate, top1: shares of glyphs whose best label is right, of either model and of the pair
+    stands: share of glyphs that the fast model answers alone, at a probability of `sure`
+    cosine: mean between both models' embeddings, once they are in one space
+    """
+
+    fast: float
+    accurate: float
+    top1: float
+    stands: float
+    sure: float
+    cosine: float
+
+
+def join(
+    accurate: Path, fast: Path, dataset: Path, out: Path, *, name: str = "", lost: float = 0.002
+) -> Joined:
+    """Write to `out` the bundle `accurate` with the model of `fast` in front of its own.
+
+    The fast model's answer stands at the least probability that loses no more than `lost` of top-1
+    against the best one. The accurate bundle's index stays; temperature and threshold are chosen anew.
+
+    Raises:
+        BadInput: the two do not fit: other labels, other rasters, or one is a pair already.
+        BadBundle, BadDataset: one of them cannot be used.
+    """
+    main, quick = Bundle.load(accurate), Bundle.load(fast)
+    times = _times_smaller(main, quick)
+    with open_source(dataset) as source, replacing(out) as work:
+        shutil.copytree(accurate, work, dirs_exist_ok=True)
+        network = onnx.load(fast / MODEL)
+        _take_larger_rasters(network, times)
+        onnx.save(network, work / FAST)
+        cascade = Cascade(
+            sure=0.0,
+            temperature=quick.manifest.temperature,
+            fast={"name": quick.manifest.name, "version": quick.manifest.version, "digest": quick.digest},
+        )
+        manifest = replace(
+            main.manifest,
+            name=name or f"{main.manifest.name}_cascade",
+            cascade=cascade,
+            quality={},
+            provenance={**main.manifest.provenance, "accurate": main.digest, "fast": quick.digest},
+        )
+        seal(work, manifest)  # sure from 0: the fast model answers everything
+        both = Recogniser(Bundle.load(work), threads=0), Recogniser(main, threads=0)
+        turned, cosine = _alignment(*_embeddings(*both, source))
+        _turn_embeddings(network, turned)
+        onnx.save(network, work / FAST)
+
+        examined = Examined.of(source, Split.VALIDATION, main.labels, limit=CALIBRATION_GLYPHS, seed=1)
+        seal(work, manifest)
+        joined = _operating_point(Recogniser(Bundle.load(work), threads=0), both[1], examined, lost, cosine)
+        manifest = replace(manifest, cascade=replace(cascade, sure=joined.sure))
+        seal(work, manifest)
+        temperature, threshold = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
+    return joined
+
+
+def _times_smaller(main: Bundle, quick: Bundle) -> int:
+    """By what the fast model's rasters are smaller. Raises BadInput where the two do not fit."""
+    if main.manifest.cascade or quick.manifest.cascade:
+        raise BadInput("One of the two is a pair already.", "Give the bundles that it was made of.")
+    if main.labels != quick.labels:
+        raise BadInput(
+            f"{main.manifest.name} and {quick.manifest.name} know different labels.",
+            "Train both on the same dataset with the same min_families.",
+        )
+    large, small = main.manifest.raster, quick.manifest.raster
+    times = large.size // small.size
+    if (small.size * times, small.box * times) != (large.size, large.box):
+        raise BadInput(
+            f"Rasters of {large.size} px with a box of {large.box} cannot be averaged to {small.size} with"
+            f" {small.box}.",
+            "Train the fast model with size and box that are a whole number of times smaller.",
+        )
+    return times
+
+
+def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
+    """Have the network average squares of pixels: what FreeType covers a large pixel with is that mean."""
+    graph, own = network.graph, f"{IMAGE}_small"
+    for node in graph.node:
+        node.input[:] = [own if name == IMAGE else name for name in node.input]
+    sides = next(value for value in graph.input if value.name == IMAGE).type.tensor_type.shape.dim
+    for side in list(sides)[2:]:
+        side.dim_value *= times
+    steps = [
+        helper.make_node("Cast", [IMAGE], [f"{IMAGE}_float"], to=TensorProto.FLOAT),
+        helper.make_node(
+            "AveragePool", [f"{IMAGE}_float"], [f"{IMAGE}_mean"], kernel_shape=[times, times],
+            strides=[times, times],
+        ),
+        helper.make_node("Round", [f"{IMAGE}_mean"], [f"{IMAGE}_round"]),
+        helper.make_node("Cast", [f"{IMAGE}_round"], [own], to=TensorProto.UINT8),
+    ]  # fmt: skip
+    for place, step in enumerate(steps):
+        graph.node.insert(place, step)
+
+
+def _turn_embeddings(network: onnx.ModelProto, turned: NDArray[np.float32]) -> None:
+    """Have the network turn its embeddings by (E + 1, E), whose last row is added, and norm them again."""
+    graph, own = network.graph, f"{EMBEDDING}_own"
+    for node in graph.node:
+        node.output[:] = [own if name == EMBEDDING else name for name in node.output]
+        node.input[:] = [own if name == EMBEDDING else name for name in node.input]
+    weight, bias = f"{EMBEDDING}_turn", f"{EMBEDDING}_shift"
+    graph.initializer.append(numpy_helper.from_array(turned[:-1], weight))
+    graph.initializer.append(numpy_helper.from_array(turned[-1], bias))
+    graph.node.append(helper.make_node("Gemm", [own, weight, bias], [f"{EMBEDDING}_turned"]))
+    graph.node.append(helper.make_node("LpNormalization", [f"{EMBEDDING}_turned"], [EMBEDDING], axis=1, p=2))
+
+
+def _embeddings(
+    quick: Recogniser, main: Recogniser, source: Source
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both models' embeddings of the same training glyphs, every second without metrics."""
+    bundle = main.bundle
+    table = source.table(Split.TRAIN)
+    table = table.take(source.places(bundle.labels)[table.label] >= 0).spread(FIT_FAMILIES)
+    shapes = source.shapes(np.unique(table.shape).tolist())
+    metrics = table.metrics.copy()
+    metrics[::2] = np.nan
+    ours, theirs = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
+    for start in range(0, len(table), LARGEST_BATCH):
+        rows = slice(start, start + LARGEST_BATCH)
+        rasters = shapes.draw_all(table.shape[rows], bundle.manifest.raster)
+        ours.append(quick.answer(rasters, metrics[rows]).embeddings)
+        theirs.append(main.answer(rasters, metrics[rows]).embeddings)
+    return np.concatenate(ours), np.concatenate(theirs)
+
+
+def _alignment(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """The (E + 1, E) that turns ours, (N, E), into theirs by ridge regression, and the mean cosine then."""
+    wide = np.concatenate([ours, np.ones((len(ours), 1), np.float32)], axis=1).astype(np.float64)
+    normal = wide.T @ wide + _RIDGE * len(wide) / wide.shape[1] * np.eye(wide.shape[1])
+    turned = np.linalg.solve(normal, wide.T @ theirs).astype(np.float32)
+    found = wide.astype(np.float32) @ turned
+    cosine = (found * theirs).sum(axis=1) / np.maximum(np.linalg.norm(found, axis=1), 1e-12)
+    return turned, float(cosine.mean())
+
+
+def _operating_point(
+    quick: Recogniser, main: Recogniser, examined: Examined, lost: float, cosine: float
+) -> Joined:
+    """The threshold at which the fast model answers most glyphs alone and no more than `lost` is lost."""
+    cascade = quick.bundle.manifest.cascade
+    assert cascade is not None
+    prior, scale = main.bundle.log_prior, main.bundle.manifest.temperature
+    metrics = examined.table.metrics.copy()
+    metrics[::2] = np.nan
+    best: dict[str, list[NDArray[np.intp]]] = {"fast": [], "accurate": [], "both": []}
+    sure = []
+    for rows, rasters in examined.rasters(examined.table, main.bundle.manifest.raster):
+        one, other = (model.answer(rasters, metrics[rows]) for model in (quick, main))
+        likely = posterior(one.logits, prior, cascade.temperature)
+        sure.append(likely.max(axis=1))
+        best["fast"].append(likely.argmax(axis=1))
+        best["accurate"].append(posterior(other.logits, prior, scale).argmax(axis=1))
+        best["both"].append(
+            posterior(np.float32(0.5) * (one.logits + other.logits), prior, scale).argmax(axis=1)
+        )
+    right = {who: np.concatenate(places) == examined.truth for who, places in best.items()}
+    probability = np.concatenate(sure)
+    order = np.argsort(-probability, kind="stable")  # the surest first
+    # Right answers if the n surest stand, n from 0.
+    alone = np.concatenate([[0], np.cumsum(right["fast"][order])])
+    together = right["both"].sum() - np.concatenate([[0], np.cumsum(right["both"][order])])
+    top1 = (alone + together) / len(order)
+    most = int(np.flatnonzero(top1 >= top1.max() - lost)[-1])
+    threshold = float(probability[order[most - 1]]) if most else _NEVER
+    return Joined(
+        fast=float(right["fast"].mean()),
+        accurate=float(right["accurate"].mean()),
+        top1=float(top1[most]),
+        stands=most / len(order),
+        sure=threshold,
+        cosine=cosine,
+    )
