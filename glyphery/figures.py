@@ -56,6 +56,7 @@ class Model:
 
     name: what it is called here, and in rates
     floats, integers: multiply-adds for one image, by the kind of its numbers; layers: one after the other
+    is_cascade: whether a faster model is in front of it, which is not counted
     """
 
     name: str
@@ -64,12 +65,16 @@ class Model:
     floats: int
     integers: int
     layers: tuple[Layer, ...]
+    is_cascade: bool = False
 
     @classmethod
     def of(cls, bundle: Bundle, called: str, layers: Sequence[Layer]) -> Model:
         integers = sum(layer.multiply_adds for layer in layers if layer.integers)
         floats = sum(layer.multiply_adds for layer in layers) - integers
-        return cls(called, bundle.digest, bundle.manifest.precision, floats, integers, tuple(layers))
+        manifest = bundle.manifest
+        return cls(
+            called, bundle.digest, manifest.precision, floats, integers, tuple(layers), bool(manifest.cascade)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class Figures:
     def _with_share(self, rate: Rate, rates: Sequence[Rate]) -> Rate:
         """The share of the machine's products that a recogniser's rate is."""
         model = next((model for model in self.models if model.name == rate.bundle), None)
-        if rate.group != RECOGNISE or model is None:
+        if rate.group != RECOGNISE or model is None or model.is_cascade:
             return rate
         return replace(rate, share=rate.median * _floor(model, rates, rate.threads))
 
@@ -121,6 +126,12 @@ class Figures:
             ways = [(model.floats, "float"), (model.integers, "8-bit integer")]
             counts = " and ".join(f"{count / 1e6:,.1f} M {kind}" for count, kind in ways if count)
             floor = _floor(model, self.rates, 1) * 1e3
+            if model.is_cascade:
+                said.append(
+                    f"{model.name}: {counts} multiply-adds an image of the accurate model, which only those"
+                    " images take of which the fast one is not sure."
+                )
+                continue
             said.append(
                 f"{model.name}: {counts or 'no'} multiply-adds an image; at the rate of"
                 f" large products on one thread {floor:.2f} ms."

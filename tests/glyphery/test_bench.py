@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from glyphery.bench import bench
 from glyphery.ceilings import FLOAT, INTEGER, _model, ceiling, ceilings
+from glyphery.figures import Figures, Machine, Model
 from glyphery.rates import Rate, Work, measure
 from glyphs.errors import BadFont
 from recognition.bundle import Bundle
@@ -131,3 +132,40 @@ def test_there_is_a_ceiling_for_every_number_of_threads() -> None:
     assert [ceiling(rates, kind, threads) / 1e9 for kind in (FLOAT, INTEGER) for threads in (1, 2, 3)] == [
         1, 1, 3, 2, 2, 6
     ]  # fmt: skip
+
+
+def test_what_a_cascade_takes_depends_on_the_glyphs_and_is_no_share_of_the_ceiling() -> None:
+    products = [
+        Rate(
+            group="ceiling",
+            name=f"{kind} of 512 x 512, ONNX Runtime",
+            unit="G multiply-adds/s",
+            threads=1,
+            bundle="",
+            median=50.0,
+            low=50.0,
+            high=50.0,
+        )
+        for kind in (FLOAT, INTEGER)
+    ]
+    asked = [
+        Rate(
+            group="recognise",
+            name="batch of 32",
+            unit="images/s",
+            threads=1,
+            bundle=name,
+            median=100.0,
+            low=90.0,
+            high=110.0,
+        )
+        for name in ("one", "pair")
+    ]
+    models = [
+        Model(name, "sha256:0", "fp32", 100_000_000, 0, (), is_cascade=name == "pair")
+        for name in ("one", "pair")
+    ]
+    found = Figures(Machine.here(1), tuple(models), (*products, *asked), seconds=1, rounds=1, profiled=False)
+    shares = {rate.bundle: rate.share for rate in found.rates if rate.bundle}
+    assert shares == {"one": pytest.approx(0.2), "pair": None}
+    assert [sentence for sentence in found.sentences() if "accurate model" in sentence]
