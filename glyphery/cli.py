@@ -7,6 +7,7 @@ what training needs.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -54,26 +55,30 @@ app = typer.Typer(
 
 
 def _print_version(as_json: bool) -> None:
-    """The program's version, and what the shipped bundle is, which is checked for that."""
+    """The program's version, and what the shipped bundles are, which are checked for that."""
     import json
     from importlib.metadata import version
 
-    from bundles import default_bundle
+    from bundles import SHIPPED
     from recognition.bundle import Bundle
 
-    bundle = Bundle.load(default_bundle())
-    shipped = {"name": bundle.manifest.name, "version": bundle.manifest.version, "digest": bundle.digest}
+    shipped = [
+        {"name": bundle.manifest.name, "version": bundle.manifest.version, "digest": bundle.digest}
+        for bundle in map(Bundle.load, map(Path, SHIPPED))
+    ]
     if as_json:
-        print(json.dumps({"glyphery": version("glyphery"), "bundle": shipped}))
+        print(json.dumps({"glyphery": version("glyphery"), "bundles": shipped}))
     else:
-        print(f"glyphery {version('glyphery')}\nbundle {' '.join(shipped.values())}")
+        print(f"glyphery {version('glyphery')}")
+        for bundle in shipped:
+            print("bundle", *bundle.values())
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and the shipped bundle's with its digest.")
+        bool, typer.Option("--version", help="Print it, and the shipped bundles with their digests.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:

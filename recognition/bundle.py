@@ -27,6 +27,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bundles import shipped_or
 from glyphs import folders
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadBundle, BadInput, BadLabel
@@ -130,11 +131,12 @@ class Bundle:
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
-        """Read and check a bundle.
+        """Read and check a bundle: a folder, or a shipped one by its name.
 
         Raises:
             BadBundle: it is missing, incomplete, altered, or contradicts itself.
         """
+        path = shipped_or(path)
         try:
             text = (path / MANIFEST).read_bytes()
         except OSError as error:

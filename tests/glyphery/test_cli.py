@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bundles import default_bundle
+from bundles import SHIPPED, default_bundle
 from glyphs.dataset.store import Dataset
 from recognition.bundle import Bundle, seal
 
@@ -226,13 +226,16 @@ def test_a_picture_without_ink_is_refused_by_name(tiny_bundle: Bundle, tmp_path:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_version_names_the_shipped_bundle_with_its_digest() -> None:
-    shipped = Bundle.load(default_bundle())
+def test_the_version_names_the_shipped_bundles_with_their_digests() -> None:
+    accurate, fast = (Bundle.load(Path(name)) for name in SHIPPED)
+    assert accurate.path == default_bundle()
     plain, as_json = run("--version"), run("--version", "--json")
-    expected = rf"glyphery \S+\nbundle levit_128s \S+ {shipped.digest}\n"
+    expected = (
+        rf"glyphery \S+\nbundle levit_128s \S+ {accurate.digest}\nbundle unified_mlp \S+ {fast.digest}\n"
+    )
     assert re.fullmatch(expected, plain.stdout), plain.stderr
     told = json.loads(as_json.stdout)
-    assert told["bundle"]["digest"] == shipped.digest
+    assert [bundle["digest"] for bundle in told["bundles"]] == [accurate.digest, fast.digest]
     assert f"glyphery {told['glyphery']}\n" in plain.stdout
 
 
