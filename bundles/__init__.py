@@ -16,5 +16,10 @@ def shipped_or(bundle: Path) -> Path:
     return _folder(bundle.name) if str(bundle) in SHIPPED and not bundle.exists() else bundle
 
 
+def is_shipped(bundle: Path) -> bool:
+    """Whether it is one of the shipped bundles' folders, which belong to the program."""
+    return bundle.resolve() in {_folder(name).resolve() for name in SHIPPED}
+
+
 def _folder(name: str) -> Path:
     return Path(str(files("bundles"))) / name

@@ -64,8 +64,8 @@ def join(
     main, quick = Bundle.load(accurate), Bundle.load(fast)
     times = _times_smaller(main, quick)
     with open_source(dataset) as source, replacing(out) as work:
-        shutil.copytree(accurate, work, dirs_exist_ok=True)
-        network = onnx.load(fast / MODEL)
+        shutil.copytree(main.path, work, dirs_exist_ok=True)
+        network = onnx.load(quick.path / MODEL)
         _take_larger_rasters(network, times)
         onnx.save(network, work / FAST)
         cascade = Cascade(

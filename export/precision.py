@@ -148,7 +148,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
             Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=limit, seed=seed)
             for seed, limit in enumerate((GATE_GLYPHS, SEARCH_GLYPHS, RANGE_GLYPHS), start=1)
         ]
-        shutil.copytree(source, work, dirs_exist_ok=True)
+        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
         gate = _Glyphs(bundle, drawn[0])
         calibration, kept = "", list[str]()
         model = work / MODEL
@@ -169,7 +169,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
             )
         temperature, threshold = calibrated(recogniser, drawn[0])
         seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
-        sizes = (source / MODEL).stat().st_size, model.stat().st_size
+        sizes = (bundle.path / MODEL).stat().st_size, model.stat().st_size
     return Lowered(agreement, calibration, tuple(kept), *sizes)
 
 

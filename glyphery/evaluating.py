@@ -131,9 +131,11 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
     Raises:
         BadBundle, BadCheckpoint: it cannot be used.
     """
+    from bundles import shipped_or
     from recognition.bundle import MANIFEST, Bundle
     from training.evaluation import Subject
 
+    target = shipped_or(target)
     if (target / MANIFEST).exists():
         from index.search import FILE, ReferenceIndex
         from recognition.familiarity import familiarity, posterior
@@ -232,11 +234,13 @@ def _weights(target: Path) -> Path:
 
 def _card(target: Path) -> ModelCard | None:
     """Parameters and arithmetic of the model; None for a bundle that does not say which it holds."""
+    from bundles import shipped_or
     from recognition.bundle import MANIFEST, Bundle
     from training.checkpoint import load_checkpoint
     from training.models import MODELS, ModelOptions
     from training.models.inventory import describe
 
+    target = shipped_or(target)
     if (target / MANIFEST).exists():
         bundle = Bundle.load(target)
         config, size = bundle.manifest.provenance.get("config", {}), bundle.manifest.raster.size

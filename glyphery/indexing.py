@@ -91,7 +91,7 @@ def add(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Add the glyphs of fonts as references, also of characters that the model never learned."""
-    from bundles import default_bundle
+    from bundles import default_bundle, is_shipped, shipped_or
     from glyphs.errors import BadInput
     from index.add import ReferenceAdder, Selection
     from index.kinds import asked_before
@@ -99,10 +99,10 @@ def add(
     from recognition.bundle import Bundle, replacing
     from recognition.recogniser import Recogniser
 
-    target = out or bundle or default_bundle()
-    if target.resolve() == default_bundle().resolve():
+    target = out or shipped_or(bundle or default_bundle())
+    if is_shipped(target):
         raise BadInput(
-            "The shipped bundle is not changed in place.", "Name a folder for the new one with --out."
+            "A shipped bundle is not changed in place.", "Name a folder for the new one with --out."
         )
     recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
     old = recogniser.bundle

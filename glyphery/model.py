@@ -130,9 +130,11 @@ def export(
     In fewer bits than fp32 the bundle is refused if it loses 0.3 points or answers a glyph in a hundred
     otherwise. In a cascade the fast model's answer stands where it is sure; of the rest both are asked.
     """
+    from bundles import shipped_or
     from glyphs.errors import BadInput
     from recognition.bundle import MANIFEST
 
+    run = shipped_or(run)
     lowered = precision is not _Precision.fp32
     if fast is not None:
         if lowered or program:

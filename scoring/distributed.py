@@ -187,7 +187,7 @@ class _Shipment:
     def of(cls, setup: Setup) -> _Shipment:
         bundle = Bundle.load(setup.bundle)
         keep = setup.keep and setup.keep.absolute()
-        return cls(replace(setup, bundle=setup.bundle.absolute(), keep=keep), bundle.digest)
+        return cls(replace(setup, bundle=bundle.path.absolute(), keep=keep), bundle.digest)
 
     def put(self, ray: Any) -> _Shipment:
         """Store the files in the cluster; nodes fetch them only where they have to."""

@@ -53,7 +53,7 @@ class ServedModel:
         BadInput where the device is not to be had.
         """
         bundle = Bundle.load(path)
-        index = ReferenceIndex.load(path) if bundle.has(INDEX) else None
+        index = ReferenceIndex.load(bundle.path) if bundle.has(INDEX) else None
         return cls(bundle, Recogniser(bundle, threads=1, device=device), index)
 
     @property

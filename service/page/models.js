@@ -68,7 +68,8 @@ function quality(figures, name) {
       element("thead", {}, element("tr", {}, element("td"), ...Object.values(SHARES).map(share => element("th", { scope: "col" }, share)))),
       element("tbody", {}, ...rows))),
     element("figcaption", { class: "small" }, figures.glyphs
-      ? `On ${count(figures.glyphs, "glyph")} of ${count(figures.families ?? 0, "font family", "font families")} that it never saw in training.` : ""));
+      ? `On ${count(figures.glyphs, "glyph")} of ${count(figures.families ?? 0, "font family", "font families")} that it never saw in training`
+        + (figures.split === "validation" ? "; it was chosen by them." : ".") : ""));
 }
 
 function plain(figures) {

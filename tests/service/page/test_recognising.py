@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from benchmarks.page import STROKES, draw
-from bundles import default_bundle
+from bundles import SHIPPED
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 AIN = ("ain.png", "image/png", (DOCS / "ain-initial.png").read_bytes())
@@ -36,10 +36,10 @@ def names(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def url(serve, naming_bundle, tmp_path_factory):
-    """A server of the shipped bundle, and of one that names primitives."""
+def url(serve, tmp_path_factory):
+    """A server of the shipped bundles; the second names primitives."""
     folder = tmp_path_factory.mktemp("jobs")
-    with serve(bundles=[default_bundle(), naming_bundle], jobs=folder) as running:
+    with serve(bundles=SHIPPED, jobs=folder) as running:
         yield running.url
 
 
@@ -218,8 +218,8 @@ def test_another_model_answers_and_shows_its_primitives(open_page, url):
     page = open_page(url)
     draw(page, STROKES["L"])
     expect(page.locator("#primitives")).to_be_hidden()  # the default model names none
-    with page.expect_request("**/classify?model=naming*"):
-        page.get_by_role("radio", name="naming").check()
+    with page.expect_request("**/classify?model=unified_mlp*"):
+        page.get_by_role("radio", name="unified_mlp").check()
     page.get_by_text("Primitives that the model sees").click()
     expect(page.locator("#cell")).to_contain_text("Row 1, column 1: primitive ")
     page.locator("#grid").focus()
@@ -233,8 +233,8 @@ def test_models_show_their_quality_and_digest(open_page, url):
     page = open_page(url)
     first, second = page.locator(".bundle").all()
     expect(first).to_contain_text("79.1 %")
-    expect(first).to_contain_text("74 font families")
-    expect(second).to_contain_text("top 1 50.0 %")
+    expect(first).to_contain_text("74 font families that it never saw in training.")
+    expect(second).to_contain_text("it was chosen by them")
     expect(second).to_contain_text("primitives")
     expect(first.get_by_role("button", name="Copy the digest of levit_128s")).to_be_visible()
 

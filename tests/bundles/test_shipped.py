@@ -1,4 +1,4 @@
-"""The shipped bundle: whole, of the size promised, and right on families it never saw."""
+"""The shipped bundles: whole, of the size promised, and right on families they never saw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundles import default_bundle
+from bundles import SHIPPED, default_bundle, is_shipped, shipped_or
 from glyphs.fonts import FontFile
 from glyphs.labels import Form, Label
 from glyphs.raster import draw
@@ -18,13 +18,28 @@ from recognition.bundle import Bundle
 from recognition.candidates import Candidates
 from recognition.recogniser import Recogniser
 
+# What its figures are of.
+ASKED = {"levit_128s": "test", "unified_mlp": "validation"}
 # Test font -> the family it is a subset of. Neither family was trained on.
 UNSEEN = {"arabic.ttf": "Lateef", "kufi.otf": "Lemonada"}
 
 
-@pytest.fixture(scope="module")
-def recogniser() -> Recogniser:
-    return Recogniser(Bundle.load(default_bundle()))
+@pytest.fixture(scope="module", params=SHIPPED)
+def recogniser(request: pytest.FixtureRequest) -> Recogniser:
+    return Recogniser(Bundle.load(Path(request.param)))
+
+
+def test_shipped_bundles_are_found_by_name_unless_a_folder_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = Path(SHIPPED[0])
+    assert shipped_or(first) == default_bundle()
+    assert is_shipped(shipped_or(first))
+    assert shipped_or(Path("no-such-bundle")) == Path("no-such-bundle")
+    first.mkdir()
+    assert shipped_or(first) == first
+    assert not is_shipped(first)
 
 
 def test_it_knows_the_labels_promised_among_them_arabic_forms(recogniser: Recogniser) -> None:
@@ -43,7 +58,7 @@ def test_every_label_has_a_reference_and_references_are_of_training_families(rec
 
 def test_its_manifest_says_how_good_it_is(recogniser: Recogniser) -> None:
     quality = recogniser.bundle.manifest.quality
-    assert quality["split"] == "test"
+    assert quality["split"] == ASKED[recogniser.bundle.manifest.name]
     assert 0 < quality["with_metrics"]["fonts"]["top1"] <= quality["ceiling"]["with_metrics"] < 1
 
 
@@ -58,7 +73,7 @@ def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_d
         if label in known and (glyph := face.glyph(components))
     }
     assert len(glyphs) > 50
-    rasters = np.stack([draw(glyph.outline) for glyph in glyphs.values()])
+    rasters = np.stack([draw(glyph.outline, recogniser.bundle.manifest.raster) for glyph in glyphs.values()])
     metrics = np.array(
         [(g.metrics.width, g.metrics.height, g.metrics.bottom, g.metrics.advance) for g in glyphs.values()],
         np.float32,
