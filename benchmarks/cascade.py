@@ -1,10 +1,10 @@
-"""Would a cascade pay: a fast model answers where it is sure, an accurate one takes the rest?
+"""Would a cascade pay: a fast model answers where it is sure, and both where it is not?
 
 Both models answer validation glyphs, half of them without metrics, under the font prior. The fast model's
-answers stand where its best probability is among the highest; the table has, by how many stand, what the
-pair loses in top-1 against the accurate model alone, and its rate beside it. Rates are of batches of 32 on
-one thread, both models in turns, in the same run; drawing or reading counts for neither.
-Run: `python -m benchmarks.cascade FAST --dataset runs/glyphs.db`.
+answers stand where its best probability is among the highest, of other glyphs the logits of both are
+averaged; the table has, by how many stand, what the pair gains in top-1 over the accurate model alone, and
+its rate beside it. Rates are of batches of 32 on one thread, both models in turns, in the same run; drawing
+or reading counts for neither. Run: `python -m benchmarks.cascade FAST --dataset runs/glyphs.db`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from bundles import default_bundle
+from export.cascade import outcomes
 from glyphery import show
-from glyphs.labels import Label
 from glyphs.splits import Split
 from recognition.bundle import Bundle
-from recognition.familiarity import posterior
 from recognition.recogniser import Recogniser
 from training.data import open_source
 from training.evaluation import Examined
 
 _BATCH = 32
-_SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_LOSSES = (0.001, 0.002, 0.005, 0.01)
+_SHARES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 
 def _main(
@@ -40,68 +37,70 @@ def _main(
     dataset: Annotated[Path, typer.Option(help="Dataset of fonts.")] = Path("glyphs.db"),
     glyphs: Annotated[int, typer.Option(help="Validation glyphs, drawn by lot.")] = 10_000,
     rounds: Annotated[int, typer.Option(help="In which rates are measured.")] = 12,
+    plot: Annotated[Path | None, typer.Option(help="Draw top-1 over rate here (PNG).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Top-1 lost and rate gained by how often the fast model's answer stands."""
+    """Top-1 and rate by how often the fast model's answer stands."""
     bundles = [Bundle.load(fast), Bundle.load(accurate or default_bundle())]
+    quick, main = (Recogniser(bundle, threads=0) for bundle in bundles)
     with open_source(dataset) as source:
         examined = Examined.of(source, Split.VALIDATION, bundles[0].labels, limit=glyphs)
-    (quick, sure), (right_one, _) = (_answers(bundle, examined, bundles[0].labels) for bundle in bundles)
-    truth = examined.truth
-    before = right_one == truth
-    # What the pair gains or loses by each answer that stands, the surest first.
-    order = np.argsort(-sure, kind="stable")
-    lost = np.cumsum(before[order].astype(int) - (quick == truth)[order].astype(int)) / len(truth)
-    agree = np.cumsum((quick == right_one)[order]) / np.arange(1, len(truth) + 1)
+    outcome = outcomes(quick, main, examined, bundles[0].manifest.temperature)
+    top1, probabilities = outcome.top1(), -np.sort(-outcome.sure)
+    alone = [float(outcome.fast.mean()), float(outcome.accurate.mean())]
     rates = _rates(bundles, rounds)
     found = []
-    for share in sorted({*_SHARES, *(_most(lost, loss) for loss in _LOSSES)}):
-        row = max(1, round(share * len(truth))) - 1
+    for share in _SHARES:
+        many = round(share * len(outcome.sure))
         found.append({
-            "stand": share, "threshold": float(sure[order[row]]), "lost": float(lost[row]),
-            "agree": float(agree[row]), "rate": 1 / (rates[1] / rates[0] + 1 - share),
+            "stand": share, "threshold": float(probabilities[many - 1]) if many else 1.0,
+            "top1": float(top1[many]), "gained": float(top1[many]) - alone[1],
+            "rate": 1 / (rates[1] / rates[0] + 1 - share),
         })  # fmt: skip
-    top1 = [float((answers == truth).mean()) for answers in (quick, right_one)]
+    if plot is not None:
+        _drawn(found, alone, rates, [bundle.manifest.name for bundle in bundles], plot)
     if json:
-        show.as_json({"glyphs": len(truth), "top1": top1, "images_per_second": rates, "shares": found})
+        show.as_json(
+            {"glyphs": len(outcome.sure), "top1": alone, "images_per_second": rates, "shares": found}
+        )
         return
     names = " and ".join(
         f"{bundle.manifest.name} {100 * share:.1f} % at {rate:.0f}/s"
-        for bundle, share, rate in zip(bundles, top1, rates, strict=True)
+        for bundle, share, rate in zip(bundles, alone, rates, strict=True)
     )
     show.table(
-        f"{len(truth):,} validation glyphs: {names}",
-        ("answers that stand", "probability from", "top-1 lost", "same answer", "rate of the pair"),
+        f"{len(outcome.sure):,} validation glyphs: {names}",
+        ("answers that stand", "probability from", "top-1", "gained", "rate of the pair"),
         [
-            (f"{100 * row['stand']:.1f} %", f"{row['threshold']:.3f}", f"{100 * row['lost']:.2f}",
-             f"{100 * row['agree']:.1f} %", f"{row['rate']:.2f} x")
+            (f"{row['stand']:.0%}", f"{row['threshold']:.3f}", f"{100 * row['top1']:.2f}",
+             f"{100 * row['gained']:+.2f}", f"{row['rate']:.2f} x")
             for row in found
         ],
     )  # fmt: skip
 
 
-def _answers(
-    bundle: Bundle, examined: Examined, labels: tuple[Label, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each glyph the place of its best label among `labels`, or -1, and that label's probability."""
-    among = {label: place for place, label in enumerate(labels)}
-    places = np.array([among.get(label, -1) for label in bundle.labels])
-    recogniser = Recogniser(bundle, threads=0)
-    metrics = examined.table.metrics.copy()
-    metrics[::2] = np.nan
-    best, sure = [], []
-    for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster):
-        answers = recogniser.answer(rasters, metrics[rows])
-        likely = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
-        best.append(places[likely.argmax(1)])
-        sure.append(likely.max(1))
-    return np.concatenate(best), np.concatenate(sure)
+def _drawn(
+    found: list[dict[str, float]], alone: list[float], rates: list[float], names: list[str], plot: Path
+) -> None:
+    """Top-1 over rate, of the pair at several thresholds and of either model."""
+    from matplotlib.figure import Figure
 
-
-def _most(lost: NDArray[np.float64], loss: float) -> float:
-    """The largest share of answers that can stand at this loss."""
-    allowed = np.flatnonzero(lost <= loss)
-    return float((allowed[-1] + 1) / len(lost)) if len(allowed) else 0.0
+    figure = Figure(figsize=(7, 4.5))
+    axes = figure.subplots()
+    axes.plot([row["rate"] for row in found], [100 * row["top1"] for row in found], marker="o", label="both")
+    for row in found:
+        axes.annotate(
+            f"{row['stand']:.0%}", (row["rate"], 100 * row["top1"]), textcoords="offset points", xytext=(4, 5)
+        )
+    for name, share, rate in zip(names, alone, rates, strict=True):
+        axes.plot([rate / rates[1]], [100 * share], marker="s", linestyle="", label=name)
+    axes.set_xlabel(f"rate beside {names[1]}")
+    axes.set_ylabel("top-1 on validation, per cent")
+    axes.set_title("A fast model where it is sure, both where not; by the share where it is", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    plot.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(plot, dpi=120, bbox_inches="tight")
 
 
 def _rates(bundles: list[Bundle], rounds: int) -> list[float]:

@@ -49,6 +49,24 @@ class Joined:
     cosine: float
 
 
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Of N glyphs: how sure the fast model is, and whether it, the accurate one, and both are right."""
+
+    sure: NDArray[np.float32]
+    fast: NDArray[np.bool_]
+    accurate: NDArray[np.bool_]
+    both: NDArray[np.bool_]
+
+    def top1(self) -> NDArray[np.float64]:
+        """(N + 1,): the share that is right if the fast model answers n alone, those it is surest of."""
+        order = np.argsort(-self.sure, kind="stable")
+        alone = np.concatenate([[0], np.cumsum(self.fast[order])])
+        together = np.concatenate([[0], np.cumsum(self.both[order])])
+        share: NDArray[np.float64] = (alone + together[-1] - together) / len(order)
+        return share
+
+
 def join(
     accurate: Path, fast: Path, dataset: Path, out: Path, *, name: str = "", lost: float = 0.002
 ) -> Joined:
@@ -179,40 +197,53 @@ def _alignment(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> tuple[
     return turned, float(cosine.mean())
 
 
+def outcomes(quick: Recogniser, main: Recogniser, examined: Examined, temperature: float) -> Outcomes:
+    """What either model and both answer to glyphs of the labels of `quick`, every second without metrics.
+
+    temperature: of the fast model's probabilities
+
+    Raises:
+        BadInput: the accurate model does not know all the labels of the fast one.
+    """
+    ours, theirs = quick.bundle, main.bundle
+    places = {label: place for place, label in enumerate(theirs.labels)}
+    if not places.keys() >= set(ours.labels):
+        raise BadInput(f"{theirs.manifest.name} does not know all labels of {ours.manifest.name}.")
+    columns = np.array([places[label] for label in ours.labels])
+    prior, scale = ours.log_prior, theirs.manifest.temperature
+    table = examined.table
+    metrics = table.metrics.copy()
+    metrics[::2] = np.nan
+    sure: list[NDArray[np.float32]] = []
+    right: list[tuple[NDArray[np.bool_], ...]] = []
+    for rows, rasters in examined.rasters(table, theirs.manifest.raster):
+        other = main.answer(rasters, metrics[rows]).logits[:, columns]
+        one = quick.answer(examined.drawn(table.shape[rows], ours.manifest.raster), metrics[rows]).logits
+        likely = posterior(one, prior, temperature)
+        sure.append(likely.max(axis=1))
+        answers = (
+            likely,
+            posterior(other, prior, scale),
+            posterior(np.float32(0.5) * (one + other), prior, scale),
+        )
+        right.append(tuple(shares.argmax(axis=1) == examined.truth[rows] for shares in answers))
+    return Outcomes(np.concatenate(sure), *map(np.concatenate, zip(*right, strict=True)))
+
+
 def _operating_point(
     quick: Recogniser, main: Recogniser, examined: Examined, lost: float, cosine: float
 ) -> Joined:
     """The threshold at which the fast model answers most glyphs alone and no more than `lost` is lost."""
     cascade = quick.bundle.manifest.cascade
     assert cascade is not None
-    prior, scale = main.bundle.log_prior, main.bundle.manifest.temperature
-    metrics = examined.table.metrics.copy()
-    metrics[::2] = np.nan
-    best: dict[str, list[NDArray[np.intp]]] = {"fast": [], "accurate": [], "both": []}
-    sure = []
-    for rows, rasters in examined.rasters(examined.table, main.bundle.manifest.raster):
-        one, other = (model.answer(rasters, metrics[rows]) for model in (quick, main))
-        likely = posterior(one.logits, prior, cascade.temperature)
-        sure.append(likely.max(axis=1))
-        best["fast"].append(likely.argmax(axis=1))
-        best["accurate"].append(posterior(other.logits, prior, scale).argmax(axis=1))
-        best["both"].append(
-            posterior(np.float32(0.5) * (one.logits + other.logits), prior, scale).argmax(axis=1)
-        )
-    right = {who: np.concatenate(places) == examined.truth for who, places in best.items()}
-    probability = np.concatenate(sure)
-    order = np.argsort(-probability, kind="stable")  # the surest first
-    # Right answers if the n surest stand, n from 0.
-    alone = np.concatenate([[0], np.cumsum(right["fast"][order])])
-    together = right["both"].sum() - np.concatenate([[0], np.cumsum(right["both"][order])])
-    top1 = (alone + together) / len(order)
+    found = outcomes(quick, main, examined, cascade.temperature)
+    top1 = found.top1()
     most = int(np.flatnonzero(top1 >= top1.max() - lost)[-1])
-    threshold = float(probability[order[most - 1]]) if most else _NEVER
     return Joined(
-        fast=float(right["fast"].mean()),
-        accurate=float(right["accurate"].mean()),
+        fast=float(found.fast.mean()),
+        accurate=float(found.accurate.mean()),
         top1=float(top1[most]),
-        stands=most / len(order),
-        sure=threshold,
+        stands=most / len(found.sure),
+        sure=float(np.sort(found.sure)[-most]) if most else _NEVER,
         cosine=cosine,
     )

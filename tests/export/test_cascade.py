@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.bundle import export_bundle
-from export.cascade import Joined, join
+from export.cascade import Joined, Outcomes, join
 from export.precision import lower
 from glyphs.errors import BadBundle, BadInput
 from glyphs.splits import Split
@@ -105,6 +105,13 @@ def test_the_fast_model_sees_what_it_would_have_drawn_itself(
     assert found.cosine > 0.8  # in the accurate model's space
     accurate = Recogniser(Bundle.load(pair[0])).answer(rasters).embeddings
     assert (fast.embeddings * accurate).sum(axis=1).mean() > 0.7
+
+
+def test_top1_by_how_many_answers_of_the_fast_model_stand() -> None:
+    right = [np.array(row, bool) for row in ([1, 1, 0, 0], [0, 0, 1, 0], [1, 0, 1, 1])]
+    found = Outcomes(np.array([0.5, 0.9, 0.8, 0.1], np.float32), *right)
+    # The surest first: glyphs 1, 2, 0, 3; both models are right on all but glyph 1.
+    assert found.top1().tolist() == [0.75, 1.0, 0.75, 0.75, 0.5]
 
 
 def test_the_operating_point_is_the_most_that_may_be_lost(joined: tuple[Path, Joined]) -> None:
