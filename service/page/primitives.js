@@ -69,8 +69,12 @@ export class Primitives {
     this.#canvas.width = this.#canvas.height = side * grid.length;
     context.imageSmoothingEnabled = false;
     context.drawImage(bitmap, 0, 0, this.#canvas.width, this.#canvas.height);
+    const flat = grid.flat(), often = number => flat.filter(other => other === number).length;
+    const paper = flat.reduce((most, number) => (often(number) > often(most) ? number : most));
     grid.forEach((numbers, y) => numbers.forEach((number, x) => {
-      context.fillStyle = `hsl(${(number * TURN) % 360} 80% 50% / ${number === grid[row][column] ? 0.75 : 0.4})`;
+      // What is in most cells is paper: in full colour it would be all that one sees.
+      const strength = (number === grid[row][column] ? 0.75 : 0.4) * (number === paper ? 0.2 : 1);
+      context.fillStyle = `hsl(${(number * TURN) % 360} 80% 50% / ${strength})`;
       context.fillRect(x * side + 1, y * side + 1, side - 2, side - 2);
     }));
     context.strokeStyle = "#000";
