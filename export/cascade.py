@@ -3,12 +3,14 @@
 The idea is that of Viola and Jones, "Rapid Object Detection using a Boosted Cascade", CVPR 2001. The fast
 model is given the interface of the accurate one, so that nobody else sees that there are two: it takes
 the same rasters, which it averages down to its own size, and its embeddings are turned into the space of
-the accurate model's by least squares, where references and prototypes are.
+the accurate model's by least squares, where references and prototypes are. Labels are those that both know.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,14 +22,28 @@ from onnx import TensorProto, helper, numpy_helper
 from export.bundle import CALIBRATION_GLYPHS
 from export.calibration import calibrated
 from glyphs.errors import BadInput
+from glyphs.labels import Label
 from glyphs.splits import Split
-from recognition.bundle import EMBEDDING, FAST, IMAGE, MODEL, Bundle, Cascade, replacing, seal
+from recognition.bundle import (
+    EMBEDDING,
+    FAST,
+    IMAGE,
+    LABELS,
+    LOGITS,
+    MODEL,
+    PROTOTYPES,
+    Bundle,
+    Cascade,
+    replacing,
+    seal,
+)  # fmt: skip
 from recognition.familiarity import posterior
 from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.data import Source, open_source
 from training.evaluation import Examined
 
 FIT_FAMILIES = 4  # whose glyphs of each label show how one space of embeddings lies in the other
+_SHARED = 0.9  # of the labels, that both models know at least
 _NEVER = 2.0  # no probability reaches it
 _RIDGE = 1e-3
 
@@ -83,8 +99,10 @@ def join(
     times = _times_smaller(main, quick)
     with open_source(dataset) as source, replacing(out) as work:
         shutil.copytree(main.path, work, dirs_exist_ok=True)
+        labels = _shared(main, quick, work)
         network = onnx.load(quick.path / MODEL)
         _take_larger_rasters(network, times)
+        _answer_of(network, quick, labels)
         onnx.save(network, work / FAST)
         cascade = Cascade(
             sure=0.0,
@@ -93,20 +111,21 @@ def join(
         )
         manifest = replace(
             main.manifest,
+            labels=len(labels),
             name=name or f"{main.manifest.name}_cascade",
             cascade=cascade,
             quality={},
             provenance={**main.manifest.provenance, "accurate": main.digest, "fast": quick.digest},
         )
         seal(work, manifest)  # sure from 0: the fast model answers everything
-        both = Recogniser(Bundle.load(work), threads=0), Recogniser(main, threads=0)
-        turned, cosine = _alignment(*_embeddings(*both, source))
+        alone = Recogniser(main, threads=0)
+        turned, cosine = _alignment(*_embeddings(Recogniser(Bundle.load(work), threads=0), alone, source))
         _turn_embeddings(network, turned)
         onnx.save(network, work / FAST)
 
-        examined = Examined.of(source, Split.VALIDATION, main.labels, limit=CALIBRATION_GLYPHS, seed=1)
+        examined = Examined.of(source, Split.VALIDATION, labels, limit=CALIBRATION_GLYPHS, seed=1)
         seal(work, manifest)
-        joined = _operating_point(Recogniser(Bundle.load(work), threads=0), both[1], examined, lost, cosine)
+        joined = _operating_point(Recogniser(Bundle.load(work), threads=0), alone, examined, lost, cosine)
         manifest = replace(manifest, cascade=replace(cascade, sure=joined.sure))
         seal(work, manifest)
         temperature, threshold = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
@@ -118,9 +137,10 @@ def _times_smaller(main: Bundle, quick: Bundle) -> int:
     """By what the fast model's rasters are smaller. Raises BadInput where the two do not fit."""
     if main.manifest.cascade or quick.manifest.cascade:
         raise BadInput("One of the two is a pair already.", "Give the bundles that it was made of.")
-    if main.labels != quick.labels:
+    both = len(set(main.labels) & set(quick.labels))
+    if both < _SHARED * max(len(main.labels), len(quick.labels)):
         raise BadInput(
-            f"{main.manifest.name} and {quick.manifest.name} know different labels.",
+            f"{main.manifest.name} and {quick.manifest.name} know different labels: {both:,} in common.",
             "Train both on the same dataset with the same min_families.",
         )
     large, small = main.manifest.raster, quick.manifest.raster
@@ -132,6 +152,45 @@ def _times_smaller(main: Bundle, quick: Bundle) -> int:
             "Train the fast model with size and box that are a whole number of times smaller.",
         )
     return times
+
+
+def _shared(main: Bundle, quick: Bundle, work: Path) -> tuple[Label, ...]:
+    """The labels that both know, in the order of `main`, whose copy `work` is left with these alone."""
+    known = set(quick.labels)
+    places = [place for place, label in enumerate(main.labels) if label in known]
+    labels = tuple(main.labels[place] for place in places)
+    if labels != main.labels:
+        network = onnx.load(work / MODEL)
+        _answer_of(network, main, labels)
+        onnx.save(network, work / MODEL)
+        rows = json.loads((work / LABELS).read_text(encoding="utf-8"))["labels"]
+        (work / LABELS).write_text(
+            json.dumps({"labels": [rows[place] for place in places]}), encoding="utf-8"
+        )
+        np.save(work / PROTOTYPES, np.load(work / PROTOTYPES)[places])
+    return labels
+
+
+def _answer_of(network: onnx.ModelProto, bundle: Bundle, labels: Sequence[Label]) -> None:
+    """Have a bundle's network answer about these labels, in their order."""
+    if tuple(labels) == bundle.labels:
+        return
+    graph, own, order = network.graph, f"{LOGITS}_own", f"{LOGITS}_order"
+    _rename_output(network, LOGITS, own)
+    places = {label: place for place, label in enumerate(bundle.labels)}
+    graph.initializer.append(
+        numpy_helper.from_array(np.array([places[label] for label in labels], np.int64), order)
+    )
+    graph.node.append(helper.make_node("Gather", [own, order], [LOGITS], axis=1))
+    logits = next(value for value in graph.output if value.name == LOGITS)
+    logits.type.tensor_type.shape.dim[1].dim_value = len(labels)
+
+
+def _rename_output(network: onnx.ModelProto, name: str, own: str) -> None:
+    """What the network puts out as `name` is called `own` inside from now on."""
+    for node in network.graph.node:
+        node.output[:] = [own if output == name else output for output in node.output]
+        node.input[:] = [own if output == name else output for output in node.input]
 
 
 def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
@@ -158,9 +217,7 @@ def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
 def _turn_embeddings(network: onnx.ModelProto, turned: NDArray[np.float32]) -> None:
     """Have the network turn its embeddings by (E + 1, E), whose last row is added, and norm them again."""
     graph, own = network.graph, f"{EMBEDDING}_own"
-    for node in graph.node:
-        node.output[:] = [own if name == EMBEDDING else name for name in node.output]
-        node.input[:] = [own if name == EMBEDDING else name for name in node.input]
+    _rename_output(network, EMBEDDING, own)
     weight, bias = f"{EMBEDDING}_turn", f"{EMBEDDING}_shift"
     graph.initializer.append(numpy_helper.from_array(turned[:-1], weight))
     graph.initializer.append(numpy_helper.from_array(turned[-1], bias))
