@@ -57,7 +57,8 @@ else
 fi
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-options=(--format docker --layers --target "$target" --tag "$image" --build-arg "VERSION=$version")
+# Without its cache: buildah does not see that a stage which another mounts has changed.
+options=(--format docker --no-cache --target "$target" --tag "$image" --build-arg "VERSION=$version")
 cp "${PIP_CONF:-/dev/null}" "$work/pip.conf"
 options+=(--secret "id=pip,src=$work/pip.conf")
 [ -z "${CA_FILE:-}" ] || options+=(--volume "$CA_FILE:/etc/ssl/certs/ca-certificates.crt:ro")
