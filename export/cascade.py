@@ -36,7 +36,7 @@ from recognition.bundle import (
     Cascade,
     replacing,
     seal,
-)  # fmt: skip
+)
 from recognition.familiarity import posterior
 from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.data import Source, open_source
@@ -175,8 +175,8 @@ def _answer_of(network: onnx.ModelProto, bundle: Bundle, labels: Sequence[Label]
     """Have a bundle's network answer about these labels, in their order."""
     if tuple(labels) == bundle.labels:
         return
-    graph, own, order = network.graph, f"{LOGITS}_own", f"{LOGITS}_order"
-    _rename_output(network, LOGITS, own)
+    graph, own = network.graph, _hide_output(network, LOGITS)
+    order = f"{own}_order"
     places = {label: place for place, label in enumerate(bundle.labels)}
     graph.initializer.append(
         numpy_helper.from_array(np.array([places[label] for label in labels], np.int64), order)
@@ -186,11 +186,15 @@ def _answer_of(network: onnx.ModelProto, bundle: Bundle, labels: Sequence[Label]
     logits.type.tensor_type.shape.dim[1].dim_value = len(labels)
 
 
-def _rename_output(network: onnx.ModelProto, name: str, own: str) -> None:
-    """What the network puts out as `name` is called `own` inside from now on."""
+def _hide_output(network: onnx.ModelProto, name: str) -> str:
+    """Call an output otherwise inside of the network, so that another takes its name; returns how."""
+    own, taken = f"{name}_own", {output for node in network.graph.node for output in node.output}
+    while own in taken:  # it was done before
+        own += "_own"
     for node in network.graph.node:
         node.output[:] = [own if output == name else output for output in node.output]
         node.input[:] = [own if output == name else output for output in node.input]
+    return own
 
 
 def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
@@ -216,13 +220,12 @@ def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
 
 def _turn_embeddings(network: onnx.ModelProto, turned: NDArray[np.float32]) -> None:
     """Have the network turn its embeddings by (E + 1, E), whose last row is added, and norm them again."""
-    graph, own = network.graph, f"{EMBEDDING}_own"
-    _rename_output(network, EMBEDDING, own)
-    weight, bias = f"{EMBEDDING}_turn", f"{EMBEDDING}_shift"
+    graph, own = network.graph, _hide_output(network, EMBEDDING)
+    weight, bias, longer = f"{own}_turn", f"{own}_shift", f"{own}_turned"
     graph.initializer.append(numpy_helper.from_array(turned[:-1], weight))
     graph.initializer.append(numpy_helper.from_array(turned[-1], bias))
-    graph.node.append(helper.make_node("Gemm", [own, weight, bias], [f"{EMBEDDING}_turned"]))
-    graph.node.append(helper.make_node("LpNormalization", [f"{EMBEDDING}_turned"], [EMBEDDING], axis=1, p=2))
+    graph.node.append(helper.make_node("Gemm", [own, weight, bias], [longer]))
+    graph.node.append(helper.make_node("LpNormalization", [longer], [EMBEDDING], axis=1, p=2))
 
 
 def _embeddings(

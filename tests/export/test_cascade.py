@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from export.bundle import export_bundle
-from export.cascade import Joined, Outcomes, join
+from export.cascade import Joined, Outcomes, _answer_of, join
 from export.precision import lower
 from glyphs.errors import BadBundle, BadInput
+from glyphs.labels import Label
 from glyphs.splits import Split
-from recognition.bundle import FAST, Bundle, seal
+from recognition.bundle import FAST, LABELS, MODEL, PROTOTYPES, Bundle, seal
 from recognition.familiarity import posterior
 from recognition.recogniser import Recogniser
 from training.checkpoint import load_checkpoint
@@ -132,6 +135,53 @@ def test_bundles_that_do_not_fit_are_refused_and_nothing_is_written(
     with pytest.raises(BadInput, match="two models"):
         lower(joined[0], pictures, out, "fp16")
     assert not list(tmp_path.iterdir())
+
+
+def _about(path: Path, labels: tuple[Label, ...], out: Path) -> Path:
+    """The bundle with these of its labels alone, in this order."""
+    bundle = Bundle.load(path)
+    shutil.copytree(path, out)
+    network = onnx.load(out / MODEL)
+    _answer_of(network, bundle, labels)
+    onnx.save(network, out / MODEL)
+    places = [bundle.labels.index(label) for label in labels]
+    rows = json.loads((out / LABELS).read_text())["labels"]
+    (out / LABELS).write_text(json.dumps({"labels": [rows[place] for place in places]}))
+    np.save(out / PROTOTYPES, np.load(out / PROTOTYPES)[places])
+    seal(out, replace(bundle.manifest, labels=len(labels)))
+    return out
+
+
+def test_labels_of_another_order_are_brought_into_that_of_the_accurate_model(
+    pair: tuple[Path, Path], joined: tuple[Path, Joined], pictures: Path, tmp_path: Path
+) -> None:
+    accurate, fast = pair
+    labels = Bundle.load(accurate).labels
+    turned = _about(fast, labels[::-1], tmp_path / "turned")
+    assert join(accurate, turned, pictures, tmp_path / "bundle", lost=0.0) == joined[1]
+    rasters, _ = _glyphs(pictures, Bundle.load(accurate))
+    ours, theirs = (
+        Recogniser(Bundle.load(path)).answer(rasters) for path in (tmp_path / "bundle", joined[0])
+    )
+    assert np.allclose(ours.logits, theirs.logits, atol=1e-4)
+
+
+def test_the_pair_knows_what_both_know(
+    pair: tuple[Path, Path], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accurate, fast = pair
+    second = Bundle.load(accurate).labels[1:]
+    small = _about(fast, second, tmp_path / "small")
+    monkeypatch.setattr("export.cascade._SHARED", 0.5)
+    join(accurate, small, pictures, tmp_path / "bundle")
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert bundle.labels == second
+    assert np.array_equal(bundle.prototypes, Bundle.load(accurate).prototypes[1:])
+    rasters, _ = _glyphs(pictures, bundle)
+    accurate_logits = Recogniser(Bundle.load(accurate)).answer(rasters).logits
+    both = _with_sure(bundle.path, 2.0).answer(rasters).logits
+    fast_logits = _with_sure(bundle.path, 0.0).answer(rasters).logits
+    assert np.allclose(both, (fast_logits + accurate_logits[:, 1:]) / 2, atol=1e-4)
 
 
 def test_bundles_of_other_labels_are_refused(
