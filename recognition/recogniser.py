@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -55,10 +55,14 @@ def cuda_trouble() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """logits (N, L) float32; embeddings (N, E) float32, each row of length 1."""
+    """logits (N, L) float32; embeddings (N, E) float32, each row of length 1.
+
+    unsure: glyphs of which the fast model of a cascade was not sure, so that both were asked
+    """
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
+    unsure: int = 0
 
 
 class Recogniser:
@@ -166,6 +170,7 @@ class Recogniser:
         return Answers(
             np.concatenate([part.logits for part in parts]),
             np.concatenate([part.embeddings for part in parts]),
+            sum(part.unsure for part in parts),
         )
 
     def _run(self, images: NDArray[np.uint8], metrics: NDArray[np.float32]) -> Answers:
@@ -179,7 +184,7 @@ class Recogniser:
             # Two models err in different places: together they are better than the better one.
             found.logits[rest] = (found.logits[rest] + more.logits) / 2
             found.embeddings[rest] = more.embeddings
-        return found
+        return replace(found, unsure=len(rest))
 
     def _ask(
         self, session: ort.InferenceSession, images: NDArray[np.uint8], metrics: NDArray[np.float32]

@@ -246,7 +246,7 @@ def _outcomes(batch: list[Work], course: Course) -> Iterator[Outcome]:
     answers: dict[Work, Answers] = {}
     try:
         if asking:
-            answers = _answered(asking)
+            answers, course.unsure = _answered(asking)
     except Exception as error:
         for work in asking:
             yield work, None, error
@@ -263,8 +263,10 @@ def _outcomes(batch: list[Work], course: Course) -> Iterator[Outcome]:
                 yield work, None, error
 
 
-def _answered(asking: dict[Work, Inputs]) -> dict[Work, Answers]:
-    """The answers to each work's inputs, all asked at once of the one model."""
+def _answered(asking: dict[Work, Inputs]) -> tuple[dict[Work, Answers], int]:
+    """The answers to each work's inputs, all asked at once of the one model; and of how many a cascade's
+    fast model was not sure.
+    """
     rasters, metrics = (np.concatenate(part) for part in zip(*asking.values(), strict=True))
     answers = next(iter(asking)).model.recogniser.answer(rasters, metrics)
     found, start = {}, 0
@@ -272,7 +274,7 @@ def _answered(asking: dict[Work, Inputs]) -> dict[Work, Answers]:
         stop = start + len(some)
         found[work] = Answers(answers.logits[start:stop], answers.embeddings[start:stop])
         start = stop
-    return found
+    return found, answers.unsure
 
 
 def deliver(outcomes: list[Outcome]) -> None:

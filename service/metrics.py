@@ -73,6 +73,10 @@ class Metrics(Observer):
         self._recognised = Counter(
             "glyphery_glyphs_recognised", "Glyphs the network was asked about.", ["model"], registry=registry
         )
+        self._unsure = Counter(
+            "glyphery_glyphs_unsure", "Glyphs of which the fast model of a cascade was not sure.", ["model"],
+            registry=registry,
+        )  # fmt: skip
         departed = Counter(
             "glyphery_glyphs_departed",
             "Glyphs of clients that left: dropped before inference, or inferred in vain.",
@@ -147,6 +151,8 @@ class Metrics(Observer):
             self._by_stage["infer"].observe(course.inferred - course.decoded)
             self._batch_glyphs.observe(course.glyphs)
             self._recognised.labels(course.model).inc(course.glyphs)
+        if course.unsure:
+            self._unsure.labels(course.model).inc(course.unsure)
         self._by_stage["finish"].observe(course.finished - course.inferred)
         if course.dropped:
             self._dropped.inc(course.dropped)

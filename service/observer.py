@@ -15,6 +15,7 @@ class Course:
     inferred: when the network had answered
     finished: when everything had been told
     glyphs: how many the network was asked about
+    unsure: of how many the fast model of a cascade was not sure
     dropped: glyphs that it was not asked about any more, because nobody waited for them
     in_vain: glyphs that it was asked about, whereupon nobody waited for the answer any more
     """
@@ -26,6 +27,7 @@ class Course:
     inferred: float = 0.0
     finished: float = 0.0
     glyphs: int = 0
+    unsure: int = 0
     dropped: int = 0
     in_vain: int = 0
 

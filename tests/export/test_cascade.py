@@ -86,6 +86,7 @@ def test_one_bundle_answers_as_either_model_or_both_by_how_sure_the_fast_one_is(
     assert 0 < stands.sum() < len(stands)
     assert np.allclose(some.logits, np.where(stands[:, None], fast.logits, both.logits), atol=1e-4)
     assert np.allclose(some.embeddings[stands], fast.embeddings[stands], atol=1e-5)
+    assert [answers.unsure for answers in (fast, both, some)] == [0, len(rasters), (~stands).sum()]
     assert np.allclose(np.linalg.norm(some.embeddings, axis=1), 1, atol=1e-5)
     best = posterior(Recogniser(bundle).answer(rasters).logits, bundle.log_prior, 1.0).argmax(axis=1)
     assert (best == truth).mean() >= max(found.fast, found.accurate) - 0.1

@@ -1,14 +1,17 @@
 """What the service counts and measures of itself, as a scraper sees it."""
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from recognition.bundle import FAST, MODEL, Bundle, Cascade, seal
 from service.app import create_app
 from service.engine import Engine
 from service.errors import ExecutorDied
@@ -102,6 +105,31 @@ def test_the_engine_says_how_work_went_through_it(client, picture):
     assert more("glyphery_stage_seconds_count", stage="infer") == 3
     for stage in ("queue", "decode", "infer", "finish"):
         assert more("glyphery_stage_seconds_sum", stage=stage) > 0
+
+
+def test_a_cascade_is_served_like_any_model_and_says_how_often_it_asked_both(
+    serve, bundle, tmp_path, picture
+):
+    """The fast model is the accurate one once more: whoever is asked, the answer is the same."""
+    folder = shutil.copytree(bundle, tmp_path / "pair")
+    shutil.copy(folder / MODEL, folder / FAST)
+    plain = Bundle.load(bundle).manifest
+    answers = {}
+    for sure, unsure in ((0.0, 0), (2.0, 3)):
+        cascade = Cascade(sure=sure, temperature=1.0, fast={"name": "stars"})
+        seal(folder, replace(plain, cascade=cascade, name="pair"))
+        with serve(bundles=[bundle, folder]) as running:
+            before = scraped(running.client)
+            answers[sure] = [
+                running.client.post(f"/classify?model={name}", content=picture("65")).json()["predictions"]
+                for name in ("stars", "pair", "pair", "pair")
+            ]
+            after = scraped(running.client)
+            for name, glyphs in (("pair", unsure), ("stars", 0)):
+                labels = {"model": name}
+                told = after("glyphery_glyphs_unsure_total", **labels)
+                assert told - before("glyphery_glyphs_unsure_total", **labels) == glyphs
+    assert all(found == answers[0.0][0] for found in (*answers[0.0], *answers[2.0]))
 
 
 def test_states_are_those_of_the_moment(serve, picture, is_problem):
