@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.bundle import CALIBRATION_GLYPHS
 from export.calibration import calibrated
+from export.to_onnx import save
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.splits import Split
@@ -103,7 +104,7 @@ def join(
         network = onnx.load(quick.path / MODEL)
         _take_larger_rasters(network, times)
         _answer_of(network, quick, labels)
-        onnx.save(network, work / FAST)
+        save(network, work / FAST)
         cascade = Cascade(
             sure=0.0,
             temperature=quick.manifest.temperature,
@@ -121,7 +122,7 @@ def join(
         alone = Recogniser(main, threads=0)
         turned, cosine = _alignment(*_embeddings(Recogniser(Bundle.load(work), threads=0), alone, source))
         _turn_embeddings(network, turned)
-        onnx.save(network, work / FAST)
+        save(network, work / FAST)
 
         examined = Examined.of(source, Split.VALIDATION, labels, limit=CALIBRATION_GLYPHS, seed=1)
         seal(work, manifest)
@@ -162,7 +163,7 @@ def _shared(main: Bundle, quick: Bundle, work: Path) -> tuple[Label, ...]:
     if labels != main.labels:
         network = onnx.load(work / MODEL)
         _answer_of(network, main, labels)
-        onnx.save(network, work / MODEL)
+        save(network, work / MODEL)
         rows = json.loads((work / LABELS).read_text(encoding="utf-8"))["labels"]
         (work / LABELS).write_text(
             json.dumps({"labels": [rows[place] for place in places]}), encoding="utf-8"

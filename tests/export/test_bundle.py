@@ -33,6 +33,11 @@ def test_onnx_answers_as_torch_does_on_every_glyph(tiny_export: tuple[Path, Pari
     assert parity.same_top1 == parity.glyphs
 
 
+def test_the_model_does_not_tell_where_its_source_lay(tiny_export: tuple[Path, Parity]) -> None:
+    """The exporter notes files and lines of this machine on every node."""
+    assert str(Path(__file__).parents[2]).encode() not in (tiny_export[0] / "model.onnx").read_bytes()
+
+
 def test_the_bundle_says_what_it_is_and_where_it_comes_from(
     tiny_bundle: Bundle, small_dataset: Dataset
 ) -> None:
