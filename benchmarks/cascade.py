@@ -9,7 +9,7 @@ or reading counts for neither. Run: `python -m benchmarks.cascade FAST --dataset
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ import typer
 from bundles import default_bundle
 from export.cascade import outcomes
 from glyphery import show
+from glyphery.rates import Work, measure
 from glyphs.splits import Split
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
@@ -26,6 +27,7 @@ from training.data import open_source
 from training.evaluation import Examined
 
 _BATCH = 32
+_SECONDS = 4.0  # that the rate of a model is measured
 _SHARES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 
@@ -104,18 +106,17 @@ def _drawn(
 
 
 def _rates(bundles: list[Bundle], rounds: int) -> list[float]:
-    """Images a second of each, medians of rounds in turns."""
-    recognisers = [Recogniser(bundle, threads=1) for bundle in bundles]
-    seconds = np.zeros((rounds, len(bundles)))
-    for turn in range(-1, rounds):  # the first is to warm up
-        for place, (bundle, recogniser) in enumerate(zip(bundles, recognisers, strict=True)):
-            size = bundle.manifest.raster.size
-            rasters = np.random.default_rng(0).integers(0, 256, (_BATCH, size, size), np.uint8)
-            began = time.perf_counter()
-            for _ in range(4):
-                recogniser.answer(rasters)
-            seconds[max(turn, 0), place] = (time.perf_counter() - began) / 4
-    return [float(_BATCH / median) for median in np.median(seconds, axis=0)]
+    """Images a second of each on one thread, medians of rounds in turns."""
+    rng = np.random.default_rng(0)
+    works = []
+    for bundle in bundles:
+        size = bundle.manifest.raster.size
+        rasters = rng.integers(0, 256, (_BATCH, size, size), np.uint8)
+        run = partial(Recogniser(bundle, threads=1).answer, rasters)
+        works.append(
+            Work(group="recognise", name=bundle.manifest.name, unit="images/s", items=_BATCH, run=run)
+        )
+    return [rate.median for rate in measure(works, _SECONDS, rounds)]
 
 
 if __name__ == "__main__":

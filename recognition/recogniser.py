@@ -105,7 +105,9 @@ class Recogniser:
         self._fast = self._opened(FAST, options, chosen) if self._cascade else None
         self._prior = bundle.log_prior
         # ONNX Runtime leaves a provider out that it cannot start, and says so to nobody.
-        self.provider: str = self._session.get_providers()[0]
+        sessions = (self._session, self._fast) if self._fast else (self._session,)
+        used = [session.get_providers()[0] for session in sessions]
+        self.provider: str = next((name for name in used if name != _PROVIDERS[chosen][0]), used[0])
         if self.provider != _PROVIDERS[chosen][0]:
             trouble = f"ONNX Runtime runs {bundle.manifest.name} on {self.provider} instead"
             if device != "auto":
