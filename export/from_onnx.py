@@ -15,25 +15,30 @@ from torch import Tensor, nn
 
 from glyphs.errors import BadBundle
 from recognition.bundle import MODEL, Bundle
-from training.models import Recogniser, create
+from training.models import ModelOptions, Recogniser, create
 from training.models.levit import AttentionBias
 from training.warm_start import Start
 
-_REMEDY = "Train on from a LeViT bundle of this version, or from a run folder."
+_READ = "levit", "unified_mlp"  # how the names of models begin that can be read back
+_PREFIX = "model."  # of a weight's name in the graph
+_REMEDY = "Train on from a LeViT or unified MLP bundle of this version, or from a run folder."
 
 
 def start_from_bundle(path: Path) -> Start:
-    """The model of a LeViT bundle, its normalisations merged into the layers before them.
+    """The model of a bundle, its batch normalisations merged into the layers before them.
 
     Raises:
         BadBundle: the bundle cannot be used, is quantised, or its graph is not one of `to_onnx`.
     """
     bundle = Bundle.load(path)
-    name = str(bundle.manifest.provenance.get("config", {}).get("model", bundle.manifest.name))
-    if not name.startswith("levit"):
+    config = bundle.manifest.provenance.get("config", {})
+    name = str(config.get("model", bundle.manifest.name))
+    if not name.startswith(_READ):
         raise BadBundle(f"{path} holds a {name}, which cannot be read back.", _REMEDY)
-    size = bundle.manifest.raster.size
-    model = create(name, labels=len(bundle.labels), size=size).eval()
+    model = create(
+        name, labels=len(bundle.labels), size=bundle.manifest.raster.size,
+        options=ModelOptions(**config.get("options", {})),
+    ).eval()  # fmt: skip
     _fill(model, named_weights(bundle.path / MODEL), path)
     return Start(model, bundle.labels, merged=True)
 
@@ -41,10 +46,9 @@ def start_from_bundle(path: Path) -> Start:
 def named_weights(path: Path) -> dict[str, Tensor]:
     """The weights of an exported graph by the names they have in torch, after folding.
 
-    Constant folding keeps the names of biases and convolutions but not those of the matrices before
-    a bias, nor of attention biases, which become whole (H, Q, K) constants: a matrix is named after the
-    bias that is added to its product, and attention biases are `attention.0`, `attention.1` and so on
-    in the order of the graph.
+    Most constants keep their names. Attention biases become whole (H, Q, K) constants, which are called
+    `attention.0`, `attention.1` and so on in the order of the graph; what is looked up in a table by
+    number is called `table.0`, `table.1`. A convolution's bias is that of the normalisation after it.
     """
     graph = onnx.load(path).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -52,30 +56,26 @@ def named_weights(path: Path) -> dict[str, Tensor]:
     def value(name: str) -> Tensor:
         return torch.from_numpy(np.array(numpy_helper.to_array(constants[name])))
 
-    makers = {output: node for node in graph.node for output in node.output}
-    found: dict[str, Tensor] = {}
-    attention = 0
+    found = {_plain(name): value(name) for name in constants if name.startswith(_PREFIX)}
+    attention = tables = 0
     for node in graph.node:
         held = [name for name in node.input if name in constants]
         if node.op_type in ("Conv", "Gemm"):
             weight, bias = node.input[1:3]
-            found[_plain(weight)] = value(weight)
             found[_plain(weight).removesuffix("weight") + "bias"] = value(bias)
+        elif node.op_type == "GatherND" and held:
+            found[f"table.{tables}"] = value(held[0])
+            tables += 1
         elif node.op_type == "Add" and held:
             (name,) = held
-            if name.endswith(".bias"):
-                found[_plain(name)] = value(name)
-                maker = next(makers[other] for other in node.input if other in makers)
-                (matrix,) = [other for other in maker.input if other in constants]
-                found[_plain(name).removesuffix("bias") + "weight"] = value(matrix).T
-            elif len(constants[name].dims) == 3:
+            if len(constants[name].dims) == 3:
                 found[f"attention.{attention}"] = value(name)
                 attention += 1
     return found
 
 
 def _plain(name: str) -> str:
-    return name.removeprefix("model.")
+    return name.removeprefix(_PREFIX)
 
 
 @torch.no_grad()
@@ -99,8 +99,11 @@ def _fill(model: Recogniser, weights: dict[str, Tensor], path: Path) -> None:
             assert isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d))
             state[name].fill_(1.0 - norm.eps)
             state[f"{layer}.weight"].fill_(1.0)
-            # LinearNorm's layers are `linear` and `norm`, ConvNorm's 0 and 1.
-            before = f"{layer.removesuffix('norm')}linear" if layer.endswith("norm") else f"{layer[:-1]}0"
+            # LinearNorm's layers are `linear` and `norm`, those of a sequence have numbers.
+            before = layer.removesuffix("norm") + "linear"
+            if not layer.endswith("norm"):
+                sequence, _, place = layer.rpartition(".")
+                before = f"{sequence}.{int(place) - 1}"
             put(f"{layer}.bias", f"{before}.bias")
     norms = {name.rpartition(".")[0] for name in state if name.endswith("running_var")}
     biases = [name for name, module in model.named_modules() if isinstance(module, AttentionBias)]
@@ -114,8 +117,12 @@ def _fill(model: Recogniser, weights: dict[str, Tensor], path: Path) -> None:
             continue
         table.scatter_(1, index.flatten().expand(len(table), -1), whole.flatten(1))
     for name in state:
-        layer = name.rpartition(".")[0]
-        if layer not in norms and layer not in biases:
+        layer, _, kind = name.rpartition(".")
+        if kind == "relative_bias":  # merged into the weights that it is added to
+            state[name].zero_()
+        elif name == "backbone.primitives.embedding":
+            put(name, "table.0")
+        elif layer not in norms and layer not in biases:
             put(name, name)
     if missing:
         raise BadBundle(f"{path} does not hold {missing[0]} as its model has it.", _REMEDY)

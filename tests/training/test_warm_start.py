@@ -98,15 +98,20 @@ def test_normalising_changes_no_answer_and_training_starts_from_it() -> None:
 
 
 def test_a_model_without_statistics_is_taken_over_to_another_raster_size() -> None:
-    start, model = _model(size=32), _model(size=64, seed=1).train()
-    batches = _batches(size=64)
-    take_over(model, [A, B, C], Start(start, [A, B, C], merged=True), batches)
-    assert model.training
-    with torch.no_grad():
-        answers = model.eval()(**batches[0])["logits"]
-        followed = model.train()(**batches[0])["logits"]
-    assert torch.isfinite(answers).all()
-    assert (followed - answers).abs().mean() < 0.2 * answers.std()
+    start, batches = _model(size=32), _batches(size=64)
+
+    def shift(merged: bool) -> float:
+        """How far answers move when a batch's own statistics take the place of the running ones."""
+        model = _model(size=64, seed=1).train()
+        take_over(model, [A, B, C], Start(start, [A, B, C], merged=merged), batches)
+        assert model.training
+        with torch.no_grad():
+            answers = model.eval()(**batches[0])["logits"]
+            followed = model.train()(**batches[0])["logits"]
+        assert torch.isfinite(answers).all()
+        return float((followed - answers).abs().mean())
+
+    assert shift(merged=True) < 0.1 * shift(merged=False)
 
 
 def test_a_run_starts_from_another(small_dataset: Dataset, tiny_run: Path, tmp_path: Path) -> None:
