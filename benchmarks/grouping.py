@@ -8,7 +8,6 @@ is not repeated. Run: `python -m benchmarks.grouping`.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
@@ -18,12 +17,11 @@ import typer
 from glyphery import show
 from glyphery.evaluating import predictor
 from glyphs.splits import Split
-from training.config import Losses
+from training.config import Losses, TrainConfig
 from training.data import open_source
 from training.evaluation import Examined
 from training.evaluation.asking import examine
 from training.fit import train
-from training.presets import PRESETS
 
 _KEYS = ("top1", "retrieval", "equivalent", "effect_size")
 
@@ -41,10 +39,9 @@ def _main(
     for grouping in get_args(get_type_hints(Losses)["grouping"]):
         found = []
         for seed in range(seeds):
-            base = PRESETS["default"].config
-            config = replace(
-                base, size=64, box=56, samples=samples, epoch_samples=samples // 2, seed=seed,
-                min_families=60, losses=replace(base.losses, grouping=grouping),
+            config = TrainConfig(
+                size=64, box=56, samples=samples, epoch_samples=samples // 2, seed=seed, min_families=60,
+                losses=Losses(grouping=grouping),
             )  # fmt: skip
             run = out / f"{grouping}-{seed}"
             result = run / "validation.json"

@@ -131,12 +131,10 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
     Raises:
         BadBundle, BadCheckpoint: it cannot be used.
     """
-    from bundles import shipped_or
-    from recognition.bundle import MANIFEST, Bundle
+    from recognition.bundle import Bundle, bundle_at
     from training.evaluation import Subject
 
-    target = shipped_or(target)
-    if (target / MANIFEST).exists():
+    if bundle_at(target):
         from index.search import FILE, ReferenceIndex
         from recognition.familiarity import familiarity, posterior
         from recognition.recogniser import Recogniser
@@ -161,7 +159,7 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
             names=bundle.names,
             temperature=bundle.manifest.temperature,
             familiar=familiar,
-            neighbours=_neighbours(ReferenceIndex.load(target)) if bundle.has(FILE) else None,
+            neighbours=_neighbours(ReferenceIndex.load(bundle.path)) if bundle.has(FILE) else None,
         )
 
     from training.checkpoint import load_checkpoint
@@ -225,23 +223,21 @@ def _called(target: Path, among: Sequence[Path]) -> str:
 
 def _weights(target: Path) -> Path:
     """The file that is loaded."""
-    from recognition.bundle import MANIFEST, MODEL
+    from recognition.bundle import MODEL, bundle_at
 
-    if (target / MANIFEST).exists():
-        return target / MODEL
+    if bundle := bundle_at(target):
+        return bundle / MODEL
     return target / "checkpoints" / "best.ckpt" if target.is_dir() else target
 
 
 def _card(target: Path) -> ModelCard | None:
     """Parameters and arithmetic of the model; None for a bundle that does not say which it holds."""
-    from bundles import shipped_or
-    from recognition.bundle import MANIFEST, Bundle
+    from recognition.bundle import Bundle, bundle_at
     from training.checkpoint import load_checkpoint
     from training.models import MODELS, ModelOptions
     from training.models.inventory import describe
 
-    target = shipped_or(target)
-    if (target / MANIFEST).exists():
+    if bundle_at(target):
         bundle = Bundle.load(target)
         config, size = bundle.manifest.provenance.get("config", {}), bundle.manifest.raster.size
         if config.get("model") not in MODELS:

@@ -130,24 +130,23 @@ def export(
     In fewer bits than fp32 the bundle is refused if it loses 0.3 points or answers a glyph in a hundred
     otherwise. In a cascade the fast model's answer stands where it is sure; of the rest both are asked.
     """
-    from bundles import shipped_or
     from glyphs.errors import BadInput
-    from recognition.bundle import MANIFEST
+    from recognition.bundle import bundle_at
 
-    run = shipped_or(run)
+    bundle = bundle_at(run)
     lowered = precision is not _Precision.fp32
     if fast is not None:
         if lowered or program:
             raise BadInput("A cascade is made of bundles as they are.", "Give --fast alone.")
-        _join(run, fast, dataset, out, name, lost / 100)
+        _join(bundle or run, fast, dataset, out, name, lost / 100)
         return
-    if (run / MANIFEST).exists():
+    if bundle is not None:
         if not lowered or name or program:
             raise BadInput(
                 f"{run} is a bundle already.",
                 "Give a --precision or --fast alone, or the run it was exported from.",
             )
-        _lower(run, dataset, out, precision)
+        _lower(bundle, dataset, out, precision)
         return
 
     from export.bundle import export_bundle
@@ -214,30 +213,29 @@ def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> Tra
 def _start(config: TrainConfig) -> Start | None:
     if not config.start:
         return None
-    from recognition.bundle import MANIFEST
+    from recognition.bundle import bundle_at
     from training.checkpoint import load_checkpoint
     from training.warm_start import Start
 
-    path = Path(config.start)
-    if (path / MANIFEST).exists():
+    if bundle := bundle_at(Path(config.start)):
         from export.from_onnx import start_from_bundle
 
-        return start_from_bundle(path)
-    trained = load_checkpoint(path)
+        return start_from_bundle(bundle)
+    trained = load_checkpoint(Path(config.start))
     return Start(trained.model, trained.vocabulary.labels)
 
 
 def _teacher(config: TrainConfig) -> Teacher | None:
     if not config.distillation.teacher:
         return None
-    from recognition.bundle import MANIFEST
+    from recognition.bundle import bundle_at
     from training.teacher import Teacher
 
     path = Path(config.distillation.teacher)
-    if (path / MANIFEST).exists():
+    if bundle := bundle_at(path):
         from glyphery.evaluating import predictor
 
-        subject = predictor(path)
+        subject = predictor(bundle)
         return Teacher.of_function(
             lambda rasters, metrics: subject.predict(rasters, metrics)[0], subject.labels, subject.settings
         )

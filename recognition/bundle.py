@@ -43,6 +43,12 @@ PRIMITIVES = "primitives"  # an output of models that name them
 _REMEDY = "Export the bundle anew, or fetch it again."
 
 
+def bundle_at(target: Path) -> Path | None:
+    """The folder of the bundle that a path, or a shipped bundle's name, stands for; None where it is none."""
+    folder = shipped_or(target)
+    return folder if (folder / MANIFEST).is_file() else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
     """When the answer of `fast.onnx` stands, and the other model is not asked.

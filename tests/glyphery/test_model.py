@@ -32,7 +32,7 @@ def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied() -> 
 def test_presets_are_listed_with_their_arithmetic() -> None:
     presets = json.loads(run("train", "--presets", "--json").stdout)
     default = next(preset for preset in presets if preset["name"] == "default")
-    assert default["samples"] == default["steps"] * 256
+    assert default["samples"] == default["steps"] * 512
     assert 0.5 < default["hours on two cores"] < 3
 
 

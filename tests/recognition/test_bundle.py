@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bundles import SHIPPED, default_bundle
 from glyphs.errors import BadBundle
-from recognition.bundle import LABELS, MANIFEST, MODEL, Bundle, Manifest, seal
+from recognition.bundle import LABELS, MANIFEST, MODEL, Bundle, Manifest, bundle_at, seal
 
 
 @pytest.fixture
@@ -56,3 +57,10 @@ def test_labels_that_contradict_the_manifest_are_refused_even_with_a_right_hash(
     seal(copy, Manifest.from_json((copy / MANIFEST).read_text()))
     with pytest.raises(BadBundle, match="labels"):
         Bundle.load(copy)
+
+
+def test_a_target_is_a_bundle_by_its_folder_or_its_shipped_name(copy: Path, tmp_path: Path) -> None:
+    assert bundle_at(copy) == copy
+    assert bundle_at(Path(SHIPPED[0])) == default_bundle()
+    assert bundle_at(tmp_path) is None
+    assert bundle_at(tmp_path / "nowhere") is None
