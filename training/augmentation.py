@@ -146,6 +146,8 @@ def hidden(metrics: NDArray[np.float32], how: Augmentation, rng: Generator) -> N
     if fate < how.hide_metrics:
         return np.full(4, np.nan, np.float32)
     noisy = metrics * (1 + how.metrics_noise * rng.standard_normal(4, np.float32))
+    if how.metrics_scale:
+        noisy = noisy * np.float32(math.exp(how.metrics_scale * rng.standard_normal()))
     if fate < how.hide_metrics + 0.1:
         noisy[rng.random(4) < 0.5] = np.nan
     return noisy
@@ -157,6 +159,9 @@ def _distortion(outline: Outline, how: Augmentation, rng: Generator) -> Distorti
     if how.jitter and rng.random() < 0.5:
         sigma = rng.uniform(0, how.jitter) / 1000 * outline.units_per_em
         jitter = rng.standard_normal(outline.points.shape) * sigma
+    if how.bend and rng.random() < 0.5:
+        bent = _bent(outline, rng.uniform(0, how.bend) / 1000, rng)
+        jitter = bent if jitter is None else jitter + bent
     # Thinning takes hairlines apart more easily than widening fills them: half as far.
     weight = rng.uniform(-how.weight / 2, how.weight)
     scale = 1 - rng.uniform(0, how.shrink) if rng.random() < 0.5 else 1.0
@@ -166,6 +171,15 @@ def _distortion(outline: Outline, how: Augmentation, rng: Generator) -> Distorti
         else (0.0, 0.0)
     )
     return Distortion(matrix, weight, jitter, scale, shift)
+
+
+def _bent(outline: Outline, most: float, rng: Generator) -> NDArray[np.float64]:
+    """(P, 2) displacements of points along three waves of about an em in length, at most `most` em each."""
+    frequencies = 2 * math.pi * rng.standard_normal((2, 3))
+    angles = outline.points / outline.units_per_em @ frequencies + rng.uniform(0, 2 * math.pi, 3)
+    directions = rng.uniform(-1, 1, (3, 2)) * most * outline.units_per_em
+    bent: NDArray[np.float64] = np.sin(angles) @ directions
+    return bent
 
 
 def _matrix(how: Augmentation, rng: Generator) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ class Augmentation:
     On the outline, or on the ink of a picture (which has no points to move and no strokes to thin):
     rotation: degrees to either side; slant, aspect: shear and log-ratio of sides to either side;
     weight: stroke widening or thinning, thousandths of an em; jitter: of every point, likewise;
+    bend: of an outline along smooth waves, thousandths of an em at most;
     elastic: sigma of a smooth bending of a picture, as a share of its height;
     shrink: of the box, at most; shift: of the centre, pixels.
     pen: share of the outlines that are redrawn as a pen would (`training.pen`), with twice the rotation
@@ -42,7 +43,8 @@ class Augmentation:
     erase: probability of a blank rectangle (Zhong et al., "Random Erasing", AAAI 2020).
     crop, mirror: of colour pictures: the least share of the area that is kept, and the probability
     of a reflection.
-    hide_metrics: share of samples without metrics; metrics_noise: relative sigma of the rest.
+    hide_metrics: share of samples without metrics; metrics_noise: relative sigma of the rest, of each;
+    metrics_scale: of all together, since designs fill their em more or less.
     """
 
     rotation: float = 5.0
@@ -50,6 +52,7 @@ class Augmentation:
     aspect: float = 0.15
     weight: float = 16.0
     jitter: float = 3.0
+    bend: float = 0.0
     elastic: float = 0.03
     pen: float = 0.0
     wobble: float = 0.05
@@ -66,6 +69,7 @@ class Augmentation:
     mirror: float = 0.0
     hide_metrics: float = 0.3
     metrics_noise: float = 0.03
+    metrics_scale: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

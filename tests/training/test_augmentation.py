@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import label
@@ -11,6 +13,10 @@ from training.augmentation import augmented, degraded, hidden
 from training.config import Augmentation
 
 SETTINGS = RasterSettings()
+STILL = Augmentation(
+    rotation=0, slant=0, aspect=0, weight=0, jitter=0, elastic=0, shrink=0, shift=0, degrade=0,
+    hide_metrics=0, metrics_noise=0,
+)  # fmt: skip
 HAIRLINE = Outline(
     np.array([[0, 0], [2, 0], [2, 900], [0, 900]], np.int32),
     np.ones(4, np.uint8),
@@ -38,6 +44,22 @@ def test_draws_differ_and_the_same_generator_repeats_them() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_an_outline_is_bent_smoothly() -> None:
+    """Of a bar of many points none moves far from its neighbours, but as a whole it is no longer straight."""
+    across = np.arange(0, 1000, 10)
+    points = np.stack([np.r_[across, across[::-1]], np.repeat([0, 100], 100)], 1).astype(np.int32)
+    bar = Outline(points, np.ones(200, np.uint8), np.array([199], np.int16), 1000)
+    still = replace(STILL, bend=60)
+    differing = 0
+    for seed in range(20):
+        raster = augmented(bar, SETTINGS, still, np.random.default_rng(seed))
+        ink = raster > 128
+        top = ink.argmax(axis=0)[ink.any(axis=0)][8:-8].astype(int)  # within its ends
+        assert np.abs(np.diff(top)).max() <= 2
+        differing += np.ptp(top) > 2
+    assert 5 <= differing < 20  # of half of the outlines
+
+
 def _stroke() -> np.ndarray:
     ink = np.zeros((28, 28), np.uint8)
     ink[4:24, 12:16] = 255
@@ -55,8 +77,7 @@ def test_a_picture_is_bent_moved_and_scaled_as_ink(degrade: float) -> None:
 
 
 def test_without_distortion_a_picture_is_fitted_as_when_it_is_posted() -> None:
-    none = Augmentation(rotation=0, slant=0, aspect=0, elastic=0, shrink=0, shift=0, degrade=0)
-    raster = augmented(_stroke(), SETTINGS, none, np.random.default_rng(0))
+    raster = augmented(_stroke(), SETTINGS, STILL, np.random.default_rng(0))
     assert np.abs(raster.astype(int) - fit(_stroke(), SETTINGS)).max() <= 1
 
 
@@ -104,3 +125,15 @@ def test_metrics_are_hidden_as_often_as_configured() -> None:
     drawn = np.stack([hidden(metrics, Augmentation(hide_metrics=0.3), rng) for _ in range(4000)])
     assert np.isnan(drawn).all(axis=1).mean() == pytest.approx(0.3, abs=0.03)
     assert np.nanmean(drawn, axis=0) == pytest.approx(metrics, abs=0.02)
+
+
+def test_metrics_are_scaled_together() -> None:
+    metrics = np.array([0.5, 0.7, -0.2, 0.6], np.float32)
+    how = replace(STILL, metrics_scale=0.1)
+    factors = []
+    for seed in range(200):
+        scaled = hidden(metrics, how, np.random.default_rng(seed)) / metrics
+        known = scaled[~np.isnan(scaled)]
+        assert known == pytest.approx(known[:1].repeat(len(known)), rel=1e-5)
+        factors += known[:1].tolist()
+    assert 0.08 < np.log(factors).std() < 0.12
