@@ -85,6 +85,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
             provenance={
                 "dataset": trained.dataset,
                 "samples": trained.samples,
+                "averaged": trained.averaged,
                 "config": config.to_dict(),
                 "torch": str(torch.__version__),
             },

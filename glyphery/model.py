@@ -117,6 +117,13 @@ def export(
     program: Annotated[
         Path | None, typer.Option(help="Write the model as a torch.export program (.pt2) here, too.")
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Average the weights with those of this run, which was trained on from RUN or it"
+            " from that. Repeatable."
+        ),
+    ] = None,
     fast: Annotated[
         Path | None,
         typer.Option(help="Put the model of this bundle in front of that of the bundle RUN: a cascade."),
@@ -136,12 +143,12 @@ def export(
     bundle = bundle_at(run)
     lowered = precision is not _Precision.fp32
     if fast is not None:
-        if lowered or program:
+        if lowered or program or average:
             raise BadInput("A cascade is made of bundles as they are.", "Give --fast alone.")
         _join(bundle or run, fast, dataset, out, name, lost / 100)
         return
     if bundle is not None:
-        if not lowered or name or program:
+        if not lowered or name or program or average:
             raise BadInput(
                 f"{run} is a bundle already.",
                 "Give a --precision or --fast alone, or the run it was exported from.",
@@ -154,6 +161,11 @@ def export(
     from training.checkpoint import load_checkpoint
 
     trained = load_checkpoint(run)
+    if average:
+        from training.soup import soup
+
+        with show.console(stderr=True).status("Averaging"):
+            trained = soup([trained, *map(load_checkpoint, average)], dataset)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch, "bundle") if lowered else out
         with show.console(stderr=True).status("Exporting and comparing"):

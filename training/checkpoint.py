@@ -29,6 +29,7 @@ class Trained:
     equivalence: Equivalence
     dataset: str  # content digest of the dataset it was trained on
     samples: int
+    averaged: int = 1  # models whose weights it is the mean of
 
     @torch.inference_mode()
     def predict(

@@ -19,6 +19,7 @@ from glyphs.fonts import FontFile
 from glyphs.labels import Label
 from glyphs.raster import draw
 from glyphs.shaping import labelled_glyphs
+from recognition.bundle import Bundle
 from service.app import create_app
 from service.settings import Settings
 
@@ -43,7 +44,7 @@ def test_a_stock_client_classifies_a_glyph(triton: InferenceServerClient, font_d
     face = next(FontFile.read(font_dir / "arabic.ttf").faces())
     glyph = face.glyph(labelled_glyphs(face)[AIN])
     assert glyph
-    raster, known = draw(glyph.outline), glyph.metrics
+    raster, known = draw(glyph.outline, Bundle.load(default_bundle()).manifest.raster), glyph.metrics
     numbers = np.array([[known.width, known.height, known.bottom, known.advance]], np.float32)
     file = io.BytesIO()
     Image.fromarray(255 - raster).save(file, "PNG")
