@@ -53,7 +53,7 @@ def _main(
         table = table.take(np.isin(table.label, [i for i, label in labels.items() if label in known]))
         table = table.take(np.random.default_rng(seed).permutation(len(table))[:800])
         shapes, fonts = Shapes(opened, table.shape.tolist()), opened.fonts()
-    rasters = shapes.draw_all(table.shape)
+    rasters = shapes.draw_all(table.shape, recogniser.bundle.manifest.raster)
     answers = recogniser.answer(rasters, table.metrics)
     found = Candidates(recogniser.bundle).recognise(answers, 1)
     truth = [labels[int(label)] for label in table.label]

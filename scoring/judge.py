@@ -46,15 +46,15 @@ class Thresholds:
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = -2.0
+    fail: float = 1.0
     supported: float = -4.0
     warn: float = -3.5
     usual: float = -9.0
     suspicious: float = -8.0
     reflection: float = 6.0
     upright: float = -6.0
-    decorative: float = 0.08
-    plain: float = -12.5
+    decorative: float = 0.14
+    plain: float = -14.2
     encoded: float = 0.25
     judged: int = 20
     expected: float = 0.8

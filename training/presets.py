@@ -91,7 +91,7 @@ PRESETS = {
         "with metrics and the font prior: top-1 84 %, top-5 98 %, up to equivalence 89 %",
     ),
     "continued": Preset(
-        _CONTINUED, "the second part, from runs/levit_128s on: export it with --average runs/levit_128s", 1350,
+        _CONTINUED, "the second part, from runs/levit_128s on; export it with --average of that run", 1350,
         "averaged, of glyphs of each label alike: up to equivalence 85 %, half a point more",
     ),
     "gpu": Preset(
