@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.page import STROKES, draw
 from bundles import SHIPPED
+from recognition.bundle import Bundle
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 AIN = ("ain.png", "image/png", (DOCS / "ain-initial.png").read_bytes())
@@ -232,8 +233,9 @@ def test_another_model_answers_and_shows_its_primitives(open_page, url):
 def test_models_show_their_quality_and_digest(open_page, url):
     page = open_page(url)
     first, second = page.locator(".bundle").all()
-    expect(first).to_contain_text("79.1 %")
-    expect(first).to_contain_text("74 font families that it never saw in training.")
+    quality = Bundle.load(Path(SHIPPED[0])).manifest.quality
+    expect(first).to_contain_text(f"{100 * quality['with_metrics']['fonts']['top1']:.1f} %")
+    expect(first).to_contain_text(f"{quality['families']} font families that it never saw in training.")
     expect(second).to_contain_text("it was chosen by them")
     expect(second).to_contain_text("primitives")
     expect(first.get_by_role("button", name="Copy the digest of levit_128s")).to_be_visible()
