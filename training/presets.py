@@ -1,7 +1,7 @@
 """Named configurations, with their arithmetic and what to expect of them.
 
 Rates are images a second in training on two cores (AVX-512 with bf16), drawing and augmentation
-included: measured for `default` (as two processes, `devices=2`; as one it makes 1,200), `emnist` and
+included: measured for `default` (as two processes, `devices=2`; as one it makes 1,200) and
 `long_tail`, for the others estimated from the rate of the backbone alone. A GPU's rate is the house's
 aim, 50,000 of LeViT's, and not yet measured.
 """
@@ -58,7 +58,7 @@ _CONTINUED = replace(
         _LEVIT.augmentation, bend=45.0, weight=28.0, aspect=0.2, slant=0.2, metrics_scale=0.07
     ),
 )  # fmt: skip
-# The others were not trained in full with this recipe: a third of its drawings.
+# A third of its drawings for the others, of which `distilled` alone was trained so, with 1.5 million.
 _SHORTER = replace(_LEVIT, samples=2_000_000)
 # Handwriting: 28 pixel pictures, some 1,500 of a letter, drawn as often as they come (balance 1) and
 # scored as they come (no adjustment), since the test is drawn as the training was.
@@ -105,7 +105,7 @@ PRESETS = {
     "distilled": Preset(
         replace(_SHORTER, model="unified_mlp", distillation=Distillation(teacher="levit_128s")),
         "the unified MLP, a quarter of the run alone and then with the shipped model as its teacher", 1300,
-        "not yet trained in full",
+        "with metrics and the font prior: top-1 84 %, top-5 98 %, up to equivalence 89 %",
     ),
     "residual_cnn": Preset(
         replace(_SHORTER, model="residual_cnn"), "a residual CNN on a dataset of fonts", 650,

@@ -22,7 +22,10 @@ from recognition.recogniser import Recogniser
 ASKED = {"levit_128s": "test", "unified_mlp": "validation"}
 # Test font -> the family it is a subset of, and the least that is read right. Neither family was trained on;
 # the second is a display face, whose letters even people take for others.
-UNSEEN = {"arabic.ttf": ("Lateef", 0.9), "kufi.otf": ("Lemonada", 0.65)}
+UNSEEN = {
+    "arabic.ttf": ("Lateef", {"levit_128s": 0.9, "unified_mlp": 0.9}),
+    "kufi.otf": ("Lemonada", {"levit_128s": 0.7, "unified_mlp": 0.65}),
+}
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
@@ -84,5 +87,5 @@ def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_d
     same = recogniser.bundle.equivalence.same
     right = [same(label, f.predictions[0].label) for label, f in zip(glyphs, found, strict=True)]
     listed = [label in {p.label for p in f.predictions} for label, f in zip(glyphs, found, strict=True)]
-    assert np.mean(right) > least
+    assert np.mean(right) > least[recogniser.bundle.manifest.name]
     assert np.mean(listed) > 0.85
