@@ -21,6 +21,8 @@ from recognition.bundle import Bundle
 from recognition.familiarity import familiarity, posterior
 from recognition.recogniser import Answers
 
+_FEW = 100  # of the likeliest labels that are found one by one
+
 
 class Prior(StrEnum):
     """uniform: every label alike; fonts: by how many font families have the label."""
@@ -124,11 +126,22 @@ class Candidates:
 
 
 def likeliest(probabilities: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Of each row of (N, L) the k greatest (or L), greatest first: their columns and values, (N, k)."""
+    """Of each row of (N, L) the k greatest (or L), greatest first: their columns and values, (N, k).
+
+    Of equal values, where few are asked for, the one in the first column comes first.
+    """
     k = min(k, probabilities.shape[1])
-    columns = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(probabilities, columns, 1), axis=1, kind="stable")
-    columns = np.take_along_axis(columns, order, 1)
+    if k > _FEW:
+        columns = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(probabilities, columns, 1), axis=1, kind="stable")
+        columns = np.take_along_axis(columns, order, 1)
+        return columns, np.take_along_axis(probabilities, columns, 1)
+    # To look for the greatest is vectorised, to partition is not: ten times as fast for five of 5,000.
+    left, rows = probabilities.copy(), np.arange(len(probabilities))
+    columns = np.empty((len(probabilities), k), np.intp)
+    for place in range(k):
+        columns[:, place] = left.argmax(axis=1)
+        left[rows, columns[:, place]] = -np.inf
     return columns, np.take_along_axis(probabilities, columns, 1)
 
 

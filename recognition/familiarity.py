@@ -21,9 +21,11 @@ def posterior(logits: Floats, log_prior: Floats, temperature: float) -> Floats:
     The temperature (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017) is applied to
     both together, so that it never changes which label is best.
     """
-    scores = (logits + log_prior) / temperature
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    out: Floats = shares / shares.sum(axis=1, keepdims=True)
+    out: Floats = logits + log_prior
+    out -= out.max(axis=1, keepdims=True)
+    out *= np.float32(1 / temperature)  # in place: most of the time would go into new memory
+    np.exp(out, out=out)
+    out /= out.sum(axis=1, keepdims=True)
     return out
 
 

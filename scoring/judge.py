@@ -16,11 +16,12 @@ import numpy as np
 
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
+from scoring.forms import Forms
 from scoring.mapper import Evidence, folded
-from scoring.marks import misplaced, stands_out
+from scoring.marks import Marks
 from scoring.reader import Claim
 from scoring.sandbox import DrawnFace, DrawnGlyph
-from scoring.skeletons import same_skeleton, skeleton
+from scoring.skeletons import same_skeleton
 from scoring.verdicts import FaceScore, Finding, Status, Verdict
 
 
@@ -29,6 +30,8 @@ class Thresholds:
     """Doubt is in nats (`scoring.mapper.doubt`); chosen on validation, see docs/SCORING.md.
 
     fail: least doubt that fails a glyph on the model's word alone
+    strange: the same of a glyph that is like nothing that is known, where the face is not plain: there a
+        design may be, too
     supported: the same where the face speaks against it, too
     warn: least doubt that warns
     usual: doubt that nine of ten glyphs of a text face stay under; where a face's own are above it, because
@@ -41,12 +44,15 @@ class Thresholds:
     plain: median doubt up to which a face, or a script in it, is plain text, whose doubts are defects, unless
         as many are in doubt as `encoded`
     encoded: share of glyphs in doubt from which any face is another script's or a symbol font
+    outdone: by how much more a glyph must be doubted than another with its outline, to be the copy
+    recognised: probability of a claim from which no mark of it is taken to be missing
     expected: share of the families with a letter that have a form, from which its absence is a failure
     placeholder: characters that one outline may stand for before it counts as a placeholder
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = 1.0
+    fail: float = 3.0
+    strange: float = 8.0
     supported: float = -4.0
     warn: float = -3.5
     usual: float = -9.0
@@ -57,6 +63,8 @@ class Thresholds:
     plain: float = -14.2
     encoded: float = 0.25
     judged: int = 20
+    outdone: float = 3.0
+    recognised: float = 0.5
     expected: float = 0.8
     placeholder: int = 16
     distinct: float = 0.65
@@ -108,22 +116,27 @@ class _Judge:
                 self._by_shape[_look(drawn)].append(number)
             self._by_label.setdefault(claim.label, number)
         # What accented letters are held against: bare letters that are not in doubt themselves.
-        self._boxes = {
-            claim.codepoint: self._drawn(claim).metrics or _NO_INK
+        boxes = {
+            claim.label: self._drawn(claim).metrics or _NO_INK
             for number, claim in enumerate(face.claims)
             if number in evidence and evidence[number].doubt < limits.warn
         }
-        self._widths: dict[tuple[str, Form], dict[int, float]] = defaultdict(dict)
-        for claim in face.claims:
-            if claim.label.character.joining_group and not claim.absent:
-                width, *_ = self._drawn(claim).metrics or _NO_INK
-                self._widths[skeleton(claim.label), claim.label.form][claim.label.codepoint] = width
+        glyphs = {label: self._drawn(face.claims[number]) for label, number in self._by_label.items()}
+        self._marks = Marks({label: glyph.pieces for label, glyph in glyphs.items() if glyph.pieces}, boxes)
+        self._forms = Forms(
+            (label, _look(glyph))
+            for label, glyph in glyphs.items()
+            if label.character.joining_group
+            and glyph.metrics is not None
+            and not face.claims[self._by_label[label]].absent
+        )
         by_script: dict[str, list[float]] = defaultdict(list)
         for number, asked in evidence.items():
             if not face.claims[number].absent:
                 by_script[face.claims[number].label.character.script].append(asked.doubt)
         self._doubts = np.array([doubt for doubts in by_script.values() for doubt in doubts])
         self._unusual: dict[str, float] = defaultdict(float)
+        self._plain: set[str] = set()
         if len(self._doubts) >= limits.judged:
             # Defects, unlike designs, leave the median alone; then the most doubtful tenth may be defects.
             three_of_four, nine_of_ten = np.maximum(
@@ -132,6 +145,8 @@ class _Judge:
             for script, doubts in by_script.items():
                 plain = float(np.median(doubts)) <= limits.plain
                 self._unusual[script] = three_of_four if plain else nine_of_ten
+                if plain:
+                    self._plain.add(script)
         self._joining = {
             claim.label.character.script
             for claim in face.claims
@@ -257,10 +272,13 @@ class _Judge:
     def _recognised(self, number: int, claim: Claim, evidence: Evidence) -> list[Finding]:
         """What the model and the face hold against a claim, and which of the checks that is."""
         limits, rival, own = self._limits, evidence.rival, claim.label
-        if where := self._misplaced(claim):
-            return [Finding("dots", Status.FAIL, f"Its mark sits {where}.")]
+        if fault := self._fault_of_marks(number, claim, evidence):
+            return [Finding("dots", Status.FAIL, fault)]
+        if form := self._other_form(number, evidence):
+            message = f"It has the very outline of the {form.words or 'plain'} form."
+            return [Finding("positional-form", Status.FAIL, message)]
         doubt = evidence.doubt - self._unusual[own.character.script]
-        copied = any(self._same(self._face.claims[other].label, rival) for other in self._twins(number))
+        copied = self._copied(number, evidence)
         shown = f"{_called(rival)}{_share(evidence, rival)}"
         if doubt >= limits.supported and self._partner(number, rival):
             message = f"It shows {shown}, and the glyph of that shows {_called(own)}."
@@ -280,27 +298,49 @@ class _Judge:
         if same_skeleton(rival, own):
             return [Finding("dots", status, f"It shows {shown}: the same body with other dots or marks.")]
         best = evidence.top[0].label
-        nearest = rival if copied or self._same(best, own) else best
+        nearest = copied or (rival if self._same(best, own) else best)
         if evidence.known or copied:
             message = f"It shows {_called(nearest)}{_share(evidence, nearest)}."
             return [Finding("identity", status, message)]
+        if doubt < limits.strange and own.character.script not in self._plain:
+            status = Status.WARN
         message = f"It is like nothing that is known; {_called(nearest)} comes nearest."
         return [Finding("unknown", status, message)]
 
-    def _misplaced(self, claim: Claim) -> str:
-        """How a claim's marks are out of place, in words; empty where they are not."""
-        metrics = self._drawn(claim).metrics
-        if metrics is None:
+    def _fault_of_marks(self, number: int, claim: Claim, evidence: Evidence) -> str:
+        """What the face says against a claim's marks; nothing where a label has two glyphs, of the second."""
+        first = self._by_label[claim.label]
+        if self._face.claims[first].drawing != claim.drawing:
             return ""
-        own = claim.label
-        if own.character.joining_group:
-            kin = [
-                width
-                for codepoint, width in self._widths[skeleton(own), own.form].items()
-                if codepoint != own.codepoint
-            ]
-            return "beside the letter" if stands_out(own.codepoint, metrics[0], kin) else ""
-        return misplaced(claim.codepoint, metrics, self._boxes)
+        fault = self._marks.astray(claim.label)
+        if not fault and evidence.probability < self._limits.recognised:
+            fault = self._marks.lost(claim.label)
+        return fault
+
+    def _other_form(self, number: int, evidence: Evidence) -> Form | None:
+        """The form of its letter whose outline a claim has, and which it fits better."""
+        own = self._face.claims[number].label
+        for other in self._twins(number):
+            label, its = self._face.claims[other].label, self._evidence.get(other)
+            if label.codepoint != own.codepoint or label.form is own.form or its is None:
+                continue
+            if self._same(own, label) or its.margin >= evidence.margin:
+                continue
+            if self._forms.oddly_alike(own, label.form):
+                return label.form
+        return None
+
+    def _copied(self, number: int, evidence: Evidence) -> Label | None:
+        """What a claim has the outline of, and is taken for or fits much better: that it is copied from."""
+        own = self._face.claims[number].label
+        for other in self._twins(number):
+            label, its = self._face.claims[other].label, self._evidence.get(other)
+            if self._same(label, evidence.rival):
+                return evidence.rival
+            outdone = its is not None and its.doubt <= evidence.doubt - self._limits.outdone
+            if outdone and not self._may_look_alike(own, label):
+                return label
+        return None
 
     def _partner(self, number: int, rival: Label) -> bool:
         """Whether what stands in the place of the rival, or of its like, is taken for this claim in turn."""

@@ -9,6 +9,7 @@ scripts, and the other case of the same letter.
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -77,7 +78,15 @@ class Mapper:
             [[place, *others, *[place] * (width - len(others))] for place, others in enumerate(alike)]
         )
         self._script = _numbers(_realm(label) for label in bundle.labels)
-        self._letter = _numbers(folded(label) for label in bundle.labels)
+        # (S, L): what labels of other scripts than one must show more.
+        scripts = np.arange(self._script.max() + 1)
+        self._foreign = np.where(self._script == scripts[:, None], 0, _FAR_RIVAL).astype(np.float32)
+        # (L, 1 + C): each label with those of its script that are its letter in another case, itself again.
+        cased = _groups(
+            f"{script} {folded(label)}" for script, label in zip(self._script, bundle.labels, strict=True)
+        )
+        most = max(map(len, cased), default=1)
+        self._cased = np.array([[*group, *[group[0]] * (most - len(group))] for group in cased])
 
     def look(self, rasters: NDArray[np.uint8], metrics: Floats, rows: NDArray[np.intp],
              claims: Sequence[Label]) -> list[Evidence]:  # fmt: skip
@@ -128,8 +137,11 @@ class Mapper:
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
         np.put_along_axis(scores, alike, -np.inf, axis=1)
         ranks = (scores > own[:, None]).sum(axis=1) + 1
-        far = (self._script != self._script[places, None]) | (self._letter == self._letter[places, None])
-        scores -= np.where(far, np.float32(_FAR_RIVAL), np.float32(0))
+        cased = self._cased[places]
+        np.put_along_axis(
+            scores, cased, np.take_along_axis(scores, cased, 1) - np.float32(_FAR_RIVAL), axis=1
+        )
+        scores -= self._foreign[self._script[places]]
         rivals = scores.argmax(axis=1)
         # A model whose labels are all alike has no rivals; what is written down stays a number.
         margins = np.maximum(scores[np.arange(len(rows)), rivals] - own, -_NO_RIVAL)
@@ -156,3 +168,14 @@ def _realm(label: Label) -> str:
 def _numbers(names: Iterable[str]) -> NDArray[np.intp]:
     """Equal numbers for equal names."""
     return np.unique(list(names), return_inverse=True)[1]
+
+
+def _groups(names: Iterable[str]) -> list[list[int]]:
+    """For each name the places that have it, its own first."""
+    listed = list(names)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(listed):
+        places[name].append(place)
+    return [
+        [place, *(other for other in places[name] if other != place)] for place, name in enumerate(listed)
+    ]

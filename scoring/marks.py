@@ -1,68 +1,310 @@
-"""Where marks sit: the ink of letters with marks beside that of their kin in the same face.
+"""Whether marks are where they belong and all there: a letter beside its kin in the same face.
 
-A model that has seen thousands of designs forgives a mark that is off its place; the face itself does
-not. Over its base, a mark above neither widens a wide letter nor reaches below its foot: what Unicode
-decomposes canonically (UAX #15) can be held against what it is made of. And letters of a joining script
-that share a body are as wide as one another, wherever their dots are.
+A model that has seen thousands of designs forgives a dot that is off its place, or one that is gone; the face
+itself does not. Its letters are held against each other, piece of ink by piece of ink:
+
+- A mark stands over its letter or under it, not beside it nor on the other side: what Unicode decomposes
+  canonically (UAX #15) can be held against the bare letter.
+- A mark has as many pieces on one letter as on the others, and so have the dots of Arabic letters that have
+  equally many.
+
+None of it is a matter of taste, and published faces bear it out: docs/SCORING.md tells how rarely they
+differ.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import median
 
-from glyphs.characters import character
+from glyphs.labels import Label
+from scoring.pieces import Piece, around
 
-_ABOVE = 230  # canonical combining class
-_SCRIPTS = frozenset({"Latn", "Cyrl", "Grek"})
-_DOTLESS = {"i": "ı", "j": "ȷ"}  # what stands under a mark above
-# Marks above are wider than the narrow ones of these, and stand over the stem of the others.
-_ELSEWHERE = frozenset("bdfhijklrtıȷIJLιΙіїјІЇЈ")
-# In em. Chosen on the fonts that are not for testing: of their letters with one mark, one in a thousand is
-# told to be out of place, and much of that rightly.
-_BELOW = 0.08  # under the foot of the bare letter
-_WIDER = 0.08  # than the bare letter
-_SLANT = 0.35  # wider still for each em of height: the mark of a slanted letter stands to the right
-_WIDE = 0.25  # width of a bare letter that is wider than marks
-_KIN_WIDER = 0.12  # than the widest letter with the same body
+ABOVE, BELOW = 1, -1
+# Canonical combining classes: above; below, attached below, and the iota subscript; attached above right.
+_SIDES = {230: ABOVE, 220: BELOW, 202: BELOW, 240: BELOW}
+_HORN = 216
+_SCRIPTS = frozenset({"Latn", "Cyrl", "Grek", "Arab"})
+_OVER_GREEK_CAPITALS = frozenset("\u0304\u0306\u0308")  # other marks stand on their left
+_DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
+_DOTLESS = {"i": "ı", "j": "ȷ", "і": "ı", "ј": "ȷ"}  # what stands under a mark above
+# Marks stand beside their ascenders, horns and descenders, or melt into them.
+_REACHING = {ABOVE: frozenset("bdfhkltßþLŁƠơƯư"), BELOW: frozenset("gjpqyQ")}
+# A caron beside the letter is an apostrophe; a ring melts into the letter.
+_BESIDE_BY_DESIGN, _MELTED = frozenset("ďťľĽǺ"), frozenset("ÅǺ\u212b")
+# Dots of Arabic letters, those below negative; of other letters the names tell, where there are one or two:
+# three or four are drawn smaller, or as one mark.
+_DOTS = {
+    "ب": -1, "ت": 2, "ث": 3, "ج": -1, "خ": 1, "ذ": 1, "ز": 1, "ش": 3, "ض": 1, "ظ": 1, "غ": 1, "ف": 1,
+    "ق": 2, "ن": 1, "ي": -2, "ة": 2, "پ": -3, "چ": -3, "ژ": 3,
+}  # fmt: skip
+_DOTS_NAMED = re.compile(r" WITH (TWO )?DOTS?(?: VERTICALLY)? (ABOVE|BELOW)$")
+_EITHER_SIDE = frozenset("ؿڹݧ")  # as their nearest kin, whatever their names say
 
-# Letters with a mark beside the body by design: in training families these alone, of letters that share a
-# body with three others, are often wider than all of them.
-_WIDE_LETTERS = frozenset({0x622, 0x649, 0x675, 0x676, 0x677, 0x678, 0x695, 0x750, 0x8A6, 0x8AA, 0x8B7})
-_KIN = 3  # letters with the same body that it takes
+_SLACK = 0.03  # em that a mark may reach into the height of its letter
+_GAP = 0.01  # em between a letter and what stands beside it
+_ASTRAY = 0.08  # em from where the same mark stands at other letters, or other marks at this one
+_MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a mark
+_OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
+_LOWER = 0.05  # em by which i without its dot is lower than j
+_LOST = 0.7  # of the width of a mark: what is left of it, at most
+_KIN, _DOTTED_KIN = 2, 5  # letters that it takes to tell what is usual
+_USUAL = 0.75  # share of them that agree
+_DOT_SIZES = 0.7, 1.4  # of the area that a face's dots have
 
 Box = tuple[float, float, float, float]  # width, height, bottom, advance; em
 
 
-def misplaced(codepoint: int, box: Box, boxes: Mapping[int, Box]) -> str:
-    """How the marks above a letter are out of place, in words; empty where they are not.
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What a letter is made of: the bare letter, and the marks on either side."""
 
-    box: of the character; boxes: of the face's characters, by code point
-    """
-    base, *marks = list(unicodedata.normalize("NFD", chr(codepoint)))
-    of = character(codepoint)
-    if not marks or any(unicodedata.combining(mark) != _ABOVE for mark in marks) or of.script not in _SCRIPTS:
-        return ""
-    if of.script == "Grek" and of.category != "Ll":  # the marks of Greek capitals stand on their left
-        return ""
-    bare = boxes.get(ord(_DOTLESS.get(base, base)))
-    if bare is None:
-        return ""
-    width, height, bottom, _ = box
-    if bottom < bare[2] - _BELOW:
-        return "below the letter"
-    # Several marks, as of Vietnamese, may stand side by side.
-    if len(marks) > 1 or base in _ELSEWHERE or bare[0] <= _WIDE:
-        return ""
-    higher = max(0.0, bottom + height - bare[2] - bare[1])
-    return "beside the letter" if width > bare[0] + _WIDER + _SLANT * higher else ""
+    base: Label
+    marks: Mapping[int, str]
 
 
-def stands_out(codepoint: int, width: float, kin: Sequence[float]) -> bool:
-    """Whether a letter of a joining script is wider than those that share its body in the same form.
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The pieces of a letter: its body, and what is above and below the bare letter."""
 
-    width, kin: of the ink, em
-    """
-    if len(kin) < _KIN or codepoint in _WIDE_LETTERS:
-        return False
-    return width > max(kin) + _KIN_WIDER
+    body: tuple[Piece, ...]
+    sides: Mapping[int, tuple[Piece, ...]]
+
+
+def bears_marks(label: Label) -> bool:
+    """Whether anything can be said of a label's marks, if its pieces are known."""
+    return label.character.text in _DOT_ABOVE or dots(label) != 0 or _built(label) is not None
+
+
+@cache
+def dots(label: Label) -> int:
+    """How many dots tell an Arabic letter from others: above, or below where negative; 0 of other letters."""
+    of = label.character
+    if not of.joining_group or of.text in _EITHER_SIDE:
+        return 0
+    if named := _DOTS_NAMED.search(of.name):
+        return (2 if named[1] else 1) * (BELOW if named[2] == "BELOW" else ABOVE)
+    return _DOTS.get(of.text, 0)
+
+
+@cache
+def _built(label: Label) -> _Built | None:
+    """None where a letter has no marks that stand clear of it."""
+    of = label.character
+    base, *marks = list(unicodedata.normalize("NFD", of.text))
+    if not marks or of.script not in _SCRIPTS:
+        return None
+    if _HORN in map(unicodedata.combining, marks):
+        horned = next(mark for mark in marks if unicodedata.combining(mark) == _HORN)
+        base = unicodedata.normalize("NFC", base + horned)
+        marks.remove(horned)
+    sides = [_SIDES.get(unicodedata.combining(mark), 0) for mark in marks]
+    if len(base) > 1 or not marks or not all(sides):
+        return None
+    if of.script == "Grek" and of.category != "Ll" and not _OVER_GREEK_CAPITALS.issuperset(marks):
+        return None
+    bare = Label(ord(base), label.form)
+    if dots(bare):  # which are lost under a hamza
+        return None
+    by_side = {
+        side: "".join(mark for mark, its in zip(marks, sides, strict=True) if its == side)
+        for side in sorted(set(sides))
+    }
+    return _Built(bare, by_side)
+
+
+class Marks:
+    """What the letters of a face say of one another's marks."""
+
+    def __init__(self, pieces: Mapping[Label, tuple[Piece, ...]], boxes: Mapping[Label, Box]) -> None:
+        """pieces: of the labels that bear marks; boxes: of the labels that are not in doubt themselves"""
+        self._pieces, self._boxes = pieces, boxes
+        self._split: dict[Label, _Split] = {}
+        self._same_marks: dict[tuple[int, str], list[Label]] = defaultdict(list)
+        self._same_base: dict[tuple[int, Label], list[Label]] = defaultdict(list)
+        for label, found in pieces.items():
+            built = _built(label)
+            if built is None or (bare := self._bare(built.base)) is None:
+                continue
+            above = tuple(piece for piece in found if piece.bottom >= bare[1] - _SLACK)
+            below = tuple(piece for piece in found if piece.top <= bare[0] + _SLACK)
+            body = tuple(piece for piece in found if piece not in above and piece not in below)
+            self._split[label] = _Split(body, {ABOVE: above, BELOW: below})
+            for side, marks in built.marks.items():
+                self._same_base[side, built.base].append(label)
+                self._same_marks[side, marks].append(label)
+        self._dot = _dot_of(pieces)
+        self._dotted: dict[int, Counter[int]] = defaultdict(Counter)
+        for label, found in pieces.items():
+            if number := abs(dots(label)):
+                self._dotted[number][len(self._dots_among(found))] += 1
+
+    def astray(self, label: Label) -> str:
+        """How a letter's marks are out of their place, a sentence; empty where they are not known to be."""
+        pieces = self._pieces.get(label, ())
+        if not pieces:
+            return ""
+        if label.character.text in _DOT_ABOVE:
+            stem = max(pieces, key=lambda piece: piece.area)
+            dot = [piece for piece in pieces if piece.area <= _OVER_STEM * stem.area]
+            return _astray(dot, [stem], ABOVE)
+        if number := dots(label):
+            own = self._dots_among(pieces)
+            return _astray(own, [piece for piece in pieces if piece not in own], number)
+        where = (self._across(label, side) or self._beside(label, side) for side in self._sides(label))
+        return next(filter(None, where), "")
+
+    def lost(self, label: Label) -> str:
+        """What a letter lacks that its kin have, a sentence; empty where nothing is known to be missing."""
+        pieces = self._pieces.get(label, ())
+        if not pieces:
+            return ""
+        if label.character.text in _DOT_ABOVE:
+            return self._lost_over_stem(pieces)
+        if number := dots(label):
+            return self._lost_dots(pieces, abs(number))
+        return next(filter(None, (self._lost(label, side) for side in self._sides(label))), "")
+
+    def _sides(self, label: Label) -> Iterable[int]:
+        built = _built(label)
+        return built.marks if built is not None and label in self._split else ()
+
+    def _bare(self, base: Label) -> tuple[float, float] | None:
+        """Bottom and top of a bare letter, of i and j of what is under the dot."""
+        text = base.character.text
+        box = self._boxes.get(Label(ord(_DOTLESS.get(text, text)), base.form))
+        if box is not None:
+            return box[2], box[1] + box[2]
+        own = self._pieces.get(base)
+        if own and text in _DOTLESS:
+            stem = max(own, key=lambda piece: piece.area)
+            return stem.bottom, stem.top
+        return None
+
+    def _lost(self, label: Label, side: int) -> str:
+        """Of a letter on whose side there is less than the same marks have elsewhere."""
+        built, split = _built(label), self._split[label]
+        assert built is not None
+        bare = self._bare(built.base)
+        assert bare is not None
+        if built.base.character.text in _REACHING[side] or label.character.text in _MELTED:
+            return ""
+        own = split.sides[side]
+        kin = [
+            its
+            for other in self._same_marks[side, built.marks[side]]
+            if other != label and (its := self._split[other].sides[side]) is not None
+        ]
+        usual, agreeing = Counter(map(len, kin)).most_common(1)[0] if kin else (0, 0)
+        if len(kin) < _KIN or agreeing < _USUAL * len(kin) or len(own) >= usual:
+            return ""
+        if own:
+            width = median(_width(its) for its in kin if len(its) == usual)
+            return "Part of its mark is missing." if _width(own) <= _LOST * width else ""
+        same = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
+        if len(same) > 1 and not any(same):
+            return ""  # the bare letter is another
+        ink = around(self._pieces[label])
+        if (ink.top > bare[1] + _SLACK) if side == ABOVE else (ink.bottom < bare[0] - _SLACK):
+            return ""  # it melts into the letter
+        return f"No mark stands {'above' if side == ABOVE else 'below'} the letter."
+
+    def _across(self, label: Label, side: int) -> str:
+        """Of a letter that has nothing on the side where its mark belongs, and something where none does."""
+        built, split = _built(label), self._split[label]
+        assert built is not None
+        if split.sides[side] or not split.sides[-side] or not split.body or -side in built.marks:
+            return ""
+        text = built.base.character.text
+        if side == BELOW and (text in _DOTLESS or text in _REACHING[BELOW]):  # į has its dot, ģ a comma above
+            return ""
+        return f"Its mark sits {'below' if side == ABOVE else 'above'} the letter."
+
+    def _beside(self, label: Label, side: int) -> str:
+        built, split = _built(label), self._split[label]
+        assert built is not None
+        base, own, body = built.base, split.sides[side], split.body
+        if not own or not body or label.character.text in _BESIDE_BY_DESIGN or _gap(body, own) < _GAP:
+            return ""
+        bare = self._boxes.get(base)
+        if base.character.text not in _DOTLESS and bare and abs(_width(body) - bare[0]) > _MELTED_WIDTH:
+            return ""
+        offset = _offset(body, own)
+        for same in (self._same_marks[side, built.marks[side]], self._same_base[side, base]):
+            kin = [
+                _offset(other.body, other.sides[side])
+                for at in same
+                if at != label and (other := self._split[at]).body and other.sides[side]
+            ]
+            if len(kin) >= _KIN and abs(offset - median(kin)) <= _ASTRAY:
+                return ""
+        return "Its mark sits beside the letter."
+
+    def _lost_over_stem(self, own: Sequence[Piece]) -> str:
+        """Of i, j and their Cyrillic likes."""
+        others = (self._pieces.get(Label(ord(text)), ()) for text in sorted(_DOT_ABOVE))
+        lower = any(len(its) > 1 and own[0].top < around(its).top - _LOWER for its in others)
+        return "Its dot is missing." if len(own) == 1 and lower else ""
+
+    def _lost_dots(self, pieces: Sequence[Piece], number: int) -> str:
+        """Of Arabic letters."""
+        own = len(self._dots_among(pieces))
+        kin = self._dotted[number] - Counter([own])
+        if kin.total() < _DOTTED_KIN:
+            return ""
+        usual, agreeing = kin.most_common(1)[0]
+        if agreeing < _USUAL * kin.total() or own >= usual:
+            return ""
+        return "One of its dots is missing." if own else "Its dots are missing."
+
+    def _dots_among(self, pieces: Sequence[Piece]) -> list[Piece]:
+        least, most = _DOT_SIZES
+        return [piece for piece in pieces if least * self._dot <= piece.area <= most * self._dot]
+
+
+def _dot_of(pieces: Mapping[Label, tuple[Piece, ...]]) -> float:
+    """The area of the dots of a face's Arabic letters, em^2; 0 where there are none."""
+    small = [
+        piece.area
+        for label, found in pieces.items()
+        if abs(dots(label)) == 1
+        for piece in found
+        if len(found) > 1 and piece.area < max(other.area for other in found)
+    ]
+    return median(small) if small else 0.0
+
+
+def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int) -> str:
+    """side: where dots belong, above where it is positive, below where it is negative"""
+    if not own or not body:
+        return ""
+    under, over = around(body), around(own)
+    if side > 0 and over.top <= under.bottom:
+        return "Its dots sit below the letter." if len(own) > 1 else "Its dot sits below the letter."
+    if side < 0 and over.bottom >= under.top:
+        return "Its dots sit above the letter." if len(own) > 1 else "Its dot sits above the letter."
+    if _gap(body, own) >= _GAP:
+        return "Its dots sit beside the letter." if len(own) > 1 else "Its dot sits beside the letter."
+    return ""
+
+
+def _width(pieces: Sequence[Piece]) -> float:
+    box = around(pieces)
+    return box.right - box.left
+
+
+def _gap(body: Sequence[Piece], marks: Sequence[Piece]) -> float:
+    """Between the two, left or right; negative where one is over the other."""
+    under, over = around(body), around(marks)
+    return max(over.left - under.right, under.left - over.right)
+
+
+def _offset(body: Sequence[Piece], marks: Sequence[Piece]) -> float:
+    """From the middle of a body to that of its marks, to the right."""
+    under, over = around(body), around(marks)
+    return (over.left + over.right - under.left - under.right) / 2

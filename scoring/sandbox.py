@@ -39,6 +39,8 @@ from glyphs.fonts import MAX_NAME, FontFile
 from glyphs.labels import Form, Label
 from glyphs.outline import Outline, outline_hash
 from glyphs.raster import RasterSettings, draw_all
+from scoring.marks import bears_marks
+from scoring.pieces import MOST, Piece, pieces_of
 from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 
 CHUNK = 256  # rasters of one message
@@ -76,6 +78,7 @@ class DrawnGlyph:
     shape: hash of its outline, empty without ink
     raster: its number among the face's distinct rasters, None where it needs no recognition
     metrics: width, height, bottom, advance; em
+    pieces: of letters that bear marks
     """
 
     index: int
@@ -86,6 +89,7 @@ class DrawnGlyph:
     raster: int | None = None
     notdef: bool = False
     broken: str = ""
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +281,9 @@ class _Answer:
                 _number(index, _MOST), _text(name, MAX_NAME), _text(shape, MAX_NAME), _text(path),
                 None if metrics is None else _metrics(metrics),
                 None if raster is None else _number(raster, rasters), bool(notdef), _text(broken, MAX_NAME),
+                _pieces(pieces),
             )
-            for index, name, shape, path, metrics, raster, notdef, broken in message["drawings"]
+            for index, name, shape, path, metrics, raster, notdef, broken, pieces in message["drawings"]
         )  # fmt: skip
         if any(drawn.raster is not None and drawn.metrics is None for drawn in drawings):
             raise ValueError("there are pixels without ink")
@@ -316,10 +321,21 @@ def _text(value: Any, most: int = 2**63) -> str:
 
 
 def _metrics(values: Any) -> tuple[float, float, float, float]:
-    width, height, bottom, advance = map(float, values)
-    if not all(map(math.isfinite, (width, height, bottom, advance))):  # 1e999 is a number of JSON, too
-        raise ValueError("a size is not finite")
+    width, height, bottom, advance = _finite(values)
     return width, height, bottom, advance
+
+
+def _pieces(values: Any) -> tuple[Piece, ...]:
+    if len(values) > MOST:
+        raise ValueError("a glyph has too many pieces")
+    return tuple(Piece(*_finite(piece)) for piece in values)
+
+
+def _finite(values: Any) -> Iterator[float]:
+    for value in map(float, values):
+        if not math.isfinite(value):  # 1e999 is a number of JSON, too
+            raise ValueError("a size is not finite")
+        yield value
 
 
 def _no_number(constant: str) -> NoReturn:
@@ -417,6 +433,7 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         BadFont: it has more.
     """
     wanted = {claim.drawing for claim in face.claims if claim.label in labels}
+    pieces = _pieces_by_place(face, labels)
     drawn: list[DrawnGlyph] = []
     numbers: dict[tuple[str, tuple[float, ...]], int] = {}
     outlines: list[Outline] = []
@@ -435,7 +452,12 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
             if raster == len(outlines):
                 outlines.append(glyph.outline)
         path = glyph.outline.svg_path((0, glyph.origin[1]))
-        drawn.append(DrawnGlyph(drawing.index, drawing.name, shape, path, metrics, raster, drawing.notdef))
+        drawn.append(
+            DrawnGlyph(
+                drawing.index, drawing.name, shape, path, metrics, raster, drawing.notdef,
+                pieces=pieces.get(place, ()),
+            )
+        )  # fmt: skip
     claims = [
         (claim.codepoint, claim.label.codepoint, claim.label.form, claim.drawing, claim.absent)
         for claim in face.claims
@@ -454,6 +476,21 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         pixels = draw_all(outlines[first : first + CHUNK], settings, blanks=True)
         _send(to, json.dumps({"kind": "rasters", "first": first}).encode(), pixels.tobytes())
     return len(document)
+
+
+def _pieces_by_place(face: ReadFace, labels: frozenset[Label]) -> dict[int, tuple[Piece, ...]]:
+    """The pieces of the drawings that letters with marks have."""
+    glyphs = {
+        claim.drawing: glyph
+        for claim in face.claims
+        if claim.label in labels
+        and bears_marks(claim.label)
+        and (glyph := face.drawings[claim.drawing].glyph) is not None
+    }
+    found = pieces_of(
+        [glyph.outline for glyph in glyphs.values()], [glyph.metrics.bottom for glyph in glyphs.values()]
+    )
+    return dict(zip(glyphs, found, strict=True))
 
 
 if __name__ == "__main__":

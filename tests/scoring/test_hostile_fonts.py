@@ -150,7 +150,8 @@ def test_a_process_that_does_not_read_is_given_up(font_dir: Path) -> None:
 FACE = {
     "kind": "face", "face": 0, "instance": 0, "family": "F", "style": "R", "units_per_em": 1000,
     "claims": [[65, 65, "", 0, False]],
-    "drawings": [[1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, ""]], "rasters": 1,
+    "drawings": [[1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, "", [[0, 0, 0.5, 0.5, 0.2]]]],
+    "rasters": 1,
 }  # fmt: skip
 PIXELS = bytes(SIZE * SIZE)
 END = {"kind": "end", "error": "", "spoilt": False}
@@ -159,7 +160,7 @@ Message = tuple[object, bytes]
 
 def drawn(**changes: object) -> dict[str, object]:
     """The face, with a drawing that has other values."""
-    names = ("index", "name", "shape", "path", "metrics", "raster", "notdef", "broken")
+    names = ("index", "name", "shape", "path", "metrics", "raster", "notdef", "broken", "pieces")
     values = dict(zip(names, FACE["drawings"][0], strict=True)) | changes  # type: ignore[index]
     return FACE | {"drawings": [list(values.values())]}
 
@@ -205,7 +206,8 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
         drawn(metrics=[float("nan"), 0, 0, 0]), drawn(metrics=[1, 2, 3]), drawn(metrics=None),
         json.dumps(FACE).replace("[0.5,", "[1e999,").encode(),
         drawn(raster=1), drawn(raster=-1), drawn(name="N" * 5000), drawn(name=7), drawn(path=None),
-        drawn(index=True),
+        drawn(index=True), drawn(pieces=None), drawn(pieces=[[0, 0, 1, 1]]),
+        drawn(pieces=[[0, 0, 1, 1, "x"]]), drawn(pieces=[[0, 0, 1, 1, 1]] * 33), drawn(pieces=[[0, 0, 1, 1, float("inf")]]),
         FACE | {"rasters": 2}, FACE | {"rasters": -1}, FACE | {"claims": []}, FACE | {"family": {}},
         FACE | {"claims": [[65, 65, "", 1, False]]}, FACE | {"claims": [[-1, 65, "", 0, False]]},
         FACE | {"claims": [[65, 0x110000, "", 0, False]]}, FACE | {"claims": [[65, 65, "none", 0, False]]},

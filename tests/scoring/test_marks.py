@@ -1,55 +1,140 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.marks import misplaced, stands_out
+from glyphs.labels import Form, Label
+from scoring.marks import Box, Marks, bears_marks, dots
+from scoring.pieces import Piece
 
-BOXES = {
-    ord("e"): (0.5, 0.5, 0.0, 0.55), ord("ı"): (0.1, 0.5, 0.0, 0.25), ord("i"): (0.1, 0.7, 0.0, 0.25),
-    ord("d"): (0.5, 0.75, 0.0, 0.6), ord("Α"): (0.6, 0.7, 0.0, 0.65),
-}  # fmt: skip
+BODY = Piece(0.0, 0.0, 0.5, 0.5, 0.15)
+ACUTE = Piece(0.2, 0.6, 0.35, 0.75, 0.01)
+DOTS = Piece(0.1, 0.6, 0.2, 0.7, 0.01), Piece(0.3, 0.6, 0.4, 0.7, 0.01)
+UNDER = Piece(0.2, -0.2, 0.3, -0.1, 0.01)
+STEM, DOT = Piece(0.0, 0.0, 0.1, 0.5, 0.05), Piece(0.0, 0.6, 0.1, 0.7, 0.01)
+BARE: Mapping[Label, Box] = {Label(ord(letter)): (0.5, 0.5, 0.0, 0.55) for letter in "aeou"}
+USUAL = {
+    Label(ord(letter)): (BODY, *marks)
+    for letters, marks in (("áóú", (ACUTE,)), ("äöü", DOTS), ("ạọụ", (UNDER,)))
+    for letter in letters
+}
+
+
+def moved(piece: Piece, x: float = 0.0, y: float = 0.0) -> Piece:
+    return Piece(piece.left + x, piece.bottom + y, piece.right + x, piece.top + y, piece.area)
+
+
+def label(text: str, form: Form = Form.NONE) -> Label:
+    return Label(ord(text), form)
 
 
 @pytest.mark.parametrize(
-    ("character", "box", "where"),
+    ("letter", "pieces", "astray", "lost"),
     [
-        ("é", (0.5, 0.75, 0.0, 0.55), ""),
-        ("é", (0.8, 0.7, 0.0, 0.55), "beside the letter"),
-        ("é", (0.5, 0.75, -0.25, 0.55), "below the letter"),
-        ("ï", (0.3, 0.65, 0.0, 0.25), ""),  # two dots are wider than a stem
-        ("ď", (0.75, 0.75, 0.0, 0.7), ""),  # an apostrophe beside it is how it is written
-        ("ế", (0.8, 0.7, 0.0, 0.55), ""),  # marks side by side
-        ("é", (0.6, 0.75, 0.0, 0.55), ""),  # slanted
-        ("Ά", (0.8, 0.7, 0.0, 0.8), ""),
-        ("ę", (0.5, 0.75, -0.25, 0.55), ""),  # an ogonek hangs below
-        ("e", (0.9, 0.9, -0.3, 0.9), ""),
-        ("ñ", (0.9, 0.9, -0.3, 0.9), ""),  # nothing to hold it against
+        ("é", (BODY, ACUTE), "", ""),
+        ("é", (BODY, moved(ACUTE, 0.35)), "beside", ""),
+        ("é", (BODY, moved(ACUTE, -0.4)), "beside", ""),
+        ("é", (BODY, moved(ACUTE, 0.1)), "", ""),  # slanted
+        ("é", (BODY, moved(ACUTE, 0, -0.9)), "below", "No mark"),
+        ("é", (BODY,), "", "No mark"),
+        ("ë", (BODY, *DOTS), "", ""),
+        ("ë", (BODY, DOTS[0]), "", "Part"),
+        ("ẹ", (BODY, UNDER), "", ""),
+        ("ẹ", (BODY,), "", "No mark"),
+        ("ẹ", (BODY, moved(UNDER, 0.4)), "beside", ""),
+        ("ẹ", (BODY, moved(UNDER, 0, 0.8)), "above", "No mark"),
+        ("į", (STEM, DOT), "", ""),
+        ("é", (Piece(0.0, 0.0, 0.5, 0.75, 0.16),), "", ""),  # they melt into one
+        ("ď", (BODY, moved(ACUTE, 0.5, -0.2)), "", ""),  # an apostrophe beside it is how it is written
+        ("ę", (BODY,), "", ""),  # an ogonek is part of the letter, and nothing here has one
+        ("e", (BODY,), "", ""),
     ],
 )
-def test_marks_are_held_against_the_bare_letter(character: str, box: tuple[float, ...], where: str) -> None:
-    width, height, bottom, advance = box
-    assert misplaced(ord(character), (width, height, bottom, advance), BOXES) == where
+def test_marks_are_held_against_those_of_other_letters(
+    letter: str, pieces: tuple[Piece, ...], astray: str, lost: str
+) -> None:
+    marks = Marks(USUAL | {label(letter): pieces}, BARE)
+    for said, expected in ((marks.astray(label(letter)), astray), (marks.lost(label(letter)), lost)):
+        assert expected in said
+        assert bool(said) == bool(expected)
+
+
+def test_a_mark_that_no_other_letter_has_cannot_be_missed() -> None:
+    assert Marks({label("é"): (BODY,)}, BARE).lost(label("é")) == ""
+
+
+def test_where_all_of_a_letter_lack_their_marks_the_bare_letter_is_another() -> None:
+    letters = {label(letter): (BODY,) for letter in "éëẻ"}
+    assert Marks(USUAL | letters, BARE).lost(label("é")) == ""
+
+
+def test_marks_that_always_stand_beside_are_a_design() -> None:
+    wide = {
+        labelled: (BODY, *(moved(mark, 0.45) for mark in marks)) for labelled, (_, *marks) in USUAL.items()
+    }
+    marks = Marks(wide | {label("é"): (BODY, moved(ACUTE, 0.45))}, BARE)
+    assert marks.astray(label("é")) == ""
+
+
+@pytest.mark.parametrize(
+    ("pieces", "astray", "lost"),
+    [
+        ((STEM, DOT), "", ""),
+        ((STEM,), "", "missing"),
+        ((STEM, moved(DOT, 0, -0.9)), "below", ""),
+        ((STEM, moved(DOT, 0.15)), "beside", ""),
+        ((Piece(0.0, 0.0, 0.1, 0.7, 0.06),), "", ""),  # drawn in one stroke
+    ],
+)
+def test_i_has_a_dot(pieces: tuple[Piece, ...], astray: str, lost: str) -> None:
+    marks = Marks({label("i"): pieces, label("j"): (STEM, DOT)}, {})
+    assert astray in marks.astray(label("i"))
+    assert lost in marks.lost(label("i"))
+    assert (bool(marks.astray(label("i"))), bool(marks.lost(label("i")))) == (bool(astray), bool(lost))
+
+
+@pytest.mark.parametrize(
+    ("letter", "pieces", "astray", "lost"),
+    [
+        ("ن", (BODY, DOT), "", ""),
+        ("ن", (BODY,), "", "dots are missing"),
+        ("ن", (BODY, moved(DOT, 0, -0.9)), "below", ""),
+        ("ن", (BODY, moved(DOT, 0.6)), "beside", ""),
+        ("ب", (BODY, moved(DOT, 0, -0.9)), "", ""),
+        ("ب", (BODY, DOT), "above", ""),
+        ("ت", (BODY, *DOTS), "", ""),
+        ("ت", (BODY, DOTS[0]), "", "One of"),
+    ],
+)
+def test_arabic_dots_are_counted_and_placed(
+    letter: str, pieces: tuple[Piece, ...], astray: str, lost: str
+) -> None:
+    kin = {label(text, Form.ISOL): (BODY, DOT) for text in "خذزضظغف"}
+    kin |= {label(text, form): (BODY, *DOTS) for text in "قة" for form in (Form.ISOL, Form.FINA)}
+    kin |= {label("ڨ", Form.ISOL): (BODY, *DOTS), label("ي", Form.ISOL): (BODY, *DOTS)}
+    own = label(letter, Form.ISOL)
+    marks = Marks(kin | {own: pieces}, {})
+    assert astray in marks.astray(own)
+    assert lost in marks.lost(own)
+    assert (bool(marks.astray(own)), bool(marks.lost(own))) == (bool(astray), bool(lost))
+
+
+@pytest.mark.parametrize(
+    ("letter", "number"), [("ب", -1), ("ث", 3), ("ح", 0), ("ڑ", 0), ("ڕ", 0), ("ڙ", 0), ("ڧ", 1), ("ݖ", 0)]
+)
+def test_dots_are_those_of_the_name(letter: str, number: int) -> None:
+    assert dots(label(letter, Form.ISOL)) == number
 
 
 @given(st.integers(0, 0x10FFFF).filter(lambda code: not 0xD800 <= code <= 0xDFFF), st.floats(0.01, 1))
 def test_a_mark_over_its_letter_is_never_out_of_place(codepoint: int, height: float) -> None:
-    box = (0.5, 0.5 + height, 0.0, 0.5)
-    assert misplaced(codepoint, box, dict.fromkeys(range(0x2000), (0.5, 0.5, 0.0, 0.5))) == ""
-
-
-@pytest.mark.parametrize(
-    ("codepoint", "width", "kin", "out"),
-    [
-        (0x62A, 0.9, [0.9, 0.9, 0.88], False),
-        (0x62A, 1.2, [0.9, 0.9, 0.88], True),
-        (0x62A, 1.2, [0.9, 1.2, 0.88], False),  # one of several that are as wide
-        (0x62A, 1.2, [0.9, 0.9], False),  # too few to say
-        (0x622, 0.5, [0.2, 0.2, 0.2], False),  # a madda is wider than an alef
-    ],
-)
-def test_letters_that_share_a_body_are_as_wide(
-    codepoint: int, width: float, kin: list[float], out: bool
-) -> None:
-    assert stands_out(codepoint, width, kin) is out
+    own = Label(codepoint)
+    marks = Marks(
+        {own: (BODY, moved(ACUTE, 0, height))}, dict.fromkeys(map(Label, range(0x2000)), BARE[label("e")])
+    )
+    if bears_marks(own):
+        assert "beside" not in marks.astray(own)
+    assert marks.lost(own) == ""

@@ -1,0 +1,69 @@
+"""The pieces of ink that a glyph is made of: the body of a letter, its dots and accents.
+
+A piece is a contour that bounds ink from outside. It turns the way the largest contour turns; the holes turn
+the other way (TrueType and PostScript differ in which way is which, and agree in that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from glyphs.outline import Outline
+
+MOST = 32  # pieces of one glyph; one with more is an ornament, of which nothing is told
+_DIGITS = 4
+
+
+class Piece(NamedTuple):
+    """Where a piece lies within its glyph, and the area that its control points enclose; em, em^2."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    area: float
+
+
+def around(pieces: Sequence[Piece]) -> Piece:
+    """The box of several pieces, one at least, and the sum of their areas."""
+    lefts, bottoms, rights, tops, areas = zip(*pieces, strict=True)
+    return Piece(min(lefts), min(bottoms), max(rights), max(tops), sum(areas))
+
+
+def pieces_of(outlines: Sequence[Outline], bottoms: Sequence[float]) -> list[tuple[Piece, ...]]:
+    """The pieces of each outline, in the order of its contours; none where there are more than `MOST`.
+
+    bottoms: where each outline's origin lies above the baseline, em
+    """
+    if not outlines:
+        return []
+    counts = [len(outline.contours) for outline in outlines]
+    sizes = np.array([len(outline.points) for outline in outlines])
+    first = np.cumsum(sizes) - sizes
+    last = np.concatenate([outline.contours for outline in outlines]).astype(np.int64) + np.repeat(
+        first, counts
+    )
+    start = np.r_[0, last[:-1] + 1]
+    scale = np.repeat([1 / outline.units_per_em for outline in outlines], sizes)[:, None]
+    points = np.concatenate([outline.points for outline in outlines]) * scale
+    points[:, 1] += np.repeat(bottoms, sizes)
+    following = np.arange(1, len(points) + 1)
+    following[last] = start
+    x, y = points.T
+    areas = np.add.reduceat(x * y[following] - x[following] * y, start) / 2
+    boxes = np.c_[
+        np.minimum.reduceat(points, start), np.maximum.reduceat(points, start), np.abs(areas)
+    ].round(_DIGITS)
+    found: list[tuple[Piece, ...]] = []
+    at = 0
+    for count in counts:
+        of = slice(at, at + count)
+        turns = np.sign(areas[of])
+        outer = turns == turns[np.abs(areas[of]).argmax()]
+        kept = boxes[of][outer] if outer.sum() <= MOST else boxes[:0]
+        found.append(tuple(Piece(*row) for row in kept.tolist()))
+        at += count
+    return found
