@@ -58,7 +58,7 @@ class _Scores:
         with self._lock:
             if key not in self._said:
                 if bundle not in self._scorers:
-                    self._scorers[bundle] = Setup(bundle).scorer(threads=0)
+                    self._scorers[bundle] = Setup(bundle).scorer(lanes=0)
                 score = score_file(self._scorers[bundle], path)
                 if baseline:
                     score = Baseline.read(Path(baseline)).apply(score)

@@ -231,7 +231,7 @@ def _compared(old: Path, new: Path, setup: Setup, used: Bundle) -> Comparison:
             raise BadInput(f"There is no font {path}.")
     with (
         show.console(stderr=True).status("Scoring both versions"),
-        setup.scorer(threads=0, loaded=used) as scorer,
+        setup.scorer(lanes=0, loaded=used) as scorer,
     ):
         return compare(score_file(scorer, old), score_file(scorer, new))
 

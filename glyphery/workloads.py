@@ -130,7 +130,7 @@ def scoring(bundle: Bundle, called: str, fonts: Fonts, cores: int, open_: ExitSt
     open_: closes the processes that read fonts
     """
     font = fonts.files[0]
-    scorer = open_.enter_context(Scorer(Recogniser(bundle, threads=0)))
+    scorer = open_.enter_context(Scorer(Recogniser(bundle), lanes=0))
     reader = Sandbox(bundle.labels, bundle.manifest.raster)
     open_.callback(reader.close)
     count = sum(scorer.score(font.path.name, font.data).counts().values())

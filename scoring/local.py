@@ -42,14 +42,14 @@ class Setup:
     thresholds: Thresholds = Thresholds()
     keep: Path | None = None
 
-    def scorer(self, threads: int = 1, loaded: Bundle | None = None) -> Scorer:
-        """loaded: the bundle, where it was loaded before, which takes a while
+    def scorer(self, lanes: int = 1, loaded: Bundle | None = None) -> Scorer:
+        """lanes: see `Scorer`; loaded: the bundle, where it was loaded before, which takes a while
 
         Raises:
             BadBundle: the bundle cannot be used.
         """
-        recogniser = Recogniser(loaded or Bundle.load(self.bundle), threads=threads)
-        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep)
+        recogniser = Recogniser(loaded or Bundle.load(self.bundle))
+        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep, lanes=lanes)
 
 
 def score_file(scorer: Scorer, of: Place, progress: Progress = lambda done, total: None) -> FontScore:
@@ -71,7 +71,7 @@ def score_all(
 ) -> Iterator[FontScore]:
     """The scores of fonts, in their order.
 
-    processes: each with a model of its own; with one, the model takes all cores
+    processes: each with a model of its own; with one, the model is asked on all cores
     progress: of the glyphs of the font in work, where there is one process
     loaded: the setup's bundle, where it was loaded before
 
@@ -80,7 +80,7 @@ def score_all(
     """
     bundle = loaded or Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
     if processes == 1 or len(fonts) == 1:
-        with setup.scorer(threads=0, loaded=bundle) as scorer:
+        with setup.scorer(lanes=0, loaded=bundle) as scorer:
             for font in fonts:
                 yield score_file(scorer, font, progress)
         return

@@ -6,9 +6,12 @@ the same, bit for bit, whatever machine, engine or job it was made in.
 
 from __future__ import annotations
 
+import os
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +30,25 @@ from scoring.verdicts import FaceScore, Finding, FontScore, Status
 Progress = Callable[[int, int], None]  # glyphs of a face that are recognised, and how many there will be
 
 
+@dataclass(slots=True)
+class _Reading:
+    """A face whose rasters come and are recognised, chunk by chunk.
+
+    asked: by raster, the places of the claims that the model can judge
+    waiting: chunks that are being recognised: how many rasters are then, and what will be found
+    """
+
+    face: DrawnFace
+    asked: list[list[int]]
+    waiting: deque[tuple[int, Future[dict[int, Evidence]]]] = field(default_factory=deque)
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+
+
 class Scorer:
     """Scores fonts, one after the other; owns the process that parses them. Close it when done.
 
     Attributes:
-        seconds: what the stages took so far: read (parsing, drawing and waiting for them), recognise, judge
+        seconds: what was waited for stages so far: read (parsing and drawing), recognise, judge
     """
 
     def __init__(
@@ -41,14 +58,20 @@ class Scorer:
         limits: Limits = Limits(),
         thresholds: Thresholds = Thresholds(),
         keep: Path | None = None,
+        lanes: int = 1,
     ) -> None:
-        """keep: a folder where scores are kept, and taken from when the same is asked again"""
+        """keep: a folder where scores are kept, and taken from when the same is asked again
+        lanes: how many chunks of glyphs are recognised at once, 0 for one a core. Lanes want a recogniser of
+            one thread: what is done besides the model is then shared out, too
+        """
         bundle = self._bundle = recogniser.bundle
         self._thresholds = thresholds
         self._mapper = Mapper(recogniser, thresholds.suspicious)
         self._sandbox = Sandbox(bundle.labels, bundle.manifest.raster, limits)
         self._sandbox.start()
         self._kept = KeptScores(keep, bundle.digest, thresholds, limits) if keep else None
+        self._lanes = lanes or len(os.sched_getaffinity(0))
+        self._recognisers = ThreadPoolExecutor(self._lanes, "recognise")
         self.seconds: dict[str, float] = defaultdict(float)
 
     def __enter__(self) -> Self:
@@ -60,6 +83,7 @@ class Scorer:
         self.close()
 
     def close(self) -> None:
+        self._recognisers.shutdown(cancel_futures=True)
         self._sandbox.close()
 
     def score(self, font: str, data: bytes, progress: Progress = lambda done, total: None) -> FontScore:
@@ -77,26 +101,46 @@ class Scorer:
     def _score(self, font: str, data: bytes, progress: Progress) -> FontScore:
         digest = sha256(data).hexdigest()
         try:
-            faces = tuple(self._faces(data, progress))
+            faces = tuple(self.faces(self._timed("read", self._sandbox.read(data)), progress))
         except BadFont as error:
             return FontScore(font=font, sha256=digest, findings=(unreadable(error),))
         return FontScore(font=font, sha256=digest, faces=faces)
 
-    def _faces(self, data: bytes, progress: Progress) -> Iterator[FaceScore]:
-        face: DrawnFace | None = None
-        asked: list[list[int]] = []
-        evidence: dict[int, Evidence] = {}
-        for message in self._timed("read", self._sandbox.read(data)):
-            if isinstance(message, Rasters):
-                assert face is not None
-                evidence |= self._recognise(face, asked, message)
-                progress(message.first + len(message.pixels), face.rasters)
-                continue
-            if face is not None:
-                yield self._judge(face, evidence)
-            face, asked, evidence = message, self._asked(message), {}
-        if face is not None:
-            yield self._judge(face, evidence)
+    def faces(
+        self,
+        messages: Iterable[DrawnFace | Rasters],
+        progress: Progress = lambda done, total: None,
+    ) -> Iterator[FaceScore]:
+        """The scores of faces that were read and drawn, each followed by its rasters.
+
+        Raises what the messages raise.
+        """
+        reading: _Reading | None = None
+        try:
+            for message in messages:
+                if isinstance(message, DrawnFace):
+                    if reading is not None:
+                        yield self._judge(reading, progress)
+                    reading = _Reading(message, self._asked(message))
+                    continue
+                assert reading is not None
+                recognised = self._recognisers.submit(self._recognise, reading, message)
+                reading.waiting.append((message.first + len(message.pixels), recognised))
+                self._take(reading, self._lanes, progress)
+            if reading is not None:
+                yield self._judge(reading, progress)
+        finally:
+            for _, future in reading.waiting if reading is not None else ():
+                future.cancel()
+
+    def _take(self, reading: _Reading, most: int, progress: Progress) -> None:
+        """Wait until no more than so many chunks are being recognised."""
+        start = time.perf_counter()
+        while len(reading.waiting) > most:
+            done, recognised = reading.waiting.popleft()
+            reading.evidence |= recognised.result()
+            progress(done, reading.face.rasters)
+        self.seconds["recognise"] += time.perf_counter() - start
 
     def _asked(self, face: DrawnFace) -> list[list[int]]:
         """By raster, the places of the claims that the model can judge."""
@@ -107,24 +151,24 @@ class Scorer:
                 asked[raster].append(number)
         return asked
 
-    def _recognise(self, face: DrawnFace, asked: list[list[int]], rasters: Rasters) -> dict[int, Evidence]:
-        start = time.perf_counter()
+    def _recognise(self, reading: _Reading, rasters: Rasters) -> dict[int, Evidence]:
+        face = reading.face
         metrics = np.full((len(rasters.pixels), 4), np.nan, np.float32)
         numbers, rows = [], []
         for row in range(len(rasters.pixels)):
-            claims = asked[rasters.first + row]
+            claims = reading.asked[rasters.first + row]
             if claims:
                 metrics[row] = face.drawings[face.claims[claims[0]].drawing].metrics
             numbers += claims
             rows += [row] * len(claims)
         labels = [face.claims[number].label for number in numbers]
         found = self._mapper.look(rasters.pixels, metrics, np.array(rows, np.intp), labels)
-        self.seconds["recognise"] += time.perf_counter() - start
         return dict(zip(numbers, found, strict=True))
 
-    def _judge(self, face: DrawnFace, evidence: dict[int, Evidence]) -> FaceScore:
+    def _judge(self, reading: _Reading, progress: Progress) -> FaceScore:
+        self._take(reading, 0, progress)
         start = time.perf_counter()
-        score = judge(face, evidence, self._bundle, self._mapper.places, self._thresholds)
+        score = judge(reading.face, reading.evidence, self._bundle, self._mapper.places, self._thresholds)
         self.seconds["judge"] += time.perf_counter() - start
         return score
 

@@ -36,7 +36,7 @@ def _main(
     limit: Annotated[int, typer.Option(help="Fonts at most, spread over the list; 0: all.")] = 0,
     fonts: Annotated[Path, typer.Option(help="Folder in which the fonts are.")] = Path("/usr/share/fonts"),
     choice: Annotated[Path, typer.Option(help="The frozen list of fonts.")] = FROZEN,
-    threads: Annotated[int, typer.Option(help="Of ONNX Runtime; 0: one a core.")] = 2,
+    threads: Annotated[int, typer.Option(help="Recognising; 0: one a core.")] = 0,
     inject_only: Annotated[
         bool, typer.Option("--inject-only", help="Only count the faults that would be put in.")
     ] = False,

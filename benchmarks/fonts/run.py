@@ -47,7 +47,7 @@ def run(
     inputs = {"bundle": bundle.digest, "scoring": code_digest()}
     results = Results(out / "parts", inputs)
     outcomes: list[FontOutcome] = []
-    with Scorer(Recogniser(bundle, threads=threads)) as scorer, show.bar("Fonts", len(fonts)) as advance:
+    with Scorer(Recogniser(bundle), lanes=threads) as scorer, show.bar("Fonts", len(fonts)) as advance:
         for number, font in enumerate(fonts):
             advance(number, note=font.title)
             judge = _judge(font, scorer, results)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, Bundle
 from recognition.recogniser import Recogniser
 from scoring.reports.html import write_font_page
 from scoring.reports.lines import JsonLines
-from scoring.sandbox import CHUNK, Rasters, Sandbox
+from scoring.sandbox import CHUNK, DrawnFace, Rasters, Sandbox
 from scoring.score import Scorer
 
 
@@ -47,10 +47,11 @@ def main(
     used = Bundle.load(bundle or default_bundle())
     data, cores = font.read_bytes(), len(os.sched_getaffinity(0))
     sandbox = Sandbox(used.labels, used.manifest.raster)
-    rasters, metrics = _drawn(sandbox, data)
+    read = list(sandbox.read(data))
+    rasters, metrics = _drawn(read)
     bare = {threads: _bare(used, threads) for threads in {1, cores}}
     taken: dict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder, Scorer(Recogniser(used, threads=0)) as scorer:
+    with tempfile.TemporaryDirectory() as folder, Scorer(Recogniser(used), lanes=0) as scorer:
         out = Path(folder)
 
         def warm() -> None:
@@ -75,10 +76,12 @@ def main(
         for _ in range(repeats):
             _clock(taken["cold, reports included"], cold)
             _clock(taken["warm, reports included"], warm)
-            before = scorer.seconds["recognise"]
             _clock(taken["warm, no reports"], lambda: scorer.score(font.name, data))
-            taken["warm, recognition alone"].append(scorer.seconds["recognise"] - before)
-            _clock(taken["reading and drawing alone"], lambda: _drawn(sandbox, data))
+            before = scorer.seconds["judge"]
+            _clock(taken["warm, recognition alone"], lambda: list(scorer.faces(read)))
+            taken["judging alone"].append(scorer.seconds["judge"] - before)
+            taken["warm, recognition alone"][-1] -= taken["judging alone"][-1]
+            _clock(taken["reading and drawing alone"], lambda: list(sandbox.read(data)))
             for threads, run in bare.items():
                 _clock(taken[f"bare model, {threads} thread(s)"], partial(run, rasters, metrics))
     sandbox.close()
@@ -105,9 +108,9 @@ def _clock(taken: list[float], run: Callable[[], object]) -> None:
     taken.append(time.perf_counter() - start)
 
 
-def _drawn(sandbox: Sandbox, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _drawn(read: Sequence[DrawnFace | Rasters]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """A font's rasters, with metrics that are not known: they do not change what the model costs."""
-    rasters = np.concatenate([of.pixels for of in sandbox.read(data) if isinstance(of, Rasters)])
+    rasters = np.concatenate([of.pixels for of in read if isinstance(of, Rasters)])
     return rasters, np.full((len(rasters), 4), np.nan, np.float32)
 
 
