@@ -1,0 +1,281 @@
+"""Requests as the service wants them, and how their answers are read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphery.client.records import (
+    Context,
+    Font,
+    Glyph,
+    Job,
+    Model,
+    Neighbour,
+    Prediction,
+    Recognition,
+    ReportFormat,
+    Search,
+    ServedModel,
+)
+from glyphs.errors import BadFont, BadInput, BadPicture
+
+if TYPE_CHECKING:
+    from glyphery.client.records import Picture
+
+T = TypeVar("T")
+Params: TypeAlias = dict[str, "str | float"]
+
+_MOST_TOGETHER, _MOST_BYTES = 256, 4 * 2**20  # of one request of a batch
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """A request, and how its answer is read."""
+
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Params = field(default_factory=dict)
+    content: bytes | None = None
+    media_type: str = "application/octet-stream"
+    fonts: Sequence[Font] = ()
+    method: str = "GET"  # of what sends nothing
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """As httpx wants it."""
+        if self.fonts:
+            files = [("font", _font_file(font)) for font in self.fonts]
+            return {"method": "POST", "url": self.path, "params": self.params, "files": files}
+        if self.content is None:
+            return {"method": self.method, "url": self.path, "params": self.params}
+        return {
+            "method": "POST", "url": self.path, "params": self.params, "content": self.content,
+            "headers": {"Content-Type": self.media_type},
+        }  # fmt: skip
+
+
+def classify(
+    picture: Picture, metrics: Mapping[str, float] | None, timeout: float | None, context: Context
+) -> Question[Recognition]:
+    params = of_context(**context) | _metrics(**(metrics or {})) | _query(timeout=timeout)
+    return Question("/classify", lambda response: recognition(response.json()), params, _bytes_of(picture))
+
+
+def similar(
+    picture: Picture, metrics: Mapping[str, float] | None, search: Search
+) -> Question[list[Neighbour]]:
+    params = _search(**search) | _metrics(**(metrics or {}))
+    return Question("/similar", _neighbours, params, _bytes_of(picture))
+
+
+def similar_to(label: str, search: Search) -> Question[list[Neighbour]]:
+    return Question(f"/similar/{quote(label, safe='')}", _neighbours, _search(**search))
+
+
+def embed(
+    picture: Picture, metrics: Mapping[str, float] | None, model: str | None, timeout: float | None
+) -> Question[NDArray[np.float32]]:
+    def read(response: httpx.Response) -> NDArray[np.float32]:
+        return np.array(response.json()["embedding"], np.float32)
+
+    params = _metrics(**(metrics or {})) | _query(model=model, timeout=timeout)
+    return Question("/embed", read, params, _bytes_of(picture))
+
+
+def classify_batch(lines: list[bytes], params: Params) -> Question[None]:
+    return Question("/classify/batch", lambda _: None, params, b"".join(lines), "application/x-ndjson")
+
+
+def embed_batch(lines: list[bytes], model: str | None) -> Question[NDArray[np.float32]]:
+    def read(response: httpx.Response) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = np.load(io.BytesIO(response.content), allow_pickle=False)
+        return found
+
+    params = _query(model=model, format="npy")
+    return Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
+
+
+def score_fonts(fonts: Font | Iterable[Font], model: str | None) -> Question[Job]:
+    some = [fonts] if isinstance(fonts, str | os.PathLike | tuple) else list(fonts)
+    if not some:
+        raise BadInput("There are no fonts to score.")
+    return Question("/fonts/score", _job_of, _query(model=model), fonts=some)
+
+
+def job(id: str) -> Question[Job]:
+    return Question(_path_of(id), _job_of)
+
+
+def jobs(limit: int) -> Question[list[Job]]:
+    def read(response: httpx.Response) -> list[Job]:
+        return [_made_job(document) for document in response.json()["jobs"]]
+
+    return Question("/jobs", read, _query(limit=limit))
+
+
+def report(id: str, format: ReportFormat) -> Question[bytes]:
+    return Question(f"{_path_of(id)}/report", lambda response: response.content, _query(format=format))
+
+
+def results(id: str, start: int) -> Question[None]:
+    """Those from the given one on, a line each."""
+    return Question(f"{_path_of(id)}/results", lambda _: None, _query(start=start))
+
+
+def cancel(id: str) -> Question[None]:
+    return Question(_path_of(id), lambda _: None, method="DELETE")
+
+
+def _path_of(id: str) -> str:
+    return f"/jobs/{quote(id, safe='')}"
+
+
+def id_of(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.id
+
+
+def _job_of(response: httpx.Response) -> Job:
+    return _made_job(response.json())
+
+
+def _made_job(document: Mapping[str, Any]) -> Job:
+    return _made(Job, {**document, "model": _made(Model, document["model"])})
+
+
+class _FontFile:
+    """A file that is open only while it is read: of many fonts, one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: io.BufferedReader | None = None
+
+    def read(self, size: int) -> bytes:
+        """Raises BadFont where it cannot be read."""
+        try:
+            if self._file is None:
+                self._file = self._path.open("rb")
+            piece = self._file.read(size)
+        except OSError as error:
+            raise BadFont(f"{self._path} cannot be read: {error.strerror}.") from None
+        if not piece:
+            self._file.close()
+        return piece
+
+
+def _font_file(font: Font) -> tuple[str, Any]:
+    """A file of a form, as httpx wants it."""
+    if isinstance(font, tuple):
+        return font
+    return Path(font).name, _FontFile(Path(font))
+
+
+def of_context(
+    *,
+    k: int | None = None,
+    model: str | None = None,
+    prior: str | None = None,
+    scripts: str | Iterable[str] = "",
+    charset: str = "",
+    labels: str | Iterable[str] = "",
+) -> Params:
+    return _query(
+        k=k, model=model, prior=prior, scripts=_listed(scripts), charset=charset, labels=_listed(labels)
+    )
+
+
+def _search(
+    *,
+    k: int | None = None,
+    model: str | None = None,
+    scripts: str | Iterable[str] = "",
+    families: str | Iterable[str] = "",
+    exclude_same: bool = False,
+    timeout: float | None = None,
+) -> Params:
+    return _query(
+        k=k, model=model, scripts=_listed(scripts), families=_listed(families), exclude_same=exclude_same,
+        timeout=timeout,
+    )  # fmt: skip
+
+
+def _metrics(
+    *,
+    width: float | None = None,
+    height: float | None = None,
+    bottom: float | None = None,
+    advance: float | None = None,
+) -> Params:
+    return _query(width=width, height=height, bottom=bottom, advance=advance)
+
+
+def _query(**given: str | float | None) -> Params:
+    """Those parameters of the query that say something."""
+    return {name: value for name, value in given.items() if value is not None and value != ""}
+
+
+def _listed(names: str | Iterable[str]) -> str:
+    return names if isinstance(names, str) else ",".join(names)
+
+
+def _bytes_of(picture: Picture) -> bytes:
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        try:
+            return Path(picture).read_bytes()
+        except OSError as error:
+            raise BadPicture(f"{os.fspath(picture)} cannot be read: {error.strerror}.") from None
+    file = io.BytesIO()
+    (picture if picture.mode in _PNG_MODES else picture.convert("RGB")).save(file, "PNG")
+    return file.getvalue()
+
+
+def together(pictures: Iterable[Picture | Glyph]) -> Iterator[list[bytes]]:
+    """The lines of one request after the other."""
+    lines: list[bytes] = []
+    size = 0
+    for item in pictures:
+        glyph = item if isinstance(item, Glyph) else Glyph(item)
+        said: dict[str, Any] = {"image": base64.b64encode(_bytes_of(glyph.picture)).decode("ascii")}
+        if glyph.metrics:
+            said["metrics"] = _metrics(**glyph.metrics)
+        lines.append(json.dumps(said).encode("ascii") + b"\n")
+        size += len(lines[-1])
+        if len(lines) == _MOST_TOGETHER or size >= _MOST_BYTES:
+            yield lines
+            lines, size = [], 0
+    if lines:
+        yield lines
+
+
+def recognition(document: Any) -> Recognition:
+    predictions = tuple(_made(Prediction, prediction) for prediction in document["predictions"])
+    return Recognition(_made(Model, document["model"]), document["known"], predictions)
+
+
+def _neighbours(response: httpx.Response) -> list[Neighbour]:
+    return [_made(Neighbour, neighbour) for neighbour in response.json()["neighbours"]]
+
+
+def _made(kind: type[T], document: Mapping[str, Any]) -> T:
+    """One of our records; what a newer service says beside it is passed over."""
+    values = {each.name: document[each.name] for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+MODELS: Final = Question(
+    "/models", lambda response: [_made(ServedModel, model) for model in response.json()["models"]]
+)
