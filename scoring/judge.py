@@ -272,7 +272,7 @@ class _Judge:
     def _recognised(self, number: int, claim: Claim, evidence: Evidence) -> list[Finding]:
         """What the model and the face hold against a claim, and which of the checks that is."""
         limits, rival, own = self._limits, evidence.rival, claim.label
-        if fault := self._fault_of_marks(number, claim, evidence):
+        if fault := self._fault_of_marks(claim, evidence):
             return [Finding("dots", Status.FAIL, fault)]
         if form := self._other_form(number, evidence):
             message = f"It has the very outline of the {form.words or 'plain'} form."
@@ -307,14 +307,12 @@ class _Judge:
         message = f"It is like nothing that is known; {_called(nearest)} comes nearest."
         return [Finding("unknown", status, message)]
 
-    def _fault_of_marks(self, number: int, claim: Claim, evidence: Evidence) -> str:
-        """What the face says against a claim's marks; nothing where a label has two glyphs, of the second."""
-        first = self._by_label[claim.label]
-        if self._face.claims[first].drawing != claim.drawing:
-            return ""
-        fault = self._marks.astray(claim.label)
+    def _fault_of_marks(self, claim: Claim, evidence: Evidence) -> str:
+        """What the face says against a claim's marks, a sentence."""
+        pieces = self._drawn(claim).pieces
+        fault = self._marks.astray(claim.label, pieces)
         if not fault and evidence.probability < self._limits.recognised:
-            fault = self._marks.lost(claim.label)
+            fault = self._marks.lost(claim.label, pieces)
         return fault
 
     def _other_form(self, number: int, evidence: Evidence) -> Form | None:

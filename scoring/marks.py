@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
@@ -35,8 +35,8 @@ _DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
 _DOTLESS = {"i": "ı", "j": "ȷ", "і": "ı", "ј": "ȷ"}  # what stands under a mark above
 # Marks stand beside their ascenders, horns and descenders, or melt into them.
 _REACHING = {ABOVE: frozenset("bdfhkltßþLŁƠơƯư"), BELOW: frozenset("gjpqyQ")}
-# A caron beside the letter is an apostrophe; a ring melts into the letter.
-_BESIDE_BY_DESIGN, _MELTED = frozenset("ďťľĽǺ"), frozenset("ÅǺ\u212b")
+# A caron beside the letter is an apostrophe, and a high hamza belongs there; a ring melts into the letter.
+_BESIDE_BY_DESIGN, _MELTED = frozenset("ďťľĽǺٵٶٷٸࢷ"), frozenset("ÅǺ\u212b")
 # Dots of Arabic letters, those below negative; of other letters the names tell, where there are one or two:
 # three or four are drawn smaller, or as one mark.
 _DOTS = {
@@ -50,6 +50,7 @@ _SLACK = 0.03  # em that a mark may reach into the height of its letter
 _GAP = 0.01  # em between a letter and what stands beside it
 _ASTRAY = 0.08  # em from where the same mark stands at other letters, or other marks at this one
 _MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a mark
+_SMALL = 0.35  # of the area of a letter of a joining script: a mark, at most
 _OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
 _LOWER = 0.05  # em by which i without its dot is lower than j
 _LOST = 0.7  # of the width of a mark: what is left of it, at most
@@ -78,7 +79,8 @@ class _Split:
 
 def bears_marks(label: Label) -> bool:
     """Whether anything can be said of a label's marks, if its pieces are known."""
-    return label.character.text in _DOT_ABOVE or dots(label) != 0 or _built(label) is not None
+    of = label.character
+    return of.text in _DOT_ABOVE or bool(of.joining_group) or _built(label) is not None
 
 
 @cache
@@ -129,50 +131,72 @@ class Marks:
         self._same_base: dict[tuple[int, Label], list[Label]] = defaultdict(list)
         for label, found in pieces.items():
             built = _built(label)
-            if built is None or (bare := self._bare(built.base)) is None:
+            if built is None or (split := self._parted(built, found)) is None:
                 continue
-            above = tuple(piece for piece in found if piece.bottom >= bare[1] - _SLACK)
-            below = tuple(piece for piece in found if piece.top <= bare[0] + _SLACK)
-            body = tuple(piece for piece in found if piece not in above and piece not in below)
-            self._split[label] = _Split(body, {ABOVE: above, BELOW: below})
+            self._split[label] = split
             for side, marks in built.marks.items():
                 self._same_base[side, built.base].append(label)
                 self._same_marks[side, marks].append(label)
         self._dot = _dot_of(pieces)
-        self._dotted: dict[int, Counter[int]] = defaultdict(Counter)
+        # By how many dots letters have, how many pieces they are.
+        self._dotted: dict[int, dict[Label, int]] = defaultdict(dict)
         for label, found in pieces.items():
             if number := abs(dots(label)):
-                self._dotted[number][len(self._dots_among(found))] += 1
+                self._dotted[number][label] = len(self._dots_among(found))
 
-    def astray(self, label: Label) -> str:
-        """How a letter's marks are out of their place, a sentence; empty where they are not known to be."""
-        pieces = self._pieces.get(label, ())
+    def astray(self, label: Label, pieces: Sequence[Piece]) -> str:
+        """How a letter's marks are out of their place, a sentence; empty where they are not known to be.
+
+        pieces: its own, for a label may have several glyphs
+        """
         if not pieces:
             return ""
+        largest = max(pieces, key=lambda piece: piece.area)
         if label.character.text in _DOT_ABOVE:
-            stem = max(pieces, key=lambda piece: piece.area)
-            dot = [piece for piece in pieces if piece.area <= _OVER_STEM * stem.area]
-            return _astray(dot, [stem], ABOVE)
-        if number := dots(label):
-            own = self._dots_among(pieces)
-            return _astray(own, [piece for piece in pieces if piece not in own], number)
-        where = (self._across(label, side) or self._beside(label, side) for side in self._sides(label))
+            dot = [piece for piece in pieces if piece.area <= _OVER_STEM * largest.area]
+            return _astray(dot, [largest], ABOVE)
+        built = _built(label)
+        if label.character.text in _BESIDE_BY_DESIGN:
+            return ""
+        if built is None:  # dots, or marks of other kinds of a joining script
+            own = self._dots_among(pieces) if dots(label) else []
+            own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
+            return _astray(own, [piece for piece in pieces if piece not in own], dots(label))
+        split = self._parted(built, pieces)
+        if split is None:
+            return ""
+        where = (
+            self._across(built, split, side) or self._beside(label, built, split, side)
+            for side in built.marks
+        )
         return next(filter(None, where), "")
 
-    def lost(self, label: Label) -> str:
-        """What a letter lacks that its kin have, a sentence; empty where nothing is known to be missing."""
-        pieces = self._pieces.get(label, ())
+    def lost(self, label: Label, pieces: Sequence[Piece]) -> str:
+        """What a letter lacks that its kin have, a sentence; empty where nothing is known to be missing.
+
+        pieces: its own, for a label may have several glyphs
+        """
         if not pieces:
             return ""
         if label.character.text in _DOT_ABOVE:
             return self._lost_over_stem(pieces)
-        if number := dots(label):
-            return self._lost_dots(pieces, abs(number))
-        return next(filter(None, (self._lost(label, side) for side in self._sides(label))), "")
-
-    def _sides(self, label: Label) -> Iterable[int]:
+        if dots(label):
+            return self._lost_dots(label, pieces)
         built = _built(label)
-        return built.marks if built is not None and label in self._split else ()
+        split = self._parted(built, pieces) if built is not None else None
+        if built is None or split is None:
+            return ""
+        return next(filter(None, (self._lost(label, built, split, side) for side in built.marks)), "")
+
+    def _parted(self, built: _Built, pieces: Sequence[Piece]) -> _Split | None:
+        """None where the face does not tell what the bare letter is like."""
+        bare = self._bare(built.base)
+        if bare is None:
+            return None
+        above = tuple(piece for piece in pieces if piece.bottom >= bare[1] - _SLACK)
+        below = tuple(piece for piece in pieces if piece.top <= bare[0] + _SLACK)
+        body = tuple(piece for piece in pieces if piece not in above and piece not in below)
+        return _Split(body, {ABOVE: above, BELOW: below})
 
     def _bare(self, base: Label) -> tuple[float, float] | None:
         """Bottom and top of a bare letter, of i and j of what is under the dot."""
@@ -186,38 +210,33 @@ class Marks:
             return stem.bottom, stem.top
         return None
 
-    def _lost(self, label: Label, side: int) -> str:
-        """Of a letter on whose side there is less than the same marks have elsewhere."""
-        built, split = _built(label), self._split[label]
-        assert built is not None
-        bare = self._bare(built.base)
-        assert bare is not None
+    def _lost(self, label: Label, built: _Built, split: _Split, side: int) -> str:
+        """Of a letter on whose side there is less than the same marks have elsewhere, or nothing at all."""
         if built.base.character.text in _REACHING[side] or label.character.text in _MELTED:
             return ""
         own = split.sides[side]
-        kin = [
-            its
-            for other in self._same_marks[side, built.marks[side]]
-            if other != label and (its := self._split[other].sides[side]) is not None
-        ]
+        same_marks = self._same_marks[side, built.marks[side]]
+        kin = [self._split[other].sides[side] for other in same_marks if other != label]
         usual, agreeing = Counter(map(len, kin)).most_common(1)[0] if kin else (0, 0)
-        if len(kin) < _KIN or agreeing < _USUAL * len(kin) or len(own) >= usual:
-            return ""
+        told = len(kin) >= _KIN and agreeing >= _USUAL * len(kin)
         if own:
+            if not told or len(own) >= usual:
+                return ""
             width = median(_width(its) for its in kin if len(its) == usual)
             return "Part of its mark is missing." if _width(own) <= _LOST * width else ""
-        same = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
-        if len(same) > 1 and not any(same):
+        same_base = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
+        if (told and not usual) or (side == BELOW and not told):
+            return ""  # such marks may melt into the letter
+        if len(same_base) > 1 and not any(same_base):
             return ""  # the bare letter is another
-        ink = around(self._pieces[label])
+        bare, ink = self._bare(built.base), around([*split.body, *split.sides[-side]])
+        assert bare is not None
         if (ink.top > bare[1] + _SLACK) if side == ABOVE else (ink.bottom < bare[0] - _SLACK):
             return ""  # it melts into the letter
         return f"No mark stands {'above' if side == ABOVE else 'below'} the letter."
 
-    def _across(self, label: Label, side: int) -> str:
+    def _across(self, built: _Built, split: _Split, side: int) -> str:
         """Of a letter that has nothing on the side where its mark belongs, and something where none does."""
-        built, split = _built(label), self._split[label]
-        assert built is not None
         if split.sides[side] or not split.sides[-side] or not split.body or -side in built.marks:
             return ""
         text = built.base.character.text
@@ -225,11 +244,9 @@ class Marks:
             return ""
         return f"Its mark sits {'below' if side == ABOVE else 'above'} the letter."
 
-    def _beside(self, label: Label, side: int) -> str:
-        built, split = _built(label), self._split[label]
-        assert built is not None
+    def _beside(self, label: Label, built: _Built, split: _Split, side: int) -> str:
         base, own, body = built.base, split.sides[side], split.body
-        if not own or not body or label.character.text in _BESIDE_BY_DESIGN or _gap(body, own) < _GAP:
+        if not own or not body or _gap(body, own) < _GAP:
             return ""
         bare = self._boxes.get(base)
         if base.character.text not in _DOTLESS and bare and abs(_width(body) - bare[0]) > _MELTED_WIDTH:
@@ -251,10 +268,11 @@ class Marks:
         lower = any(len(its) > 1 and own[0].top < around(its).top - _LOWER for its in others)
         return "Its dot is missing." if len(own) == 1 and lower else ""
 
-    def _lost_dots(self, pieces: Sequence[Piece], number: int) -> str:
+    def _lost_dots(self, label: Label, pieces: Sequence[Piece]) -> str:
         """Of Arabic letters."""
         own = len(self._dots_among(pieces))
-        kin = self._dotted[number] - Counter([own])
+        same = self._dotted[abs(dots(label))]
+        kin = Counter(number for other, number in same.items() if other != label)
         if kin.total() < _DOTTED_KIN:
             return ""
         usual, agreeing = kin.most_common(1)[0]

@@ -57,18 +57,29 @@ def test_marks_are_held_against_those_of_other_letters(
     letter: str, pieces: tuple[Piece, ...], astray: str, lost: str
 ) -> None:
     marks = Marks(USUAL | {label(letter): pieces}, BARE)
-    for said, expected in ((marks.astray(label(letter)), astray), (marks.lost(label(letter)), lost)):
+    for said, expected in (
+        (marks.astray(label(letter), pieces), astray),
+        (marks.lost(label(letter), pieces), lost),
+    ):
         assert expected in said
         assert bool(said) == bool(expected)
 
 
-def test_a_mark_that_no_other_letter_has_cannot_be_missed() -> None:
-    assert Marks({label("é"): (BODY,)}, BARE).lost(label("é")) == ""
+def test_nothing_above_is_a_mark_missed_even_if_no_other_letter_has_it() -> None:
+    assert Marks({label("é"): (BODY,)}, BARE).lost(label("é"), (BODY,)) == "No mark stands above the letter."
+    assert Marks({label("ẹ"): (BODY,)}, BARE).lost(label("ẹ"), (BODY,)) == ""  # it may be part of the letter
+
+
+def test_a_label_may_have_several_glyphs_each_with_its_own_marks() -> None:
+    marks = Marks(USUAL | {label("é"): (BODY, ACUTE)}, BARE)
+    assert marks.lost(label("é"), (BODY, ACUTE)) == ""
+    assert marks.lost(label("é"), (BODY,)) != ""
+    assert marks.astray(label("é"), (BODY, moved(ACUTE, 0.4))) != ""
 
 
 def test_where_all_of_a_letter_lack_their_marks_the_bare_letter_is_another() -> None:
     letters = {label(letter): (BODY,) for letter in "éëẻ"}
-    assert Marks(USUAL | letters, BARE).lost(label("é")) == ""
+    assert Marks(USUAL | letters, BARE).lost(label("é"), (BODY,)) == ""
 
 
 def test_marks_that_always_stand_beside_are_a_design() -> None:
@@ -76,7 +87,7 @@ def test_marks_that_always_stand_beside_are_a_design() -> None:
         labelled: (BODY, *(moved(mark, 0.45) for mark in marks)) for labelled, (_, *marks) in USUAL.items()
     }
     marks = Marks(wide | {label("é"): (BODY, moved(ACUTE, 0.45))}, BARE)
-    assert marks.astray(label("é")) == ""
+    assert marks.astray(label("é"), (BODY, moved(ACUTE, 0.45))) == ""
 
 
 @pytest.mark.parametrize(
@@ -91,9 +102,12 @@ def test_marks_that_always_stand_beside_are_a_design() -> None:
 )
 def test_i_has_a_dot(pieces: tuple[Piece, ...], astray: str, lost: str) -> None:
     marks = Marks({label("i"): pieces, label("j"): (STEM, DOT)}, {})
-    assert astray in marks.astray(label("i"))
-    assert lost in marks.lost(label("i"))
-    assert (bool(marks.astray(label("i"))), bool(marks.lost(label("i")))) == (bool(astray), bool(lost))
+    assert astray in marks.astray(label("i"), pieces)
+    assert lost in marks.lost(label("i"), pieces)
+    assert (bool(marks.astray(label("i"), pieces)), bool(marks.lost(label("i"), pieces))) == (
+        bool(astray),
+        bool(lost),
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,9 +131,9 @@ def test_arabic_dots_are_counted_and_placed(
     kin |= {label("ڨ", Form.ISOL): (BODY, *DOTS), label("ي", Form.ISOL): (BODY, *DOTS)}
     own = label(letter, Form.ISOL)
     marks = Marks(kin | {own: pieces}, {})
-    assert astray in marks.astray(own)
-    assert lost in marks.lost(own)
-    assert (bool(marks.astray(own)), bool(marks.lost(own))) == (bool(astray), bool(lost))
+    assert astray in marks.astray(own, pieces)
+    assert lost in marks.lost(own, pieces)
+    assert (bool(marks.astray(own, pieces)), bool(marks.lost(own, pieces))) == (bool(astray), bool(lost))
 
 
 @pytest.mark.parametrize(
@@ -131,10 +145,8 @@ def test_dots_are_those_of_the_name(letter: str, number: int) -> None:
 
 @given(st.integers(0, 0x10FFFF).filter(lambda code: not 0xD800 <= code <= 0xDFFF), st.floats(0.01, 1))
 def test_a_mark_over_its_letter_is_never_out_of_place(codepoint: int, height: float) -> None:
-    own = Label(codepoint)
-    marks = Marks(
-        {own: (BODY, moved(ACUTE, 0, height))}, dict.fromkeys(map(Label, range(0x2000)), BARE[label("e")])
-    )
+    own, pieces = Label(codepoint), (BODY, moved(ACUTE, 0, height))
+    marks = Marks({own: pieces}, dict.fromkeys(map(Label, range(0x2000)), BARE[label("e")]))
     if bears_marks(own):
-        assert "beside" not in marks.astray(own)
-    assert marks.lost(own) == ""
+        assert "beside" not in marks.astray(own, pieces)
+    assert "above" not in marks.lost(own, pieces)
