@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -91,6 +92,8 @@ def score(
 
     Exit code 0, or 1 where something is found (--error-code-on), or 2 where the input cannot be used.
     """
+    # Before numpy is there: threads of its matrix products would wait, spinning, for what the model has.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from bundles import default_bundle
     from recognition.bundle import Bundle
     from scoring.local import Setup
@@ -159,8 +162,6 @@ def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
 def _scored(
     fonts: list[str], setup: Setup, used: Bundle, engine: Engine, address: str | None, jobs: int
 ) -> Iterator[FontScore]:
-    import os
-
     from scoring import places
     from scoring.local import score_all
 

@@ -35,7 +35,8 @@ _DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
 _DOTLESS = {"i": "ı", "j": "ȷ", "і": "ı", "ј": "ȷ"}  # what stands under a mark above
 # Marks stand beside their ascenders, horns and descenders, or melt into them.
 _REACHING = {ABOVE: frozenset("bdfhkltßþLŁƠơƯư"), BELOW: frozenset("gjpqyQ")}
-# A caron beside the letter is an apostrophe, and a high hamza belongs there; a ring melts into the letter.
+# A caron beside the letter is an apostrophe; a high hamza belongs there, and a digit that is a mark (ݳ).
+# A ring melts into the letter.
 _BESIDE_BY_DESIGN, _MELTED = frozenset("ďťľĽǺٵٶٷٸࢷ"), frozenset("ÅǺ\u212b")
 # Dots of Arabic letters, those below negative; of other letters the names tell, where there are one or two:
 # three or four are drawn smaller, or as one mark.
@@ -156,12 +157,14 @@ class Marks:
             dot = [piece for piece in pieces if piece.area <= _OVER_STEM * largest.area]
             return _astray(dot, [largest], ABOVE)
         built = _built(label)
-        if label.character.text in _BESIDE_BY_DESIGN:
+        if label.character.text in _BESIDE_BY_DESIGN or " DIGIT " in label.character.name:
             return ""
         if built is None:  # dots, or marks of other kinds of a joining script
-            own = self._dots_among(pieces) if dots(label) else []
+            side = dots(label)
+            own = self._dots_among(pieces) if side else []
             own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
-            return _astray(own, [piece for piece in pieces if piece not in own], dots(label))
+            body = [piece for piece in pieces if piece not in own]
+            return _astray(own, body, side, "dot" if side else "mark")
         split = self._parted(built, pieces)
         if split is None:
             return ""
@@ -297,18 +300,17 @@ def _dot_of(pieces: Mapping[Label, tuple[Piece, ...]]) -> float:
     return median(small) if small else 0.0
 
 
-def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int) -> str:
-    """side: where dots belong, above where it is positive, below where it is negative"""
+def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str = "dot") -> str:
+    """side: where they belong: above where it is positive, below where it is negative; called: by name"""
     if not own or not body:
         return ""
     under, over = around(body), around(own)
+    said = f"Its {called}s sit" if len(own) > 1 else f"Its {called} sits"
     if side > 0 and over.top <= under.bottom:
-        return "Its dots sit below the letter." if len(own) > 1 else "Its dot sits below the letter."
+        return f"{said} below the letter."
     if side < 0 and over.bottom >= under.top:
-        return "Its dots sit above the letter." if len(own) > 1 else "Its dot sits above the letter."
-    if _gap(body, own) >= _GAP:
-        return "Its dots sit beside the letter." if len(own) > 1 else "Its dot sits beside the letter."
-    return ""
+        return f"{said} above the letter."
+    return f"{said} beside the letter." if _gap(body, own) >= _GAP else ""
 
 
 def _width(pieces: Sequence[Piece]) -> float:

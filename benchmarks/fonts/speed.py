@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as `glyphery score` has it
 import numpy as np
 import onnxruntime as ort
 import typer
