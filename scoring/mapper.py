@@ -72,21 +72,18 @@ class Mapper:
         self._recogniser, self._suspicious = recogniser, suspicious
         self.places = {label: place for place, label in enumerate(bundle.labels)}
         alike = bundle.equivalence.places(bundle.labels)
-        width = max(map(len, alike), default=0)
         # (L, 1 + W): each label with its equivalents, itself again where there are fewer than W.
-        self._alike = np.array(
-            [[place, *others, *[place] * (width - len(others))] for place, others in enumerate(alike)]
-        )
+        self._alike = _padded([[place, *others] for place, others in enumerate(alike)])
         self._script = _numbers(_realm(label) for label in bundle.labels)
         # (S, L): what labels of other scripts than one must show more.
         scripts = np.arange(self._script.max() + 1)
         self._foreign = np.where(self._script == scripts[:, None], 0, _FAR_RIVAL).astype(np.float32)
         # (L, 1 + C): each label with those of its script that are its letter in another case, itself again.
-        cased = _groups(
-            f"{script} {folded(label)}" for script, label in zip(self._script, bundle.labels, strict=True)
+        self._cased = _padded(
+            _groups(
+                f"{script} {folded(label)}" for script, label in zip(self._script, bundle.labels, strict=True)
+            )
         )
-        most = max(map(len, cased), default=1)
-        self._cased = np.array([[*group, *[group[0]] * (most - len(group))] for group in cased])
 
     def look(self, rasters: NDArray[np.uint8], metrics: Floats, rows: NDArray[np.intp],
              claims: Sequence[Label]) -> list[Evidence]:  # fmt: skip
@@ -179,3 +176,9 @@ def _groups(names: Iterable[str]) -> list[list[int]]:
     return [
         [place, *(other for other in places[name] if other != place)] for place, name in enumerate(listed)
     ]
+
+
+def _padded(groups: list[list[int]]) -> NDArray[np.intp]:
+    """Groups as rows of one length, short ones filled up with their first."""
+    most = max(map(len, groups), default=1)
+    return np.array([[*group, *[group[0]] * (most - len(group))] for group in groups], np.intp)

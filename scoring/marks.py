@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import median
@@ -72,8 +72,13 @@ class _Built:
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """The pieces of a letter: its body, and what is above and below the bare letter."""
+    """The pieces of a letter: its body, and what is above and below the bare letter.
 
+    foot, top: of the bare letter, em
+    """
+
+    foot: float
+    top: float
     body: tuple[Piece, ...]
     sides: Mapping[int, tuple[Piece, ...]]
 
@@ -196,10 +201,11 @@ class Marks:
         bare = self._bare(built.base)
         if bare is None:
             return None
-        above = tuple(piece for piece in pieces if piece.bottom >= bare[1] - _SLACK)
-        below = tuple(piece for piece in pieces if piece.top <= bare[0] + _SLACK)
+        foot, top = bare
+        above = tuple(piece for piece in pieces if piece.bottom >= top - _SLACK)
+        below = tuple(piece for piece in pieces if piece.top <= foot + _SLACK)
         body = tuple(piece for piece in pieces if piece not in above and piece not in below)
-        return _Split(body, {ABOVE: above, BELOW: below})
+        return _Split(foot, top, body, {ABOVE: above, BELOW: below})
 
     def _bare(self, base: Label) -> tuple[float, float] | None:
         """Bottom and top of a bare letter, of i and j of what is under the dot."""
@@ -220,21 +226,19 @@ class Marks:
         own = split.sides[side]
         same_marks = self._same_marks[side, built.marks[side]]
         kin = [self._split[other].sides[side] for other in same_marks if other != label]
-        usual, agreeing = Counter(map(len, kin)).most_common(1)[0] if kin else (0, 0)
-        told = len(kin) >= _KIN and agreeing >= _USUAL * len(kin)
+        usual = _agreed(map(len, kin), _KIN)
         if own:
-            if not told or len(own) >= usual:
+            if usual is None or len(own) >= usual:
                 return ""
             width = median(_width(its) for its in kin if len(its) == usual)
             return "Part of its mark is missing." if _width(own) <= _LOST * width else ""
         same_base = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
-        if (told and not usual) or (side == BELOW and not told):
+        if usual == 0 or (side == BELOW and usual is None):
             return ""  # such marks may melt into the letter
         if len(same_base) > 1 and not any(same_base):
             return ""  # the bare letter is another
-        bare, ink = self._bare(built.base), around([*split.body, *split.sides[-side]])
-        assert bare is not None
-        if (ink.top > bare[1] + _SLACK) if side == ABOVE else (ink.bottom < bare[0] - _SLACK):
+        ink = around([*split.body, *split.sides[-side]])
+        if (ink.top > split.top + _SLACK) if side == ABOVE else (ink.bottom < split.foot - _SLACK):
             return ""  # it melts into the letter
         return f"No mark stands {'above' if side == ABOVE else 'below'} the letter."
 
@@ -275,17 +279,23 @@ class Marks:
         """Of Arabic letters."""
         own = len(self._dots_among(pieces))
         same = self._dotted[abs(dots(label))]
-        kin = Counter(number for other, number in same.items() if other != label)
-        if kin.total() < _DOTTED_KIN:
-            return ""
-        usual, agreeing = kin.most_common(1)[0]
-        if agreeing < _USUAL * kin.total() or own >= usual:
+        usual = _agreed((number for other, number in same.items() if other != label), _DOTTED_KIN)
+        if usual is None or own >= usual:
             return ""
         return "One of its dots is missing." if own else "Its dots are missing."
 
     def _dots_among(self, pieces: Sequence[Piece]) -> list[Piece]:
         least, most = _DOT_SIZES
         return [piece for piece in pieces if least * self._dot <= piece.area <= most * self._dot]
+
+
+def _agreed(numbers: Iterable[int], least: int) -> int | None:
+    """What is usual among numbers of pieces; None where they are fewer than the least, or disagree."""
+    counts = Counter(numbers)
+    if counts.total() < least:
+        return None
+    usual, agreeing = counts.most_common(1)[0]
+    return usual if agreeing >= _USUAL * counts.total() else None
 
 
 def _dot_of(pieces: Mapping[Label, tuple[Piece, ...]]) -> float:
