@@ -11,7 +11,8 @@ quieten    what the background does by itself (noise, JPEG's ringing) -> 0
 despeckle  crumbs far smaller than any dot -> 0
 
 A clean picture passes calm, flatten, quieten and despeckle untouched: black on white comes out
-as 255 - grey exactly.
+as 255 - grey exactly. Most pictures are clean; `_clean` sees that at a glance, from how many pixels
+have each level, and finds the same ink several times as fast.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from PIL import Image
 from glyphs.errors import BadPicture
 
 Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
+Levels = NDArray[np.uint8]  # (H, W), the same in whole numbers
 Mask = NDArray[np.bool_]  # (H, W)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _SKETCH = 256  # px; enough to measure levels, light and noise
 _SMALLEST = 16  # px; in less, noise and light cannot be told from antialiasing
 _LEAST_CONTRAST = 6.0  # of 255, between background and stroke; below it a picture is blank
+_LEVELS = np.arange(256)
+_CLEAR = 64  # of 255, between background and stroke of a picture that is clean at a glance
 _LEAST_SIGNAL = 4.0  # contrast over the noise's standard deviation; below it a picture is blank
 _SEEN = 16  # of 255; fainter ink does not count where blobs are told apart, nor in `raster.fit`
 
@@ -40,13 +44,17 @@ class BlankPicture(BadPicture):
     """A picture without ink."""
 
 
-def find_ink(grey: Grey) -> NDArray[np.uint8]:
+def find_ink(grey: Grey | Levels) -> NDArray[np.uint8]:
     """The ink of a grey picture of either polarity, (H, W) uint8, ink 255 on 0, not yet cropped.
 
     Raises:
         BlankPicture: there is none.
     """
-    grey, noise = _calm(grey)
+    if grey.dtype == np.uint8:
+        clean = _clean(grey.astype(np.uint8, copy=False))
+        if clean is not None:
+            return clean
+    grey, noise = _calm(grey.astype(np.float32, copy=False))
     threshold = _threshold(grey, noise)
     shaded = _is_shaded(grey, threshold, noise)
     if shaded:
@@ -70,6 +78,66 @@ def grown(mask: Mask, by: int) -> Mask:
         mask[:, :-step] |= wide[:, step:]
         reach += step
     return mask
+
+
+# --- clean pictures -----------------------------------------------------------------------------
+
+
+def _clean(grey: Levels) -> NDArray[np.uint8] | None:
+    """The ink of a picture without noise on one even background; None where that is not plain to see.
+
+    Every condition is stricter than what the steps for other pictures ask, so that each of them would
+    have found nothing to do.
+    """
+    background = int(grey[0, 0])
+    if not (_margin(grey) == background).all():
+        return None
+    differs = grey != background
+    rows, columns = differs.any(axis=1).nonzero()[0], differs.any(axis=0).nonzero()[0]
+    if not rows.size:
+        return None
+    # The glyph and a pixel around it: the rest is background, and need only be counted.
+    part = slice(rows[0] - 1, rows[-1] + 2), slice(columns[0] - 1, columns[-1] + 2)
+    glyph = grey[part]
+    counts = np.bincount(glyph.ravel(), minlength=256)
+    counts[background] += grey.size - glyph.size
+    present = counts.nonzero()[0]
+    darkest, lightest = int(present[0]), int(present[-1])
+    if background not in (darkest, lightest):
+        return None
+    contrast = (darkest if background == lightest else lightest) - background
+    height = np.abs(_LEVELS - background)
+    other, faint = grey.size - counts[background], counts[(height > 0) & (height < 0.75 * abs(contrast))].sum()
+    # The median of what is not ink is background then, and the 0.98 quantile of what is ink is stroke.
+    of_stroke = counts[background + contrast]
+    if abs(contrast) < _CLEAR or faint > counts[background] or of_stroke < 0.03 * other + 2:
+        return None
+    changes = np.count_nonzero(glyph[1:] != glyph[:-1]) + np.count_nonzero(glyph[:, 1:] != glyph[:, :-1])
+    if 2 * changes > 0.6 * 2 * grey.size:  # a change makes two second differences; see `_noise`
+        return None
+    stretched = (_LEVELS - background).astype(np.float32) * np.float32(255 / contrast)
+    ink = np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)[glyph]
+    if _strays(ink):
+        return None
+    whole = np.zeros(grey.shape, np.uint8)
+    whole[part] = _despeckle(ink, shaded=False)
+    return whole
+
+
+def _strays(ink: NDArray[np.uint8]) -> bool:
+    """Whether there is ink more than a pixel or two away from what is surely stroke."""
+    stride = ink.shape[1]
+    strong = (ink >= 128).ravel()
+    # The margin is background, wherefore no neighbour of ink lies outside but two rows or columns away.
+    left = np.flatnonzero((ink.ravel() > 0) & ~strong)
+    for reach in (1, 2):
+        for down in range(-reach, reach + 1):
+            for right in range(-reach, reach + 1):
+                if max(abs(down), abs(right)) == reach:
+                    left = left[~strong.take(left + (down * stride + right), mode="clip")]
+                    if left.size < 8:
+                        return False
+    return True
 
 
 # --- calm ---------------------------------------------------------------------------------------
@@ -262,7 +330,7 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     starts, stops, labels = _blobs(ink > _SEEN)
     if not labels.any():
         return ink
-    padded = np.pad(ink, ((0, 0), (1, 1)))
+    padded = _framed(ink)
     area = np.bincount(labels, stops - starts)
     peak = np.zeros(len(area), np.uint8)
     np.maximum.at(peak, labels, np.maximum.reduceat(padded.ravel(), starts))
@@ -292,8 +360,8 @@ def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.i
     nothing changes.
     """
     stride = mask.shape[1] + 2
-    flat = np.pad(mask, ((0, 0), (1, 1))).ravel()
-    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    flat = _framed(mask).ravel()
+    ends = (flat[1:] != flat[:-1]).nonzero()[0] + 1
     starts, stops = ends[0::2], ends[1::2]
     first = np.searchsorted(stops, starts + stride, "left")
     touching = np.searchsorted(starts, stops + stride, "right") - first
@@ -302,12 +370,19 @@ def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.i
     labels = np.arange(len(starts))
     while True:
         a, b = labels[above], labels[below]
-        joined = labels.copy()
-        np.minimum.at(joined, np.maximum(a, b), np.minimum(a, b))
-        joined = joined[joined]
-        if np.array_equal(joined, labels):
-            return starts, stops, np.unique(labels, return_inverse=True)[1]
-        labels = joined
+        if (a == b).all():
+            break
+        np.minimum.at(labels, np.maximum(a, b), np.minimum(a, b))
+        labels = labels[labels]
+    first_of = labels == np.arange(len(labels))
+    return starts, stops, (np.cumsum(first_of) - 1)[labels]
+
+
+def _framed(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The same with an empty column on either side."""
+    framed = np.zeros((values.shape[0], values.shape[1] + 2), values.dtype)
+    framed[:, 1:-1] = values
+    return framed
 
 
 def _quantile(values: NDArray[np.floating[Any]], share: float) -> float:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from glyphs.errors import BadPicture
-from glyphs.ink import BlankPicture, Grey, find_ink, grown
+from glyphs.ink import BlankPicture, Grey, Levels, find_ink, grown
 from glyphs.raster import Raster, RasterSettings, fit
 
 __all__ = [
@@ -171,11 +171,11 @@ def _deep(image: Image.Image) -> Image.Image:
 # --- grey ---------------------------------------------------------------------------------------
 
 
-def _grey(image: Image.Image) -> Grey:
-    """One channel, light high."""
+def _grey(image: Image.Image) -> Grey | Levels:
+    """One channel, light high; whole numbers where the picture has one such channel."""
     pixels = np.asarray(image)  # (H, W), (H, W, 3) or (H, W, 4)
     if pixels.ndim == 2:
-        return pixels.astype(np.float32)
+        return pixels
     if pixels.shape[2] == 4:
         pixels, alpha = pixels[..., :3], pixels[..., 3]
         if not alpha.any():
@@ -185,7 +185,7 @@ def _grey(image: Image.Image) -> Grey:
     return _project(pixels)
 
 
-def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey:
+def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey | Levels:
     """Grey of a picture that is transparent in parts.
 
     A glyph on nothing, whatever its colours, is its alpha. Only where several colours fill a
@@ -195,14 +195,14 @@ def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey:
     rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
     block = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
     if np.count_nonzero(opaque) < 0.7 * block or np.ptp(colour[opaque], axis=0).max() <= 40:
-        return 255 - alpha.astype(np.float32)
+        return 255 - alpha
     rim = opaque & grown(np.pad(~opaque, 1, constant_values=True), 1)[1:-1, 1:-1]
     plate = np.median(colour[rim], axis=0).astype(np.float32)
     cover = alpha[..., None] * np.float32(1 / 255)
     return _project(np.rint(plate + (colour - plate) * cover).astype(np.uint8))
 
 
-def _project(colour: NDArray[np.uint8]) -> Grey:
+def _project(colour: NDArray[np.uint8]) -> Grey | Levels:
     """Project (H, W, 3) colours on the axis along which neighbouring pixels differ most.
 
     Differences, not the colours themselves: the edges of strokes then outweigh slow changes of
@@ -210,7 +210,7 @@ def _project(colour: NDArray[np.uint8]) -> Grey:
     """
     red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
     if np.array_equal(red, green) and np.array_equal(green, blue):
-        return red.astype(np.float32)
+        return np.ascontiguousarray(red)
     small = np.asarray(Image.fromarray(colour).reduce(math.ceil(max(red.shape) / 128)), np.float32)
     steps = np.concatenate([np.diff(small, axis=axis).reshape(-1, 3) for axis in (0, 1)])
     axis = np.linalg.eigh(steps.T @ steps)[1][:, -1]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFilter
 
 from glyphs import ink
 from glyphs.errors import BadPicture
@@ -457,6 +457,48 @@ class TestUncleanPictures:
         assert read_ink(file(grey(drawn)))[5:35, 26].min() > 90
 
 
+@st.composite
+def levels(draw_: st.DrawFn) -> NDArray[np.uint8]:
+    """A letter in whole levels, most often as clean as a program paints it."""
+    outline, side = LETTERS[draw_(st.sampled_from(sorted(LETTERS)))], draw_(st.integers(40, 300))
+    cover = covered(outline, side, draw_(st.sampled_from([0.0, 0.02, 0.2, 0.4])))
+    ink, paper = draw_(st.tuples(st.integers(0, 255), st.integers(0, 255)))
+    pixels = grey(cover, ink, paper)
+    rng = np.random.default_rng(draw_(st.integers(0, 1000)))
+    blemish = draw_(st.sampled_from(["none", "none", "specks", "line", "noise", "light", "blur"]))
+    if blemish == "specks":
+        pixels[rng.integers(side, size=5), rng.integers(side, size=5)] = rng.integers(0, 256, 5)
+    elif blemish == "line":
+        pixels[:, rng.integers(side)] += rng.integers(-60, 60)
+    elif blemish == "noise":
+        pixels += rng.normal(0, rng.choice([0.5, 3, 20]), pixels.shape)
+    elif blemish == "light":
+        pixels += np.linspace(0, 40, side)
+    elif blemish == "blur":
+        return np.asarray(image(pixels).filter(ImageFilter.GaussianBlur(side / 20)))
+    return np.asarray(image(pixels))
+
+
+class TestGlance:
+    """A clean picture is seen through at a glance: the ink must be what the steps for others find."""
+
+    @given(pixels=levels())
+    @settings(max_examples=300, deadline=None)
+    def test_the_ink_is_the_same(self, pixels: NDArray[np.uint8]) -> None:
+        found: list[NDArray[np.uint8] | None] = []
+        for kind in (np.uint8, np.float32):  # numbers that need not be whole are never taken for clean
+            try:
+                found.append(ink.find_ink(pixels.astype(kind)))
+            except BlankPicture:
+                found.append(None)
+        np.testing.assert_array_equal(*found)
+
+    @pytest.mark.parametrize("side", [32, 128, 400])
+    def test_what_programs_paint_is_clean(self, side: int, letter: Outline) -> None:
+        for levels_of in (grey(covered(letter, side)), grey(covered(letter, side), 255, 0)):
+            assert ink._clean(np.asarray(image(levels_of))) is not None
+
+
 class TestRefusals:
     @pytest.mark.parametrize("data", [b"", b"A", b"Dear Sir or Madam", b"<svg/>", b"%PDF-1.7", bytes(5000)])
     def test_what_is_no_picture_is_unsupported(self, data: bytes) -> None:
@@ -553,7 +595,7 @@ class TestAnything:
     def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
         self.read_or_refuse(data)
 
-    @settings(deadline=None, max_examples=400)
+    @settings(deadline=None, max_examples=300)
     @given(st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"]), st.data())
     def test_any_damage_is_read_or_refused(self, kind: str, data: st.DataObject) -> None:
         damaged = bytearray(file(coloured(covered(LETTERS["R"], 32)).quantize(8).convert("RGB"), kind))
