@@ -96,6 +96,7 @@ class Candidates:
         self._font_prior = bundle.log_prior
         fonts = self._font_prior[self._places]
         self._log_prior = fonts if prior is Prior.FONTS else np.zeros_like(fonts)
+        self._unrestricted = prior is Prior.FONTS and bool(allowed.all())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
@@ -105,7 +106,12 @@ class Candidates:
         """The k best labels of each of N rows, fewer where fewer are possible, best first: their places
         in the bundle, (N, k), and their probabilities, (N, k).
         """
-        columns, shares = likeliest(self.probabilities(logits), k)
+        return self._best(self.probabilities(logits), k)
+
+    def _best(
+        self, probabilities: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        columns, shares = likeliest(probabilities, k)
         return self._places[columns], shares
 
     def recognise(self, answers: Answers, k: int) -> list[Recognition]:
@@ -114,9 +120,10 @@ class Candidates:
         anywhere = posterior(answers.logits, self._font_prior, bundle.manifest.temperature)
         familiar = familiarity(anywhere, answers.embeddings, bundle.prototypes)
         known = familiar >= bundle.manifest.known_threshold
+        here = anywhere if self._unrestricted else self.probabilities(answers.logits)
         return [
             Recognition(bool(is_known), tuple(map(self._prediction, places, probabilities)))
-            for is_known, places, probabilities in zip(known, *self.best(answers.logits, k), strict=True)
+            for is_known, places, probabilities in zip(known, *self._best(here, k), strict=True)
         ]
 
     def _prediction(self, place: np.intp, probability: np.float32) -> Prediction:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+_NEXT_TO_NOTHING = 1e-6  # a probability; thousands of such change the expectation by thousandths
 
 
 def posterior(logits: Floats, log_prior: Floats, temperature: float) -> Floats:
@@ -34,5 +35,8 @@ def familiarity(probabilities: Floats, embeddings: Floats, prototypes: Floats) -
 
     (N, L) probabilities of the labels, (N, E) unit embeddings, (L, E) unit prototypes -> (N,).
     """
+    if len(probabilities) == 1:  # most labels are out of the question, and so need not be read
+        likely = (probabilities[0] > _NEXT_TO_NOTHING).nonzero()[0]
+        probabilities, prototypes = probabilities[:, likely], prototypes[likely]
     out: Floats = np.einsum("ne,ne->n", embeddings, probabilities @ prototypes)
     return out

@@ -39,3 +39,12 @@ def test_a_sure_answer_is_as_familiar_as_its_prototype_is_near() -> None:
     sure = np.array([[1, 0], [1, 0], [0.5, 0.5]], np.float32)
     seen = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
     assert familiarity(sure, seen, prototypes) == pytest.approx([1.0, 0.0, 0.5])
+
+
+def test_one_glyph_is_as_familiar_as_among_others() -> None:
+    rng = np.random.default_rng(0)
+    logits, prior = 4 * rng.standard_normal((20, 3000)).astype(np.float32), np.zeros(3000, np.float32)
+    embeddings, prototypes = (rng.standard_normal((n, 8)).astype(np.float32) for n in (20, 3000))
+    shares = posterior(logits, prior, 1.0)
+    alone = [familiarity(shares[[n]], embeddings[[n]], prototypes)[0] for n in range(20)]
+    assert alone == pytest.approx(familiarity(shares, embeddings, prototypes), abs=1e-3)
