@@ -61,16 +61,19 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, help="How many neighbours.")] = 10,
     bundle: BundlePath = None,
     scripts: Scripts = "",
-    others: Annotated[bool, typer.Option(help="Only other labels than the one asked for.")] = False,
+    distinct: Annotated[bool, typer.Option("--distinct", help="Of each label only the nearest.")] = False,
+    others: Annotated[
+        bool, typer.Option("--others", help="Only other labels than the one asked for.")
+    ] = False,
     server: Server = None,
     json: Json = False,
 ) -> None:
     """Show which reference glyphs look most like a picture or a label."""
     _one_of(bundle, server)
     if server:
-        neighbours = _similar_by(server, asked, k=k, scripts=scripts, others=others)
+        neighbours = _similar_by(server, asked, k=k, scripts=scripts, distinct=distinct, others=others)
     else:
-        neighbours = _similar(asked, bundle, k=k, scripts=scripts, others=others)
+        neighbours = _similar(asked, bundle, k=k, scripts=scripts, distinct=distinct, others=others)
     if json:
         show.as_json({"neighbours": neighbours})
         return
@@ -123,7 +126,9 @@ def _classified_by(server: str, pictures: list[Path], **context: Unpack[Context]
     return answers
 
 
-def _similar(asked: str, bundle: Path | None, *, k: int, scripts: str, others: bool) -> list[dict[str, Any]]:
+def _similar(
+    asked: str, bundle: Path | None, *, k: int, scripts: str, distinct: bool, others: bool
+) -> list[dict[str, Any]]:
     from glyphs.errors import BadLabel
     from index.search import Filter, ReferenceIndex, described
     from recognition.candidates import Candidates
@@ -147,20 +152,22 @@ def _similar(asked: str, bundle: Path | None, *, k: int, scripts: str, others: b
         embedding = found
     references = ReferenceIndex.load(chosen.path)
     only = Filter(scripts=frozenset(listed(scripts)), without=frozenset({label} if others and label else ()))
-    return described(references.search(embedding, k, only)[0], chosen.names)
+    return described(references.search(embedding, k, only, distinct=distinct)[0], chosen.names)
 
 
-def _similar_by(server: str, asked: str, *, k: int, scripts: str, others: bool) -> list[dict[str, Any]]:
-    from glyphery.client import Client, ServiceError
+def _similar_by(
+    server: str, asked: str, *, k: int, scripts: str, distinct: bool, others: bool
+) -> list[dict[str, Any]]:
+    from glyphery.client import Client, Search, ServiceError
 
     path = Path(asked)
+    search: Search = {"k": k, "scripts": scripts, "distinct": distinct, "exclude_same": others}
     with Client(server) as client:
         try:
             if path.exists():
-                neighbours = client.similar(path, k=k, scripts=scripts, exclude_same=others)
+                neighbours = client.similar(path, **search)
             else:
-                label = str(_label(asked))
-                neighbours = client.similar_to(label, k=k, scripts=scripts, exclude_same=others)
+                neighbours = client.similar_to(str(_label(asked)), **search)
         except ServiceError as error:
             raise _named(path, error) from None
     return [asdict(neighbour) for neighbour in neighbours]

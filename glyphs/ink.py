@@ -107,7 +107,10 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
         return None
     contrast = (darkest if background == lightest else lightest) - background
     height = np.abs(_LEVELS - background)
-    other, faint = grey.size - counts[background], counts[(height > 0) & (height < 0.75 * abs(contrast))].sum()
+    other, faint = (
+        grey.size - counts[background],
+        counts[(height > 0) & (height < 0.75 * abs(contrast))].sum(),
+    )
     # The median of what is not ink is background then, and the 0.98 quantile of what is ink is stroke.
     of_stroke = counts[background + contrast]
     if abs(contrast) < _CLEAR or faint > counts[background] or of_stroke < 0.03 * other + 2:

@@ -20,6 +20,8 @@ from index.lookup import Filter, Lookup
 from index.references import Reference, References
 from index.vectors import FILE, Found, Vectors
 
+_DEEPER = 8  # times as many references are looked through, for labels that are not yet there
+
 __all__ = ["FILE", "Filter", "Neighbour", "ReferenceIndex", "described"]
 
 
@@ -144,25 +146,42 @@ class ReferenceIndex:
         return cls(FlatVectors(index), references)
 
     def search(
-        self, embeddings: NDArray[np.float32], k: int, only: Filter = Filter()
+        self, embeddings: NDArray[np.float32], k: int, only: Filter = Filter(), *, distinct: bool = False
     ) -> list[list[Neighbour]]:
         """The k nearest references of each row of (N, E) unit embeddings, nearest first.
 
         Fewer than k where the filter leaves fewer.
+
+        distinct: of each label only the nearest, so that k labels are found
         """
         # FAISS's own threads cost ten times what they gain on one query; the setting is per thread.
         faiss.omp_set_num_threads(1)
-        similarities, numbers = self._found(
-            np.ascontiguousarray(embeddings), min(k, len(self.references)), only
-        )
-        return [
-            [
-                Neighbour(self.references[int(number)], float(similarity))
-                for number, similarity in zip(row_numbers, row_similarities, strict=True)
-                if number >= 0
+        queries, most = np.ascontiguousarray(embeddings), len(self.references)
+        depth = min(_DEEPER * k if distinct else k, most)
+        while True:
+            similarities, numbers = self._found(queries, depth, only)
+            found = [
+                self._neighbours(row_numbers, row_similarities, distinct)
+                for row_numbers, row_similarities in zip(numbers, similarities, strict=True)
             ]
-            for row_numbers, row_similarities in zip(numbers, similarities, strict=True)
+            if not distinct or depth == most or all(len(row) >= k for row in found):
+                return [row[:k] for row in found]
+            depth = min(_DEEPER * depth, most)
+
+    def _neighbours(
+        self, numbers: NDArray[np.int64], similarities: NDArray[np.float32], distinct: bool
+    ) -> list[Neighbour]:
+        neighbours = [
+            Neighbour(self.references[number], similarity)
+            for number, similarity in zip(numbers.tolist(), similarities.tolist(), strict=True)
+            if number >= 0
         ]
+        if not distinct:
+            return neighbours
+        nearest: dict[Label, Neighbour] = {}
+        for neighbour in neighbours:
+            nearest.setdefault(neighbour.reference.label, neighbour)
+        return list(nearest.values())
 
     def _found(self, queries: NDArray[np.float32], k: int, only: Filter) -> Found:
         if only == Filter():

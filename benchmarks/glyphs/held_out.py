@@ -41,7 +41,12 @@ PIXELS = 32  # side of the baseline's rasters
 
 _COUNTS = "glyphs", "families", "labels", "references"
 _RECOGNISERS = "model", "pixels"
-_FIGURES = {"nearest": "first", "among_ten": "in ten", "among_ten_equivalent": "alike in ten"}  # and titles
+_FIGURES = {  # and titles
+    "nearest": "first",
+    "among_ten": "in ten",
+    "among_ten_equivalent": "alike in ten",
+    "among_ten_labels": "in ten labels",
+}
 
 Floats = NDArray[np.float32]
 
@@ -117,15 +122,18 @@ def as_pixels(pictures: NDArray[np.uint8]) -> Floats:
 def figures(
     index: ReferenceIndex, queries: Floats, truth: list[Label], equivalence: Equivalence
 ) -> dict[str, float]:
-    """Shares of the queries: the nearest is of the label; one of ten is; one of ten is or looks the same."""
-    found = [[near.reference.label for near in row] for row in index.search(queries, NEAREST)]
-    pairs = list(zip(truth, found, strict=True))
+    """Shares of the queries: the nearest is of the label; one of ten is; one of ten is or looks the same;
+    one of the ten nearest of different labels is.
+    """
+    plain, distinct = (
+        [[near.reference.label for near in row] for row in index.search(queries, NEAREST, distinct=each)]
+        for each in (False, True)
+    )
     hits = [
-        (row[0] == label, label in row, any(equivalence.same(label, other) for other in row))
-        for label, row in pairs
+        (row[0] == label, label in row, any(equivalence.same(label, other) for other in row), label in labels)
+        for label, row, labels in zip(truth, plain, distinct, strict=True)
     ]
-    nearest, among, alike = np.array(hits).mean(axis=0).tolist()
-    return {"nearest": nearest, "among_ten": among, "among_ten_equivalent": alike}
+    return dict(zip(_FIGURES, np.array(hits).mean(axis=0).tolist(), strict=True))
 
 
 def over_all(rows: list[dict[str, Any]]) -> dict[str, Any]:

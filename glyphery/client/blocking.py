@@ -91,7 +91,7 @@ class Client(Connection):
     ) -> list[Neighbour]:
         """The reference glyphs most similar to a picture.
 
-        search: k, model, scripts, families, exclude_same, timeout; see `Search`
+        search: k, model, scripts, families, distinct, exclude_same, timeout; see `Search`
         """
         return self._ask(questions.similar(picture, metrics, search))
 

@@ -202,12 +202,13 @@ def _search(
     model: str | None = None,
     scripts: str | Iterable[str] = "",
     families: str | Iterable[str] = "",
+    distinct: bool = False,
     exclude_same: bool = False,
     timeout: float | None = None,
 ) -> Params:
     return _query(
-        k=k, model=model, scripts=_listed(scripts), families=_listed(families), exclude_same=exclude_same,
-        timeout=timeout,
+        k=k, model=model, scripts=_listed(scripts), families=_listed(families), distinct=distinct,
+        exclude_same=exclude_same, timeout=timeout,
     )  # fmt: skip
 
 

@@ -184,6 +184,7 @@ class Search(TypedDict, total=False):
     k: how many
     model: name or digest of the one that shall answer
     scripts, families: only of these, as a list or separated by commas
+    distinct: of each label only the nearest
     exclude_same: only of other labels
     timeout: seconds after which the answer is of no use
     """
@@ -192,5 +193,6 @@ class Search(TypedDict, total=False):
     model: str | None
     scripts: str | Iterable[str]
     families: str | Iterable[str]
+    distinct: bool
     exclude_same: bool
     timeout: float | None

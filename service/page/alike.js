@@ -5,7 +5,7 @@ import { byId, element, isolated, note } from "./dom.js";
 import { SCRIPTS, count, formName, scriptName, visible } from "./text.js";
 
 const SHOWN = 27; // whole rows on a wide screen and on a phone
-const ASKED_FOR_OTHERS = 100; // as many references as a server gives at once unless told otherwise
+const ASKED_FOR_OTHERS = 100; // as many labels as a server gives at once unless told otherwise
 
 export class Alike {
   #form = byId("filters");
@@ -55,7 +55,7 @@ export class Alike {
 
   async #find({ label, picture, metrics }, signal) {
     const parameters = { ...this.#model(), k: this.#others ? ASKED_FOR_OTHERS : SHOWN,
-      scripts: this.#form.elements.script.value, exclude_same: this.#others ? "true" : "" };
+      scripts: this.#form.elements.script.value, ...(this.#others ? { exclude_same: true, distinct: true } : {}) };
     if (label) {
       try {
         return await askJson(addressed(`/similar/${encodeURIComponent(label)}`, parameters), { signal });
@@ -66,7 +66,7 @@ export class Alike {
     return askJson(addressed("/similar", { ...parameters, ...metrics }), { method: "POST", body: picture, signal });
   }
 
-  /** All of them; or of other characters the nearest of each, for whom only the characters matter. */
+  /** All of them; or of other characters the nearest of each, whatever its form: only the characters matter. */
   #chosen(neighbours, { codepoint }) {
     if (!this.#others) return neighbours;
     const nearest = new Map();

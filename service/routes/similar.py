@@ -21,6 +21,9 @@ from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
 from service.schemas import SimilarResponse
 
 _NOTHING_KNOWN = Context()
+Distinct = Annotated[
+    bool, Field(description="of each label only the nearest reference, so that k labels are found")
+]
 # An hour, because a new bundle numbers its references anew; after that the ETag saves the transfer.
 _CACHE = "public, max-age=3600"
 
@@ -31,6 +34,7 @@ class SimilarQuery(Measured, Filtered, Asked):
     """What /similar can be asked."""
 
     k: Count = 10
+    distinct: Distinct = False
     exclude_same: Annotated[bool, Field(description="leave out the label it is recognised as")] = False
 
 
@@ -38,6 +42,7 @@ class SimilarToLabelQuery(Filtered, Asked):
     """What /similar/{label} can be asked."""
 
     k: Count = 10
+    distinct: Distinct = False
     exclude_same: Annotated[bool, Field(description="leave out references of this very label")] = False
 
 
@@ -58,7 +63,7 @@ async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> 
         if query.exclude_same:
             [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers, 1)
             wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
-        [neighbours] = model.index.search(answers.embeddings, query.k, wanted)
+        [neighbours] = model.index.search(answers.embeddings, query.k, wanted, distinct=query.distinct)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
     glyph = await read_glyph(request, query)
@@ -85,7 +90,7 @@ async def similar_to_label(
         if direction is None:
             raise UnknownLabel(f"No reference glyph has the label {asked}.")
         wanted = replace(only, without=frozenset({asked})) if query.exclude_same else only
-        [neighbours] = model.index.search(direction, query.k, wanted)
+        [neighbours] = model.index.search(direction, query.k, wanted, distinct=query.distinct)
         return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
     return await asking.engine.run(asking.model, job, deadline=asking.deadline)

@@ -60,6 +60,19 @@ def test_a_filter_leaves_exactly_what_it_allows(
     assert {n.reference.number for n in found} == expected
 
 
+@pytest.mark.parametrize("only", [Filter(), Filter(families=frozenset({"Family 1", "Family 2"}))])
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_distinct_neighbours_are_the_nearest_of_each_label(
+    index: ReferenceIndex, embeddings: np.ndarray, only: Filter, k: int
+) -> None:
+    found = index.search(embeddings[::7], k, only, distinct=True)
+    for row, everything in zip(found, index.search(embeddings[::7], len(embeddings), only), strict=True):
+        nearest = {}
+        for neighbour in everything:
+            nearest.setdefault(neighbour.reference.label, neighbour)
+        assert row == list(nearest.values())[:k]
+
+
 def test_a_filter_that_allows_nothing_finds_nothing(index: ReferenceIndex, embeddings: np.ndarray) -> None:
     assert index.search(embeddings[:1], 3, Filter(scripts=frozenset({"Thai"}))) == [[]]
 

@@ -99,6 +99,8 @@ def test_neighbours_of_a_picture_and_of_a_label(asking, picture):
     assert {n.label for n in asking.similar_to("1593_init", scripts="Arab", exclude_same=True)} == {
         "1593_isol", "1593_medi", "1608_isol"
     }  # fmt: skip
+    distinct = [n.label for n in asking.similar(picture("98"), k=5, distinct=True)]
+    assert len(set(distinct)) == len(distinct) == 5
 
 
 def test_embeddings_are_arrays(asking, server, picture):

@@ -61,6 +61,15 @@ def test_the_same_label_is_left_out_for_confusables(client):
     assert {n["label"] for n in found} == {"913", "1040"}
 
 
+def test_distinct_neighbours_are_of_as_many_labels(client, picture):
+    for found in (
+        neighbours(client.post("/similar", params={"k": 6, "distinct": True}, content=picture("65"))),
+        neighbours(client.get("/similar/65", params={"k": 6, "distinct": True})),
+    ):
+        assert len({n["label"] for n in found}) == len(found) == 6
+        assert found[0]["label"] in {"65", "913", "1040"}
+
+
 def test_a_label_without_references_is_unknown(client, is_problem):
     is_problem(client.get("/similar/1594_init"), 404, "unknown-label")
 
