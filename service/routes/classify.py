@@ -16,9 +16,10 @@ from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, InContext, check_count
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.routes.quick import QuickRoute
 from service.schemas import ClassifyResponse
 
-router = APIRouter(tags=["recognition"])
+router = APIRouter(tags=["recognition"], route_class=QuickRoute)
 
 
 class ClassifyQuery(Measured, InContext, Asked):

@@ -14,11 +14,12 @@ from service.models import ServedModel
 from service.parameters import Asked, Asking
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.routes.quick import QuickRoute
 from service.schemas import EmbedResponse
 
 _DIGITS = 7  # after the point: all that float32 holds of numbers below 1
 
-router = APIRouter(tags=["similarity"])
+router = APIRouter(tags=["similarity"], route_class=QuickRoute)
 
 
 class EmbedQuery(Measured, Asked):

@@ -15,9 +15,10 @@ from service.models import ServedModel
 from service.parameters import Asked, Asking
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.routes.quick import QuickRoute
 from service.schemas import PrimitivesResponse
 
-router = APIRouter(tags=["recognition"])
+router = APIRouter(tags=["recognition"], route_class=QuickRoute)
 
 
 class PrimitivesQuery(Measured, Asked):

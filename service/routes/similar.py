@@ -18,6 +18,7 @@ from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, Filtered, check_count
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.routes.quick import QuickRoute
 from service.schemas import SimilarResponse
 
 _NOTHING_KNOWN = Context()
@@ -46,13 +47,6 @@ class SimilarToLabelQuery(Filtered, Asked):
     exclude_same: Annotated[bool, Field(description="leave out references of this very label")] = False
 
 
-@router.post(
-    "/similar",
-    response_model=SimilarResponse,
-    responses=documented(*PICTURE_PROBLEMS, UnknownModel, NoIndex),
-    openapi_extra=PICTURE_BODY,
-    summary="What looks like a picture",
-)
 async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Any:
     """The k reference glyphs most similar to a picture."""
     asking = _searching(request, query)
@@ -68,6 +62,18 @@ async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> 
 
     glyph = await read_glyph(request, query)
     return await asking.engine.recognise(asking.model, glyph, rendered(finish), deadline=asking.deadline)
+
+
+router.add_api_route(
+    "/similar",
+    similar,
+    methods=["POST"],
+    response_model=SimilarResponse,
+    responses=documented(*PICTURE_PROBLEMS, UnknownModel, NoIndex),
+    openapi_extra=PICTURE_BODY,
+    summary="What looks like a picture",
+    route_class_override=QuickRoute,
+)
 
 
 @router.get(
