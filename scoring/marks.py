@@ -54,7 +54,8 @@ _MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a
 _SMALL = 0.35  # of the area of a letter of a joining script: a mark, at most
 _OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
 _LOWER = 0.05  # em by which i without its dot is lower than j
-_LOST = 0.7  # of the width of a mark: what is left of it, at most
+_LOST = 0.7  # of the width of a mark, or the height: what is left of it, at most
+_AS_LARGE = 1.15  # times the extent of some marks: what is no more than those
 _KIN, _DOTTED_KIN = 2, 5  # letters that it takes to tell what is usual
 _USUAL = 0.75  # share of them that agree
 _DOT_SIZES = 0.7, 1.4  # of the area that a face's dots have
@@ -227,20 +228,41 @@ class Marks:
         same_marks = self._same_marks[side, built.marks[side]]
         kin = [self._split[other].sides[side] for other in same_marks if other != label]
         usual = _agreed(map(len, kin), _KIN)
-        if own:
-            if usual is None or len(own) >= usual:
+        melted = _melted(split, side)
+        if own and usual is None:
+            reduced = not melted and self._reduced(built.marks[side], side, own)
+            return "One of its marks is missing." if reduced else ""
+        if own and usual is not None:
+            if len(own) >= usual:
                 return ""
-            width = median(_width(its) for its in kin if len(its) == usual)
-            return "Part of its mark is missing." if _width(own) <= _LOST * width else ""
+            whole = [its for its in kin if len(its) == usual]
+            narrower = _width(own) <= _LOST * median(map(_width, whole))
+            lower = not melted and _height(own) <= _LOST * median(map(_height, whole))
+            return "Part of its mark is missing." if narrower or lower else ""
         same_base = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
         if usual == 0 or (side == BELOW and usual is None):
             return ""  # such marks may melt into the letter
         if len(same_base) > 1 and not any(same_base):
             return ""  # the bare letter is another
-        ink = around([*split.body, *split.sides[-side]])
-        if (ink.top > split.top + _SLACK) if side == ABOVE else (ink.bottom < split.foot - _SLACK):
-            return ""  # it melts into the letter
+        if melted:
+            return ""
         return f"No mark stands {'above' if side == ABOVE else 'below'} the letter."
+
+    def _reduced(self, marks: str, side: int, own: Sequence[Piece]) -> bool:
+        """Whether of several marks all but one are there: what is seen is as large as they are alone."""
+        for missing in range(len(marks) if len(marks) > 1 else 0):
+            left = self._same_marks[side, marks[:missing] + marks[missing + 1 :]]
+            kin = [self._split[other].sides[side] for other in left]
+            gone = [self._split[other].sides[side] for other in self._same_marks[side, marks[missing]]]
+            usual = _agreed(map(len, kin), _KIN)
+            if usual != len(own) or not _agreed(map(len, gone), _KIN):
+                continue
+            if all(
+                extent(own) <= _AS_LARGE * median(extent(its) for its in kin if len(its) == usual)
+                for extent in (_width, _height)
+            ):
+                return True
+        return False
 
     def _across(self, built: _Built, split: _Split, side: int) -> str:
         """Of a letter that has nothing on the side where its mark belongs, and something where none does."""
@@ -323,9 +345,22 @@ def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str 
     return f"{said} beside the letter." if _gap(body, own) >= _GAP else ""
 
 
+def _melted(split: _Split, side: int) -> bool:
+    """Whether a letter is taller, or deeper, than the bare one: some of its mark is part of its body."""
+    ink = [*split.body, *split.sides[-side]]
+    if side == ABOVE:
+        return bool(ink) and around(ink).top > split.top + _SLACK
+    return bool(ink) and around(ink).bottom < split.foot - _SLACK
+
+
 def _width(pieces: Sequence[Piece]) -> float:
     box = around(pieces)
     return box.right - box.left
+
+
+def _height(pieces: Sequence[Piece]) -> float:
+    box = around(pieces)
+    return box.top - box.bottom
 
 
 def _gap(body: Sequence[Piece], marks: Sequence[Piece]) -> float:

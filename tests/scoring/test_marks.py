@@ -51,6 +51,10 @@ def label(text: str, form: Form = Form.NONE) -> Label:
         ("ď", (BODY, moved(ACUTE, 0.5, -0.2)), "", ""),  # an apostrophe beside it is how it is written
         ("ę", (BODY,), "", ""),  # an ogonek is part of the letter, and nothing here has one
         ("e", (BODY,), "", ""),
+        ("ǘ", (BODY, *DOTS, moved(ACUTE, 0, 0.2)), "", ""),
+        ("ǘ", (BODY, *DOTS), "", "One of its marks"),
+        ("ǘ", (BODY, ACUTE), "", "One of its marks"),
+        ("ǘ", (BODY, Piece(0.1, 0.6, 0.4, 0.7, 0.03), moved(ACUTE, 0, 0.2)), "", ""),  # the dots melt
     ],
 )
 def test_marks_are_held_against_those_of_other_letters(
@@ -63,6 +67,20 @@ def test_marks_are_held_against_those_of_other_letters(
     ):
         assert expected in said
         assert bool(said) == bool(expected)
+
+
+def test_a_mark_where_others_have_none_is_no_loss() -> None:
+    melted = {label(text): (Piece(0.0, 0.0, 0.5, 0.75, 0.16),) for text in "áóú"}
+    assert Marks(melted | {label("é"): (BODY, ACUTE)}, BARE).lost(label("é"), (BODY, ACUTE)) == ""
+
+
+def test_a_stack_of_marks_is_as_high_as_on_other_letters() -> None:
+    stacks = {label(text): (BODY, *DOTS, moved(ACUTE, 0, 0.2)) for text in "ΐΰ"}  # of letters that are known
+    bare = BARE | {label(text): (0.5, 0.5, 0.0, 0.55) for text in "ιυ"}
+    lacking = (BODY, *DOTS)
+    marks = Marks(stacks | {label("ǘ"): lacking}, bare)
+    assert marks.lost(label("ǘ"), lacking) == "Part of its mark is missing."
+    assert marks.lost(label("ΐ"), stacks[label("ΐ")]) == ""
 
 
 def test_nothing_above_is_a_mark_missed_even_if_no_other_letter_has_it() -> None:
