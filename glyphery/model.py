@@ -83,7 +83,11 @@ def train(
             print(f"Suggested: --set learning_rate={rate:.1e}. Plot: {find_rate}")
         return
     best = run(
-        dataset, out or Path("runs") / config.model, config, start=_start(config), teacher=_teacher(config)
+        dataset,
+        out or Path("runs") / config.model,
+        config,
+        start=_start(config.start),
+        teacher=_teacher(config),
     )
     if json:
         show.as_json({"checkpoint": str(best)})
@@ -120,8 +124,8 @@ def export(
     average: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Average the weights with those of this run, which was trained on from RUN or it"
-            " from that. Repeatable."
+            help="Average the weights with those of this run or bundle, which RUN was trained on from or"
+            " that from RUN; it may know fewer labels. Repeatable."
         ),
     ] = None,
     fast: Annotated[
@@ -165,7 +169,8 @@ def export(
         from training.soup import soup
 
         with show.console(stderr=True).status("Averaging"):
-            trained = soup([trained, *map(load_checkpoint, average)], dataset)
+            others = filter(None, map(_start, map(str, average)))
+            trained = soup(trained, list(others), dataset)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch, "bundle") if lowered else out
         with show.console(stderr=True).status("Exporting and comparing"):
@@ -222,18 +227,19 @@ def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> Tra
     return PRESETS[preset].config.changed(flags | changes)
 
 
-def _start(config: TrainConfig) -> Start | None:
-    if not config.start:
+def _start(target: str) -> Start | None:
+    """The model of a run, a checkpoint or a bundle; None where there is no name."""
+    if not target:
         return None
     from recognition.bundle import bundle_at
     from training.checkpoint import load_checkpoint
     from training.warm_start import Start
 
-    if bundle := bundle_at(Path(config.start)):
+    if bundle := bundle_at(Path(target)):
         from export.from_onnx import start_from_bundle
 
         return start_from_bundle(bundle)
-    trained = load_checkpoint(Path(config.start))
+    trained = load_checkpoint(Path(target))
     return Start(trained.model, trained.vocabulary.labels)
 
 

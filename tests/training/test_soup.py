@@ -12,9 +12,11 @@ import torch
 
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
+from glyphs.labels import Label
 from training.checkpoint import Trained, load_checkpoint
 from training.models import create
 from training.soup import soup
+from training.warm_start import Start
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +25,13 @@ def trained(tiny_run: Path) -> Trained:
 
 
 def test_weights_are_the_mean_and_models_stay_as_they_were(trained: Trained, small_dataset: Dataset) -> None:
-    other = replace(trained, model=deepcopy(trained.model), samples=trained.samples + 64)
+    other = Start(deepcopy(trained.model), trained.vocabulary.labels)
     with torch.no_grad():
         for parameter in other.model.parameters():
             parameter += 1.0
     before = deepcopy(trained.model.state_dict())
-    mean = soup([trained, other], small_dataset.path)
-    assert (mean.averaged, mean.samples) == (2, other.samples)
+    mean = soup(trained, [other], small_dataset.path)
+    assert mean.averaged == 2
     for found, weight in zip(mean.model.parameters(), trained.model.parameters(), strict=True):
         torch.testing.assert_close(found, weight + 0.5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.model.state_dict().items())
@@ -42,7 +44,10 @@ def test_normalisations_get_statistics_of_training_glyphs(trained: Trained, smal
     for name, buffer in spoilt.model.named_buffers():
         if name.endswith("running_var"):
             buffer.mul_(100.0)
-    right, mended = (soup([model, model], small_dataset.path) for model in (trained, spoilt))
+    right, mended = (
+        soup(model, [Start(model.model, model.vocabulary.labels)], small_dataset.path)
+        for model in (trained, spoilt)
+    )
     size = trained.config.size
     rasters = np.random.default_rng(0).integers(0, 256, (4, size, size), dtype=np.uint8)
     metrics = np.full((4, 4), 0.5, np.float32)
@@ -51,12 +56,22 @@ def test_normalisations_get_statistics_of_training_glyphs(trained: Trained, smal
     assert not np.allclose(spoilt.predict(rasters, metrics)[0], wanted, atol=1e-2)
 
 
+def test_labels_that_only_the_first_knows_keep_its_rows(trained: Trained, small_dataset: Dataset) -> None:
+    labels, config = trained.vocabulary.labels, trained.config
+    fewer = create(config.model, labels=len(labels) - 2, size=config.size, options=config.options)
+    mean = soup(trained, [Start(fewer.eval(), labels[2:])], small_dataset.path)
+    ours, theirs = (model.classifier.weight.detach() for model in (trained.model, fewer))
+    found = mean.model.classifier.weight.detach()
+    torch.testing.assert_close(found[:2], ours[:2])
+    torch.testing.assert_close(found[2:], (ours[2:] + theirs) / 2)
+
+
 def test_models_of_other_kinds_or_labels_are_refused(trained: Trained, small_dataset: Dataset) -> None:
-    labels = trained.vocabulary.labels
-    fewer = replace(trained, vocabulary=replace(trained.vocabulary, labels=labels[1:]))
-    larger = replace(trained, config=replace(trained.config, size=64, box=56))
-    kind = replace(trained, config=replace(trained.config, model="vit_tiny"))
-    shape = replace(trained, model=create("levit_128s", labels=len(labels) + 1, size=128))
-    for other in (fewer, larger, kind, shape):
+    labels, size = trained.vocabulary.labels, trained.config.size
+    for kind, side in (("vit_tiny", size), ("levit_128s", 2 * size)):
+        other = create(kind, labels=len(labels), size=side).eval()
         with pytest.raises(BadInput, match="averaged"):
-            soup([trained, other], small_dataset.path)
+            soup(trained, [Start(other, labels)], small_dataset.path)
+    strange = Start(trained.model, [Label(number) for number in range(0x4E00, 0x4E00 + len(labels))])
+    with pytest.raises(BadInput, match="none of the labels"):
+        soup(trained, [strange], small_dataset.path)
