@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import median
 
-from glyphs.labels import Label
+from glyphs.labels import Form, Label
 from scoring.pieces import Piece, around
 
 ABOVE, BELOW = 1, -1
@@ -45,19 +45,25 @@ _DOTS = {
     "ق": 2, "ن": 1, "ي": -2, "ة": 2, "پ": -3, "چ": -3, "ژ": 3,
 }  # fmt: skip
 _DOTS_NAMED = re.compile(r" WITH (TWO )?DOTS?(?: VERTICALLY)? (ABOVE|BELOW)$")
-_EITHER_SIDE = frozenset("ؿڹݧ")  # as their nearest kin, whatever their names say
+_PIECES_NAMED = re.compile(
+    r" WITH (?:(?:TWO|THREE|FOUR) )?(?:DOTS?|HAMZA)(?: VERTICALLY| POINTING \w+)? (ABOVE|BELOW)$"
+)
+_EITHER_SIDE = frozenset("ؿڹݧڽࢡ")  # as their nearest kin, or in some forms, whatever their names say
+_TAILED = frozenset("قن")  # whose dots may become a tail at the end of a word, in Ruqʿa and Dīwānī
 
 _SLACK = 0.03  # em that a mark may reach into the height of its letter
+_SAME = 0.01  # em by which a letter may differ from the bare one and be the same
 _GAP = 0.01  # em between a letter and what stands beside it
 _ASTRAY = 0.08  # em from where the same mark stands at other letters, or other marks at this one
 _MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a mark
 _SMALL = 0.35  # of the area of a letter of a joining script: a mark, at most
 _OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
 _LOWER = 0.05  # em by which i without its dot is lower than j
-_LOST = 0.7  # of the width of a mark, or the height: what is left of it, at most
+_LOST = 0.7  # of the width of a mark: what is left of it, at most
 _AS_LARGE = 1.15  # times the extent of some marks: what is no more than those
 _KIN, _DOTTED_KIN = 2, 5  # letters that it takes to tell what is usual
-_USUAL = 0.75  # share of them that agree
+_USUAL, _NEARLY_ALL = 0.75, 0.9  # share of them that agree
+_NONE_THERE = {ABOVE: "No mark stands above the letter.", BELOW: "No mark stands below the letter."}
 _DOT_SIZES = 0.7, 1.4  # of the area that a face's dots have
 
 Box = tuple[float, float, float, float]  # width, height, bottom, advance; em
@@ -166,11 +172,11 @@ class Marks:
         if label.character.text in _BESIDE_BY_DESIGN or " DIGIT " in label.character.name:
             return ""
         if built is None:  # dots, or marks of other kinds of a joining script
-            side = dots(label)
-            own = self._dots_among(pieces) if side else []
+            side = dots(label) or _named_side(label)
+            own = self._dots_among(pieces) if dots(label) else []
             own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
             body = [piece for piece in pieces if piece not in own]
-            return _astray(own, body, side, "dot" if side else "mark")
+            return _astray(own, body, side, "dot" if dots(label) else "mark")
         split = self._parted(built, pieces)
         if split is None:
             return ""
@@ -189,13 +195,17 @@ class Marks:
             return ""
         if label.character.text in _DOT_ABOVE:
             return self._lost_over_stem(pieces)
-        if dots(label):
-            return self._lost_dots(label, pieces)
         built = _built(label)
-        split = self._parted(built, pieces) if built is not None else None
-        if built is None or split is None:
+        if built is None:
+            return (self._lost_dots(label, pieces) if dots(label) else "") or self._lost_all(label, pieces)
+        split = self._parted(built, pieces)
+        if split is None:
             return ""
-        return next(filter(None, (self._lost(label, built, split, side) for side in built.marks)), "")
+        where = (
+            self._lost_whole(label, built, pieces, side) or self._lost(label, built, split, side)
+            for side in built.marks
+        )
+        return next(filter(None, where), "")
 
     def _parted(self, built: _Built, pieces: Sequence[Piece]) -> _Split | None:
         """None where the face does not tell what the bare letter is like."""
@@ -230,15 +240,14 @@ class Marks:
         usual = _agreed(map(len, kin), _KIN)
         melted = _melted(split, side)
         if own and usual is None:
-            reduced = not melted and self._reduced(built.marks[side], side, own)
+            whole = not melted and len(split.body) == 1  # no mark is part of the body
+            reduced = whole and self._reduced(built.marks[side], side, own)
             return "One of its marks is missing." if reduced else ""
         if own and usual is not None:
             if len(own) >= usual:
                 return ""
-            whole = [its for its in kin if len(its) == usual]
-            narrower = _width(own) <= _LOST * median(map(_width, whole))
-            lower = not melted and _height(own) <= _LOST * median(map(_height, whole))
-            return "Part of its mark is missing." if narrower or lower else ""
+            width = median(_width(its) for its in kin if len(its) == usual)
+            return "Part of its mark is missing." if _width(own) <= _LOST * width else ""
         same_base = [self._split[other].sides[side] for other in self._same_base[side, built.base]]
         if usual == 0 or (side == BELOW and usual is None):
             return ""  # such marks may melt into the letter
@@ -246,7 +255,38 @@ class Marks:
             return ""  # the bare letter is another
         if melted:
             return ""
-        return f"No mark stands {'above' if side == ABOVE else 'below'} the letter."
+        return _NONE_THERE[side]
+
+    def _lost_whole(self, label: Label, built: _Built, pieces: Sequence[Piece], side: int) -> str:
+        """Of a letter of one piece that reaches nowhere where the bare one does not, or is a mark itself."""
+        bare = self._boxes.get(built.base)
+        if bare is None or len(pieces) > 1 or label.character.text in _BESIDE_BY_DESIGN:
+            return ""
+        width, height, bottom, _ = bare
+        [own] = pieces
+        if side == ABOVE and own.bottom >= bottom + height / 2:
+            return "Only its mark is there."
+        if (own.top > bottom + height + _SAME) if side == ABOVE else (own.bottom < bottom - _SAME):
+            return ""
+        of_bare = width, bottom, bottom + height
+        same = zip((own.right - own.left, own.bottom, own.top), of_bare, strict=True)
+        if all(abs(one - other) <= _SAME for one, other in same):
+            of_same_base = [other for other in self._same_base[side, built.base] if other != label]
+            clear = any(self._split[other].sides[side] for other in of_same_base)
+            return _NONE_THERE[side] if clear else ""
+        kin = [other for other in self._same_marks[side, built.marks[side]] if other != label]
+        usual = _agreed((len(self._split[other].sides[side]) for other in kin), _KIN)
+        return _NONE_THERE[side] if usual else ""
+
+    def _lost_all(self, label: Label, pieces: Sequence[Piece]) -> str:
+        """Of Arabic letters that are one piece where nearly all that have dots or a hamza are several."""
+        at_end = label.form in (Form.ISOL, Form.FINA)
+        if len(pieces) > 1 or not _bears_pieces(label) or (at_end and label.character.text in _TAILED):
+            return ""
+        kin = [len(its) > 1 for other, its in self._pieces.items() if other != label and _bears_pieces(other)]
+        if len(kin) < _DOTTED_KIN or sum(kin) < _NEARLY_ALL * len(kin):
+            return ""
+        return "Its dots are missing." if dots(label) else "Its mark is missing."
 
     def _reduced(self, marks: str, side: int, own: Sequence[Piece]) -> bool:
         """Whether of several marks all but one are there: what is seen is as large as they are alone."""
@@ -259,7 +299,7 @@ class Marks:
                 continue
             if all(
                 extent(own) <= _AS_LARGE * median(extent(its) for its in kin if len(its) == usual)
-                for extent in (_width, _height)
+                for extent in (_width, _height, _area)
             ):
                 return True
         return False
@@ -345,6 +385,21 @@ def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str 
     return f"{said} beside the letter." if _gap(body, own) >= _GAP else ""
 
 
+@cache
+def _named_side(label: Label) -> int:
+    """Where the name of an Arabic letter says that all its dots are, or its hamza; 0 where it does not."""
+    of = label.character
+    named = _PIECES_NAMED.search(of.name)
+    if named is None or not of.joining_group or of.text in _EITHER_SIDE:
+        return 0
+    return ABOVE if named[1] == "ABOVE" else BELOW
+
+
+def _bears_pieces(label: Label) -> bool:
+    """Whether a letter of a joining script has marks that are pieces of their own."""
+    return dots(label) != 0 or _named_side(label) != 0
+
+
 def _melted(split: _Split, side: int) -> bool:
     """Whether a letter is taller, or deeper, than the bare one: some of its mark is part of its body."""
     ink = [*split.body, *split.sides[-side]]
@@ -361,6 +416,10 @@ def _width(pieces: Sequence[Piece]) -> float:
 def _height(pieces: Sequence[Piece]) -> float:
     box = around(pieces)
     return box.top - box.bottom
+
+
+def _area(pieces: Sequence[Piece]) -> float:
+    return sum(piece.area for piece in pieces)
 
 
 def _gap(body: Sequence[Piece], marks: Sequence[Piece]) -> float:

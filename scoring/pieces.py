@@ -1,7 +1,8 @@
 """The pieces of ink that a glyph is made of: the body of a letter, its dots and accents.
 
 A piece is a contour that bounds ink from outside. It turns the way the largest contour turns; the holes turn
-the other way (TrueType and PostScript differ in which way is which, and agree in that).
+the other way (TrueType and PostScript differ in which way is which, and agree in that). What turns the other
+way but lies in no piece is no hole: it is filled like any other, for it has nothing to be cut out of.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glyphs.outline import Outline
 
 MOST = 32  # pieces of one glyph; one with more is an ornament, of which nothing is told
 _DIGITS = 4
+_SLACK = 0.005  # em that a hole may reach beyond its piece
 
 
 class Piece(NamedTuple):
@@ -63,7 +66,17 @@ def pieces_of(outlines: Sequence[Outline], bottoms: Sequence[float]) -> list[tup
         of = slice(at, at + count)
         turns = np.sign(areas[of])
         outer = turns == turns[np.abs(areas[of]).argmax()]
+        if not outer.all():
+            outer[~outer] = ~_inside(boxes[of][~outer], boxes[of][outer])
         kept = boxes[of][outer] if outer.sum() <= MOST else boxes[:0]
         found.append(tuple(Piece(*row) for row in kept.tolist()))
         at += count
     return found
+
+
+def _inside(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the boxes, (N, 5) rows of pieces, lies in one of the others, (M, 5)."""
+    low = (boxes[:, None, :2] >= others[None, :, :2] - _SLACK).all(axis=2)
+    high = (boxes[:, None, 2:4] <= others[None, :, 2:4] + _SLACK).all(axis=2)
+    inside: NDArray[np.bool_] = (low & high).any(axis=1)
+    return inside

@@ -74,13 +74,45 @@ def test_a_mark_where_others_have_none_is_no_loss() -> None:
     assert Marks(melted | {label("é"): (BODY, ACUTE)}, BARE).lost(label("é"), (BODY, ACUTE)) == ""
 
 
-def test_a_stack_of_marks_is_as_high_as_on_other_letters() -> None:
-    stacks = {label(text): (BODY, *DOTS, moved(ACUTE, 0, 0.2)) for text in "ΐΰ"}  # of letters that are known
-    bare = BARE | {label(text): (0.5, 0.5, 0.0, 0.55) for text in "ιυ"}
-    lacking = (BODY, *DOTS)
-    marks = Marks(stacks | {label("ǘ"): lacking}, bare)
-    assert marks.lost(label("ǘ"), lacking) == "Part of its mark is missing."
-    assert marks.lost(label("ΐ"), stacks[label("ΐ")]) == ""
+def test_a_letter_that_is_the_bare_one_lacks_its_mark_whatever_its_kin_have() -> None:
+    rings = {label(text): (Piece(0.0, 0.0, 0.5, 0.75, 0.16),) for text in "Åẘẙ"}  # melted
+    bare = (Piece(0.0, 0.0, 0.5, 0.5, 0.15),)
+    marks = Marks(USUAL | rings | {label("å"): bare}, BARE)
+    assert marks.lost(label("å"), bare) == "No mark stands above the letter."
+    assert marks.lost(label("ů"), (BODY, ACUTE)) == ""
+
+
+def test_a_mark_without_its_letter_is_said_to_be_alone() -> None:
+    assert Marks(USUAL | {label("é"): (ACUTE,)}, BARE).lost(label("é"), (ACUTE,)) == "Only its mark is there."
+
+
+def test_an_ascender_of_one_piece_bears_no_mark() -> None:
+    stem = (Piece(0.0, 0.0, 0.5, 0.8, 0.15),)
+    circumflexes = {label(text): (BODY, ACUTE) for text in "âêô"}
+    boxes = BARE | {label("h"): (0.5, 0.8, 0.0, 0.55)}
+    told = Marks(circumflexes | {label("ĥ"): stem}, boxes)
+    assert told.lost(label("ĥ"), (Piece(0.0, 0.0, 0.5, 0.79, 0.15),)) == "No mark stands above the letter."
+    assert told.lost(label("ĥ"), (Piece(0.0, 0.0, 0.5, 0.9, 0.16),)) == ""  # it melts into the stem
+    assert Marks({label("ĥ"): stem}, boxes).lost(label("ĥ"), stem) == ""  # no other has one to tell by
+
+
+def test_arabic_letters_of_one_piece_lack_what_nearly_all_others_have() -> None:
+    dotted = {label(text, Form.INIT): (BODY, DOT) for text in "بتثجخضظغفنپ"}
+    yeh, noon = label("ئ", Form.MEDI), label("ن", Form.FINA)
+    marks = Marks(dotted | {yeh: (BODY,), noon: (BODY,)}, {})
+    assert marks.lost(yeh, (BODY,)) == "Its mark is missing."
+    assert marks.lost(yeh, (BODY, ACUTE)) == ""
+    assert marks.lost(label("ڜ"), (BODY,)) == ""  # dots on both sides, of which nothing is known
+    few = Marks({yeh: (BODY,)} | dict(list(dotted.items())[:3]), {})
+    assert few.lost(yeh, (BODY,)) == ""
+
+
+def test_names_tell_where_arabic_marks_belong() -> None:
+    below = moved(DOT, 0, -0.9)
+    marks = Marks({}, {})
+    assert marks.astray(label("ئ", Form.FINA), (BODY, below)) == "Its mark sits below the letter."
+    assert marks.astray(label("ڐ"), (BODY, below)) == "Its mark sits below the letter."  # four dots above
+    assert marks.astray(label("ڽ"), (BODY, below)) == ""  # in some forms they do
 
 
 def test_nothing_above_is_a_mark_missed_even_if_no_other_letter_has_it() -> None:

@@ -34,6 +34,11 @@ def test_holes_are_no_pieces_whichever_way_they_turn() -> None:
         )  # fmt: skip
 
 
+def test_what_turns_the_other_way_by_itself_is_a_piece() -> None:
+    (pieces,) = pieces_of([outline((0, 0, 500, False), (100, 100, 300, True), (200, 600, 100, True))], [0.0])
+    assert [(piece.bottom, piece.top) for piece in pieces] == [(0.0, 0.5), (0.6, 0.7)]
+
+
 def test_a_glyph_of_very_many_pieces_is_not_told_of() -> None:
     many = [(20 * number, 0, 10, False) for number in range(MOST + 1)]
     assert pieces_of([outline(*many), outline(*many[:-1])], [0.0, 0.0])[0] == ()
