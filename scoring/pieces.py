@@ -76,7 +76,7 @@ def pieces_of(outlines: Sequence[Outline], bottoms: Sequence[float]) -> list[tup
 
 def _inside(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which of the boxes, (N, 5) rows of pieces, lies in one of the others, (M, 5)."""
-    low = (boxes[:, None, :2] >= others[None, :, :2] - _SLACK).all(axis=2)
-    high = (boxes[:, None, 2:4] <= others[None, :, 2:4] + _SLACK).all(axis=2)
-    inside: NDArray[np.bool_] = (low & high).any(axis=1)
+    low = boxes[:, None, :2] >= others[None, :, :2] - _SLACK
+    high = boxes[:, None, 2:4] <= others[None, :, 2:4] + _SLACK
+    inside: NDArray[np.bool_] = np.all(low & high, axis=2).any(axis=1)
     return inside
