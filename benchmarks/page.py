@@ -101,7 +101,7 @@ def _main(
     if path is None:
         show.console(stderr=True).print("No Chromium on this machine: apt-get install chromium.")
         raise typer.Exit(1)
-    with _served(bundle) as url, browser_at(path) as browser:
+    with served(bundle) as url, browser_at(path) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)
         page.wait_for_selector(".bundle")
@@ -141,7 +141,7 @@ def _wait(page: Page, stroke: Sequence[Place]) -> float:
 
 
 @contextmanager
-def _served(bundle: Path | None) -> Iterator[str]:
+def served(bundle: Path | None) -> Iterator[str]:
     """The address of a server with its default settings, in a process of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
