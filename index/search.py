@@ -20,9 +20,9 @@ from index.lookup import Filter, Lookup
 from index.references import Reference, References
 from index.vectors import FILE, Found, Vectors
 
-_DEEPER = 8  # times as many references are looked through, for labels that are not yet there
-
 __all__ = ["FILE", "Filter", "Neighbour", "ReferenceIndex", "described"]
+
+_DEEPER = 8  # times as many references are looked through, for labels that are not yet there
 
 
 @dataclass(frozen=True, slots=True)
