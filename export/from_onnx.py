@@ -40,7 +40,8 @@ def start_from_bundle(path: Path) -> Start:
         options=ModelOptions(**config.get("options", {})),
     ).eval()  # fmt: skip
     _fill(model, named_weights(bundle.path / MODEL), path)
-    return Start(model, bundle.labels, merged=True)
+    samples = int(bundle.manifest.provenance.get("samples", 0))
+    return Start(model, bundle.labels, merged=True, samples=samples)
 
 
 def named_weights(path: Path) -> dict[str, Tensor]:

@@ -86,7 +86,7 @@ def train(
         dataset,
         out or Path("runs") / config.model,
         config,
-        start=_start(config.start),
+        start=_start(Path(config.start)) if config.start else None,
         teacher=_teacher(config),
     )
     if json:
@@ -169,8 +169,7 @@ def export(
         from training.soup import soup
 
         with show.console(stderr=True).status("Averaging"):
-            others = filter(None, map(_start, map(str, average)))
-            trained = soup(trained, list(others), dataset)
+            trained = soup(trained, list(map(_start, average)), dataset)
     with tempfile.TemporaryDirectory() as scratch:
         whole = Path(scratch, "bundle") if lowered else out
         with show.console(stderr=True).status("Exporting and comparing"):
@@ -227,20 +226,18 @@ def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> Tra
     return PRESETS[preset].config.changed(flags | changes)
 
 
-def _start(target: str) -> Start | None:
-    """The model of a run, a checkpoint or a bundle; None where there is no name."""
-    if not target:
-        return None
+def _start(target: Path) -> Start:
+    """The model of a run, a checkpoint or a bundle."""
     from recognition.bundle import bundle_at
     from training.checkpoint import load_checkpoint
     from training.warm_start import Start
 
-    if bundle := bundle_at(Path(target)):
+    if bundle := bundle_at(target):
         from export.from_onnx import start_from_bundle
 
         return start_from_bundle(bundle)
-    trained = load_checkpoint(Path(target))
-    return Start(trained.model, trained.vocabulary.labels)
+    trained = load_checkpoint(target)
+    return Start(trained.model, trained.vocabulary.labels, samples=trained.samples)
 
 
 def _teacher(config: TrainConfig) -> Teacher | None:

@@ -44,10 +44,7 @@ _DOTS = {
     "ب": -1, "ت": 2, "ث": 3, "ج": -1, "خ": 1, "ذ": 1, "ز": 1, "ش": 3, "ض": 1, "ظ": 1, "غ": 1, "ف": 1,
     "ق": 2, "ن": 1, "ي": -2, "ة": 2, "پ": -3, "چ": -3, "ژ": 3,
 }  # fmt: skip
-_DOTS_NAMED = re.compile(r" WITH (TWO )?DOTS?(?: VERTICALLY)? (ABOVE|BELOW)$")
-_PIECES_NAMED = re.compile(
-    r" WITH (?:(?:TWO|THREE|FOUR) )?(?:DOTS?|HAMZA)(?: VERTICALLY| POINTING \w+)? (ABOVE|BELOW)$"
-)
+_NAMED = re.compile(r" WITH (?:(TWO|THREE|FOUR) )?(DOT|HAMZA)S?(?: VERTICALLY| POINTING \w+)? (ABOVE|BELOW)$")
 _EITHER_SIDE = frozenset("ؿڹݧڽࢡ")  # as their nearest kin, or in some forms, whatever their names say
 _TAILED = frozenset("قن")  # whose dots may become a tail at the end of a word, in Ruqʿa and Dīwānī
 
@@ -102,8 +99,9 @@ def dots(label: Label) -> int:
     of = label.character
     if not of.joining_group or of.text in _EITHER_SIDE:
         return 0
-    if named := _DOTS_NAMED.search(of.name):
-        return (2 if named[1] else 1) * (BELOW if named[2] == "BELOW" else ABOVE)
+    named = _NAMED.search(of.name)
+    if named and named[2] == "DOT" and named[1] in (None, "TWO"):
+        return (2 if named[1] else 1) * _named_side(label)
     return _DOTS.get(of.text, 0)
 
 
@@ -151,6 +149,7 @@ class Marks:
                 self._same_base[side, built.base].append(label)
                 self._same_marks[side, marks].append(label)
         self._dot = _dot_of(pieces)
+        self._several = {label: len(found) > 1 for label, found in pieces.items() if _bears_pieces(label)}
         # By how many dots letters have, how many pieces they are.
         self._dotted: dict[int, dict[Label, int]] = defaultdict(dict)
         for label, found in pieces.items():
@@ -235,8 +234,7 @@ class Marks:
         if built.base.character.text in _REACHING[side] or label.character.text in _MELTED:
             return ""
         own = split.sides[side]
-        same_marks = self._same_marks[side, built.marks[side]]
-        kin = [self._split[other].sides[side] for other in same_marks if other != label]
+        kin = self._of_marks(side, built.marks[side], label)
         usual = _agreed(map(len, kin), _KIN)
         melted = _melted(split, side)
         if own and usual is None:
@@ -274,16 +272,19 @@ class Marks:
             of_same_base = [other for other in self._same_base[side, built.base] if other != label]
             clear = any(self._split[other].sides[side] for other in of_same_base)
             return _NONE_THERE[side] if clear else ""
-        kin = [other for other in self._same_marks[side, built.marks[side]] if other != label]
-        usual = _agreed((len(self._split[other].sides[side]) for other in kin), _KIN)
+        usual = _agreed(map(len, self._of_marks(side, built.marks[side], label)), _KIN)
         return _NONE_THERE[side] if usual else ""
+
+    def _of_marks(self, side: int, marks: str, but: Label | None = None) -> list[tuple[Piece, ...]]:
+        """The pieces that these marks are on every letter, or on every other."""
+        return [self._split[other].sides[side] for other in self._same_marks[side, marks] if other != but]
 
     def _lost_all(self, label: Label, pieces: Sequence[Piece]) -> str:
         """Of Arabic letters that are one piece where nearly all that have dots or a hamza are several."""
         at_end = label.form in (Form.ISOL, Form.FINA)
         if len(pieces) > 1 or not _bears_pieces(label) or (at_end and label.character.text in _TAILED):
             return ""
-        kin = [len(its) > 1 for other, its in self._pieces.items() if other != label and _bears_pieces(other)]
+        kin = [several for other, several in self._several.items() if other != label]
         if len(kin) < _DOTTED_KIN or sum(kin) < _NEARLY_ALL * len(kin):
             return ""
         return "Its dots are missing." if dots(label) else "Its mark is missing."
@@ -291,16 +292,12 @@ class Marks:
     def _reduced(self, marks: str, side: int, own: Sequence[Piece]) -> bool:
         """Whether of several marks all but one are there: what is seen is as large as they are alone."""
         for missing in range(len(marks) if len(marks) > 1 else 0):
-            left = self._same_marks[side, marks[:missing] + marks[missing + 1 :]]
-            kin = [self._split[other].sides[side] for other in left]
-            gone = [self._split[other].sides[side] for other in self._same_marks[side, marks[missing]]]
+            kin = self._of_marks(side, marks[:missing] + marks[missing + 1 :])
             usual = _agreed(map(len, kin), _KIN)
-            if usual != len(own) or not _agreed(map(len, gone), _KIN):
+            if usual != len(own) or not _agreed(map(len, self._of_marks(side, marks[missing])), _KIN):
                 continue
-            if all(
-                extent(own) <= _AS_LARGE * median(extent(its) for its in kin if len(its) == usual)
-                for extent in (_width, _height, _area)
-            ):
+            alone = map(median, zip(*(_extent(its) for its in kin if len(its) == usual), strict=True))
+            if all(one <= _AS_LARGE * size for one, size in zip(_extent(own), alone, strict=True)):
                 return True
         return False
 
@@ -389,10 +386,10 @@ def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str 
 def _named_side(label: Label) -> int:
     """Where the name of an Arabic letter says that all its dots are, or its hamza; 0 where it does not."""
     of = label.character
-    named = _PIECES_NAMED.search(of.name)
+    named = _NAMED.search(of.name)
     if named is None or not of.joining_group or of.text in _EITHER_SIDE:
         return 0
-    return ABOVE if named[1] == "ABOVE" else BELOW
+    return ABOVE if named[3] == "ABOVE" else BELOW
 
 
 def _bears_pieces(label: Label) -> bool:
@@ -408,18 +405,14 @@ def _melted(split: _Split, side: int) -> bool:
     return bool(ink) and around(ink).bottom < split.foot - _SLACK
 
 
+def _extent(pieces: Sequence[Piece]) -> tuple[float, float, float]:
+    """Width, height and area."""
+    box = around(pieces)
+    return box.right - box.left, box.top - box.bottom, box.area
+
+
 def _width(pieces: Sequence[Piece]) -> float:
-    box = around(pieces)
-    return box.right - box.left
-
-
-def _height(pieces: Sequence[Piece]) -> float:
-    box = around(pieces)
-    return box.top - box.bottom
-
-
-def _area(pieces: Sequence[Piece]) -> float:
-    return sum(piece.area for piece in pieces)
+    return _extent(pieces)[0]
 
 
 def _gap(body: Sequence[Piece], marks: Sequence[Piece]) -> float:

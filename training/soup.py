@@ -61,7 +61,8 @@ def soup(first: Trained, others: Sequence[Start], dataset: Path) -> Trained:
             norm.train()
         for _, batch in zip(range(_BATCHES), batches(), strict=False):
             mean(batch["image"], batch["metrics"])
-    return replace(first, model=mean.eval(), averaged=len(models))
+    most = max([first.samples, *(other.samples for other in others)])
+    return replace(first, model=mean.eval(), samples=most, averaged=len(models))
 
 
 def _check_kind(model: nn.Module, other: nn.Module) -> None:

@@ -28,11 +28,13 @@ class Start:
     """A model to start from, in evaluation mode, with its labels.
 
     merged: its normalisations do nothing but add a bias, as in a model read back from a bundle
+    samples: drawings it was trained on, where known
     """
 
     model: Recogniser
     labels: Sequence[Label]
     merged: bool = False
+    samples: int = 0
 
 
 @torch.no_grad()

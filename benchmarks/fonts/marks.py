@@ -9,7 +9,7 @@ is asked, which is why this finds less, and objects to more, than scoring does. 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -65,24 +65,20 @@ class Letters:
         return self.marks.astray(label, pieces) or self.marks.lost(label, pieces)
 
 
-def found_in_faults(data: bytes, copies: int) -> Iterator[tuple[str, bool]]:
+def found_in_faults(data: bytes, copies: int, asked: Container[Label]) -> Iterator[tuple[str, bool]]:
     """Of each fault with a mark that is put into a font its kind, and whether anything is said.
+
+    asked: labels that a fault may touch
 
     Raises:
         BadFont: the font cannot be read or edited.
     """
-    for copy in faulted(Subject(data, frozenset(AskedLabels.read().labels)), copies):
+    for copy in faulted(Subject(data, asked), copies):
         letters = Letters.of(next(_faces(copy.data)))
         for fault in copy.faults:
             if fault.kind in _OF_MARKS:
-                yield (
-                    fault.kind,
-                    any(
-                        letters.said(label, pieces)
-                        for index, label, pieces in letters.glyphs
-                        if index in fault.indices
-                    ),
-                )
+                touched = (glyph[1:] for glyph in letters.glyphs if glyph[0] in fault.indices)
+                yield fault.kind, any(letters.said(label, pieces) for label, pieces in touched)
 
 
 def _faces(data: bytes) -> Iterator[ReadFace]:
@@ -115,12 +111,13 @@ def _main(
     """Faults with marks that outlines alone find in training fonts, and what they object to in published."""
     put, found, objections = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     letters = looked = edited = 0
+    asked = frozenset(AskedLabels.read().labels)
     examples: dict[tuple[str, str], str] = {}
     with show.bar("Fonts", faulty + published) as advance:
         for data, face in _training_fonts(fonts, seed):
             if edited < faulty:
                 try:
-                    results = list(found_in_faults(data, copies))
+                    results = list(found_in_faults(data, copies, asked))
                 except BadFont:
                     continue
                 edited += 1

@@ -483,7 +483,7 @@ class TestGlance:
     """A clean picture is seen through at a glance: the ink must be what the steps for others find."""
 
     @given(pixels=levels())
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=400, deadline=None)
     def test_the_ink_is_the_same(self, pixels: NDArray[np.uint8]) -> None:
         found: list[NDArray[np.uint8] | None] = []
         for kind in (np.uint8, np.float32):  # numbers that need not be whole are never taken for clean
@@ -595,7 +595,7 @@ class TestAnything:
     def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
         self.read_or_refuse(data)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=400)
     @given(st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"]), st.data())
     def test_any_damage_is_read_or_refused(self, kind: str, data: st.DataObject) -> None:
         damaged = bytearray(file(coloured(covered(LETTERS["R"], 32)).quantize(8).convert("RGB"), kind))

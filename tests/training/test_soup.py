@@ -25,13 +25,13 @@ def trained(tiny_run: Path) -> Trained:
 
 
 def test_weights_are_the_mean_and_models_stay_as_they_were(trained: Trained, small_dataset: Dataset) -> None:
-    other = Start(deepcopy(trained.model), trained.vocabulary.labels)
+    other = Start(deepcopy(trained.model), trained.vocabulary.labels, samples=trained.samples + 64)
     with torch.no_grad():
         for parameter in other.model.parameters():
             parameter += 1.0
     before = deepcopy(trained.model.state_dict())
     mean = soup(trained, [other], small_dataset.path)
-    assert mean.averaged == 2
+    assert (mean.averaged, mean.samples) == (2, other.samples)
     for found, weight in zip(mean.model.parameters(), trained.model.parameters(), strict=True):
         torch.testing.assert_close(found, weight + 0.5)
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.model.state_dict().items())
