@@ -60,6 +60,15 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
+def needed_browser() -> str:
+    """The same; where there is none it says so, and ends the program."""
+    path = find_browser()
+    if path is None:
+        show.console(stderr=True).print("No Chromium on this machine: apt-get install chromium.")
+        raise typer.Exit(1)
+    return path
+
+
 @contextmanager
 def browser_at(path: str) -> Iterator[Browser]:
     """A browser without a window."""
@@ -97,10 +106,7 @@ def _main(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Milliseconds from the end of a stroke to the first answer on the screen."""
-    path = find_browser()
-    if path is None:
-        show.console(stderr=True).print("No Chromium on this machine: apt-get install chromium.")
-        raise typer.Exit(1)
+    path = needed_browser()
     with served(bundle) as url, browser_at(path) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(url)

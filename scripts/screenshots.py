@@ -18,7 +18,7 @@ import typer
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from benchmarks.page import Place, browser_at, draw, find_browser, served
+from benchmarks.page import Place, browser_at, draw, needed_browser, served
 from bundles import SHIPPED
 from glyphs.errors import BadInput
 
@@ -40,9 +40,7 @@ def _main(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("docs"),
 ) -> None:
     """Take the pictures of the page and of reports that the documents show."""
-    path = find_browser()
-    if path is None:
-        raise BadInput("There is no Chromium on this machine.", "apt-get install chromium")
+    path = needed_browser()
     with served(None) as url, browser_at(path) as browser:
         _recognised(browser, url, out / "page.png")
         _alike(browser, url, out / "page-dark.png")
