@@ -35,8 +35,10 @@ def familiarity(probabilities: Floats, embeddings: Floats, prototypes: Floats) -
 
     (N, L) probabilities of the labels, (N, E) unit embeddings, (L, E) unit prototypes -> (N,).
     """
+    likely = probabilities > _NEXT_TO_NOTHING
     if len(probabilities) == 1:  # most labels are out of the question, and so need not be read
-        likely = (probabilities[0] > _NEXT_TO_NOTHING).nonzero()[0]
-        probabilities, prototypes = probabilities[:, likely], prototypes[likely]
+        probabilities, prototypes = probabilities[likely][None], prototypes[likely[0]]
+    else:  # they are not counted here either, so that no glyph's answer depends on its company
+        probabilities = probabilities * likely
     out: Floats = np.einsum("ne,ne->n", embeddings, probabilities @ prototypes)
     return out

@@ -64,6 +64,13 @@ class Answers:
     embeddings: NDArray[np.float32]
     unsure: int = 0
 
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Answers:
+        """Those to some of the glyphs."""
+        return Answers(self.logits[rows], self.embeddings[rows])
+
 
 class Recogniser:
     """A bundle's model, loaded. `answer` may be called from several threads at once.

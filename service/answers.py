@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi.responses import JSONResponse
-
-from recognition.recogniser import Answers
-from service.models import ServedModel
-
-Finish = Callable[[ServedModel, Answers], dict[str, Any]]
+from fastapi import Response
+from pydantic_core import to_json
 
 
-def rendered(finish: Finish) -> Callable[[ServedModel, Answers], JSONResponse]:
-    """`finish`, with its answer rendered by the executor at once.
+def rendered(answer: Mapping[str, Any]) -> Response:
+    """An answer, rendered by the executor at once.
 
     Returned as it is, FastAPI would check and render it on the event loop, where everybody else
     waits for it. That our own answers are what `service.schemas` promises is tested instead.
     """
-
-    def finish_and_render(model: ServedModel, answers: Answers) -> JSONResponse:
-        return JSONResponse(finish(model, answers))
-
-    return finish_and_render
+    return Response(to_json(answer), media_type="application/json")

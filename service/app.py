@@ -97,6 +97,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # there is `service.tracing`
         generate_unique_id_function=lambda route: route.name,  # what generated clients call their methods
     )
     app.state.settings, app.state.metrics = settings, metrics

@@ -27,9 +27,9 @@ from service.errors import BadRequest, Unavailable
 from service.items import LINES, Item, read_items
 from service.models import ServedModel
 from service.problems import INTERNAL, document_of, kind_of
+from service.waiting import Interpret
 
 T = TypeVar("T")
-Finish = Callable[[ServedModel, Answers], dict[str, Any]]
 log = logging.getLogger(__name__)
 
 
@@ -43,11 +43,11 @@ class Lines(Response):
 
     media_type = LINES
 
-    def __init__(self, request: Request, engine: Engine, model: ServedModel, finish: Finish) -> None:
-        """finish: what becomes of the model's answer for one glyph, as its own endpoint would say it"""
+    def __init__(self, request: Request, engine: Engine, model: ServedModel, interpret: Interpret) -> None:
+        """interpret: makes of answers what the endpoint for a single glyph would say"""
         self.status_code, self.background = 200, None
         self.init_headers({"Cache-Control": "no-store"})
-        self._request, self._engine, self._model, self._finish = request, engine, model, finish
+        self._request, self._engine, self._model, self._interpret = request, engine, model, interpret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -75,11 +75,11 @@ class Lines(Response):
         about = {"id": item.id}
 
         # Written by the executor too, which leaves the event loop to the network.
-        def finish(model: ServedModel, answers: Answers) -> bytes:
-            return _line(index, about | self._finish(model, answers))
+        def finish(answer: dict[str, Any]) -> bytes:
+            return _line(index, about | answer)
 
         try:
-            return await recognise(self._engine, self._model, item, finish)
+            return await recognise(self._engine, self._model, item, self._interpret, finish)
         except Exception as error:
             return _line(index, about | {"problem": document_of(error)})
 
@@ -96,7 +96,7 @@ async def embeddings(request: Request, engine: Engine, model: ServedModel) -> tu
 
     async def answer(index: int, item: Item) -> NDArray[np.float32]:
         try:
-            return await recognise(engine, model, item, lambda model, answers: answers.embeddings)
+            return await recognise(engine, model, item, _embedding, lambda row: row)
         except Exception:
             return nothing
 
@@ -108,8 +108,12 @@ async def embeddings(request: Request, engine: Engine, model: ServedModel) -> tu
     return np.concatenate(rows) if rows else nothing[:0], failed
 
 
+def _embedding(model: ServedModel, answers: Answers) -> NDArray[np.float32]:
+    return answers.embeddings[:, None]
+
+
 async def recognise(
-    engine: Engine, model: ServedModel, item: Item, finish: Callable[[ServedModel, Answers], T]
+    engine: Engine, model: ServedModel, item: Item, interpret: Interpret, finish: Callable[[Any], T]
 ) -> T:
     """Have the engine answer an item, behind all who wait for a single answer.
 
@@ -119,7 +123,7 @@ async def recognise(
     try:
         if isinstance(item.glyph, BadRequest):
             raise item.glyph
-        return await engine.recognise(model, item.glyph, finish, interactive=False)
+        return await engine.recognise(model, item.glyph, interpret, finish, interactive=False)
     except Exception as error:
         if kind_of(error) is INTERNAL:
             log.error("an item of a batch failed", exc_info=error)

@@ -11,11 +11,16 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.sharing import Tally
+
 _MOST_BYTES = 64 * 2**10  # of a head; the longest parameters the service reads take some 40 KiB
 
 
-def bounded_heads(seconds: float) -> type[HttpToolsProtocol]:
-    """A protocol for uvicorn that closes a connection when a request's head does not arrive in that time."""
+def bounded_heads(seconds: float, tally: Tally | None = None) -> type[HttpToolsProtocol]:
+    """A protocol for uvicorn that closes a connection when a request's head does not arrive in that time.
+
+    tally: told of each connection that is lost
+    """
 
     class BoundedHeads(HttpToolsProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,6 +53,8 @@ def bounded_heads(seconds: float) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expect_nothing()
+            if tally:
+                tally.add(-1)
             super().connection_lost(exc)
 
         def _expect_request(self) -> None:

@@ -2,9 +2,9 @@
 
 Routes hand it a posted glyph and what to make of the model's answer; everything from decoding the
 picture to the finished answer is done in an executor, off the event loop, for as many glyphs at once
-as were waiting. ONNX Runtime, Pillow and FAISS release Python's lock while they compute, so executors
-are threads over one session; each computes with a single thread of its own, which on few cores
-beats sharing every glyph out among all of them.
+as were waiting, and those that were asked alike are interpreted at once, too. ONNX Runtime, Pillow and
+FAISS release Python's lock while they compute, so executors are threads over one session; each computes
+with a single thread of its own, which on few cores beats sharing every glyph out among all of them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from PIL import Image
 from glyphs.picture import PictureLimits, read_picture
 from glyphs.raster import Raster
 from index.search import Filter
+from recognition.candidates import Recognition
 from recognition.recogniser import Answers
 from service.errors import ExecutorDied, NotReady, TooLate
 from service.exchange import CURRENT
@@ -32,7 +34,7 @@ from service.models import Context, Models, ServedModel
 from service.observer import Course, Observer
 from service.reading import PostedGlyph
 from service.settings import Settings
-from service.waiting import Inputs, WaitingRoom, Work
+from service.waiting import Inputs, Interpret, WaitingRoom, Work, as_they_are
 
 T = TypeVar("T")
 Outcome = tuple[Work, Any, Exception | None]
@@ -71,23 +73,32 @@ class Engine:
         self,
         model: ServedModel,
         glyph: PostedGlyph,
-        finish: Callable[[ServedModel, Answers], T],
+        interpret: Interpret,
+        finish: Callable[[Any], T],
         *,
         deadline: float = math.inf,
         interactive: bool = True,
     ) -> T:
-        """Decode a glyph, ask the model, and finish its answer.
+        """Decode a glyph, ask the model, and finish what its answer is interpreted as.
 
+        interpret: makes something of each of some answers; glyphs that are asked with equal ones in one
+            batch are interpreted together
         deadline: on `time.monotonic`'s clock
 
         Raises:
-            BadPicture: one of its kinds; Overloaded; TooLate; NotReady; and whatever `finish` raises.
+            BadPicture: one of its kinds; Overloaded; TooLate; NotReady; and whatever `interpret` and
+                `finish` raise.
         """
 
         def prepare(model: ServedModel) -> Inputs:
             return self.read(model, glyph)[None], glyph.metrics[None]
 
-        return await self.answer(model, prepare, finish, deadline=deadline, interactive=interactive)
+        def finish_one(found: Sequence[Any]) -> T:
+            return finish(found[0])
+
+        return await self.answer(
+            model, prepare, finish_one, interpret=interpret, deadline=deadline, interactive=interactive
+        )
 
     def read(self, model: ServedModel, glyph: PostedGlyph) -> Raster:
         """The raster of a posted glyph as the model sees it; for executors, since it takes its time.
@@ -101,8 +112,9 @@ class Engine:
         self,
         model: ServedModel,
         prepare: Callable[[ServedModel], Inputs],
-        finish: Callable[[ServedModel, Answers], T],
+        finish: Callable[[Any], T],
         *,
+        interpret: Interpret = as_they_are,
         deadline: float = math.inf,
         glyphs: int = 1,
         interactive: bool = True,
@@ -110,11 +122,12 @@ class Engine:
         """The same for inputs of any making; `glyphs` says how many there will be.
 
         Raises:
-            Overloaded; TooLate; NotReady; and whatever `prepare` and `finish` raise.
+            Overloaded; TooLate; NotReady; and whatever `prepare`, `interpret` and `finish` raise.
         """
         work = Work(
-            model=model, prepare=prepare, finish=finish, done=asyncio.get_running_loop().create_future(),
-            glyphs=glyphs, interactive=interactive, deadline=deadline,
+            model=model, prepare=prepare, interpret=interpret, finish=finish,
+            done=asyncio.get_running_loop().create_future(), glyphs=glyphs, interactive=interactive,
+            deadline=deadline,
         )  # fmt: skip
         done: T = await self._done(work)
         return done
@@ -128,7 +141,7 @@ class Engine:
             Overloaded; TooLate; NotReady; and whatever the job raises.
         """
         work = Work(
-            model=model, prepare=None, finish=lambda model, _: job(model), deadline=deadline,
+            model=model, prepare=None, finish=lambda _: job(model), deadline=deadline,
             done=asyncio.get_running_loop().create_future(),
         )  # fmt: skip
         done: T = await self._done(work)
@@ -157,14 +170,14 @@ class Engine:
         picture.save(file, "PNG")
         glyph = PostedGlyph(file.getvalue(), np.full(4, np.nan, np.float32))
 
-        def finish(model: ServedModel, answers: Answers) -> None:
-            model.candidates(Context()).recognise(answers, 1)
+        def look(model: ServedModel, answers: Answers) -> Sequence[Recognition]:
             if model.has_index:
                 model.index.search(answers.embeddings, 1, Filter())
+            return model.candidates(Context()).recognise(answers, 1)
 
         for together in (1, self._most * len(self._executors)):
             await asyncio.gather(
-                *(self.recognise(model, glyph, finish, interactive=False) for _ in range(together))
+                *(self.recognise(model, glyph, look, bool, interactive=False) for _ in range(together))
             )
 
     def close(self) -> None:
@@ -243,38 +256,49 @@ def _outcomes(batch: list[Work], course: Course) -> Iterator[Outcome]:
     course.dropped += sum(work.glyphs for work in prepared if work.abandoned)
     course.glyphs = sum(len(rasters) for rasters, _ in asking.values())
     course.decoded = time.monotonic()
-    answers: dict[Work, Answers] = {}
+    if not asking:
+        course.inferred = course.decoded
+        yield from (_finished(work, None) for work in prepared if work.prepare is None)
+        return
     try:
-        if asking:
-            answers, course.unsure = _answered(asking)
+        rasters, metrics = (np.concatenate(part) for part in zip(*asking.values(), strict=True))
+        answers = batch[0].model.recogniser.answer(rasters, metrics)
     except Exception as error:
-        for work in asking:
-            yield work, None, error
+        yield from ((work, None, error) for work in asking)
         return
     finally:
         course.inferred = time.monotonic()
-    for work in prepared:
-        if work in answers and work.abandoned:
-            course.in_vain += work.glyphs
-        elif work in answers or work.prepare is None:
-            try:
-                yield work, work.finish(work.model, answers.get(work)), None
-            except Exception as error:
-                yield work, None, error
+    course.unsure = answers.unsure
+    yield from _interpreted({work: len(rasters) for work, (rasters, _) in asking.items()}, answers, course)
 
 
-def _answered(asking: dict[Work, Inputs]) -> tuple[dict[Work, Answers], int]:
-    """The answers to each work's inputs, all asked at once of the one model; and of how many a cascade's
-    fast model was not sure.
-    """
-    rasters, metrics = (np.concatenate(part) for part in zip(*asking.values(), strict=True))
-    answers = next(iter(asking)).model.recogniser.answer(rasters, metrics)
-    found, start = {}, 0
-    for work, (some, _) in asking.items():
-        stop = start + len(some)
-        found[work] = Answers(answers.logits[start:stop], answers.embeddings[start:stop])
-        start = stop
-    return found, answers.unsure
+def _interpreted(glyphs: Mapping[Work, int], answers: Answers, course: Course) -> Iterator[Outcome]:
+    """What becomes of work whose glyphs, so many of each, have been answered in this order."""
+    begin = dict(zip(glyphs, accumulate(glyphs.values(), initial=0), strict=False))
+    alike: dict[Interpret, list[Work]] = {}
+    for work in glyphs:
+        alike.setdefault(work.interpret, []).append(work)
+    for interpret, works in alike.items():
+        rows = [np.arange(begin[work], begin[work] + glyphs[work]) for work in works if len(alike) > 1]
+        try:
+            found = interpret(works[0].model, answers[np.concatenate(rows)] if rows else answers)
+        except Exception as error:
+            yield from ((work, None, error) for work in works)
+            continue
+        start = 0
+        for work in works:
+            start, part = start + glyphs[work], found[start : start + glyphs[work]]
+            if work.abandoned:
+                course.in_vain += work.glyphs
+            else:
+                yield _finished(work, part)
+
+
+def _finished(work: Work, found: Any) -> Outcome:
+    try:
+        return work, work.finish(found), None
+    except Exception as error:
+        return work, None, error
 
 
 def deliver(outcomes: list[Outcome]) -> None:

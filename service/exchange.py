@@ -7,6 +7,7 @@ there. A context variable, because errors are made and logged where no request i
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from service.waiting import Work
 _HEADER = b"x-request-id"
 _LONGEST = 128
 _VISIBLE = bytes(range(0x21, 0x7F))
+_NAMES = random.Random(os.urandom(16))  # to ask the system each time would let go of Python's lock
 _IN_URNS = "()+,-.:=@;$_!*'"  # RFC 2141's characters besides letters and digits
 
 
@@ -53,4 +55,4 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
             if 0 < len(value) <= _LONGEST and not value.strip(_VISIBLE):
                 return value.decode("ascii")
             break
-    return os.urandom(16).hex()
+    return f"{_NAMES.getrandbits(128):032x}"

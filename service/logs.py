@@ -8,6 +8,7 @@ service over all else that it does for a request outside an executor. Nothing th
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -26,10 +27,11 @@ _ACCESS = "service.access"
 
 
 class AccessLog:
-    """A line for each request."""
+    """A line for each request; those answered in one turn of the event loop are written together."""
 
     def __init__(self, form: Format) -> None:
         self._json = form == "json"
+        self._lines: list[str] = []
 
     def write(
         self,
@@ -66,8 +68,14 @@ class AccessLog:
                 f"{now} INFO {_ACCESS}: {method} {route} {status} in {milliseconds} ms, "
                 f"{bytes_in} B in, {bytes_out} B out{details} [{exchange.id}]"
             )
-        with suppress(OSError):  # a full disk costs the line, not the request
-            sys.stderr.write(line + "\n")  # at once, for it is a whole line
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(line + "\n")
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        with suppress(OSError):  # a full disk costs the lines, not the requests
+            sys.stderr.write("".join(lines))
 
 
 class TextFormatter(logging.Formatter):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging.config
 import os
 import sys
-from functools import partial
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +23,7 @@ from service.app import create_app
 from service.connections import bounded_heads
 from service.models import Models
 from service.settings import Settings
+from service.sharing import Tally, keep_to_share, loop_that_shares
 
 _KEEP_ALIVE = 30  # seconds an idle connection is kept: clients that ask again save the handshake
 _DRAIN = 20  # seconds given to open requests at shutdown
@@ -83,10 +86,22 @@ class _Config(uvicorn.Config):
             timeout_worker_healthcheck=_DEAF,
             **_options(settings),
         )
-        self._header_seconds = settings.max_header_seconds
+        assert settings.shared is not None
+        self._header_seconds, self._shared = settings.max_header_seconds, settings.shared
+        self._pin = settings.pin
+
+    @cached_property
+    def _tally(self) -> Tally:
+        """Asked for by each process for the first time once it is one of its own."""
+        return Tally(self._shared, self.workers)
+
+    def get_loop_factory(self) -> Callable[[], AbstractEventLoop]:
+        return loop_that_shares(self._tally)
 
     def load(self) -> None:
-        self.http = bounded_heads(self._header_seconds)
+        if self._pin:
+            keep_to_share(self._tally.share, self.workers)
+        self.http = bounded_heads(self._header_seconds, self._tally)
         super().load()
 
 

@@ -27,13 +27,18 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # cgroup v2: "<quota> <period>",
 
 def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
     """Processors this process may use: its affinity, or its container's quota if that is less."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    may = affinity()
     try:
         quota, period = quota_file.read_text(encoding="ascii").split()
         allowed = int(quota) // int(period)
     except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or no quota
-        return affinity
-    return max(1, min(affinity, allowed))
+        return may
+    return max(1, min(may, allowed))
+
+
+def affinity() -> int:
+    """Processors that this process may run on, whatever its container's quota of their time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Reading pictures holds Python's lock, wherefore threads share cores badly; but every process has the models
@@ -103,6 +108,11 @@ class Settings(BaseSettings):
         default_factory=lambda given: max(1, usable_cpus() // given["processes"]),
         ge=1,
         description="threads that recognise, of each process",
+    )
+    pin: bool = Field(
+        default_factory=lambda: usable_cpus() == affinity(),
+        description="whether each of several processes keeps to its share of the processors, if they divide "
+        "evenly",
     )
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
     max_waiting: int = Field(64, ge=0, description="glyphs that may wait for an executor; more are refused")

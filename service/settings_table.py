@@ -18,6 +18,7 @@ _IN_WORDS: Final = {
     "bundles": "the shipped one",
     "processes": "1 on a GPU, else one a processor, at most 8",
     "executors": "the processors, shared out among the processes",
+    "pin": "true, unless a quota leaves less than the processors' whole time",
     "jobs": "`$XDG_STATE_HOME/glyphery/jobs`, or `~/.local/state/glyphery/jobs`",
 }
 # What the client of the command line reads.

@@ -1,9 +1,11 @@
 """The waiting room: work that no executor has taken up yet, and who may come in.
 
 Interactive work goes ahead of work that came in batches, but for one turn in nine: under lasting load
-batches are slow, not stuck. An executor that asks is given what waits, at once: one piece when one
-waits, so that a lone request is never held back in the hope of company; up to a batch, shared out among
-the executors, when more do.
+batches are slow, not stuck. An executor that asks is given what waits, up to a batch, shared out among
+the executors. A lone request is never held back in the hope of company. But callers who have just been
+answered will most of them ask again in a moment: after a batch, what waits is held for them a fraction
+of the time that the batch took. Without that two halves of the callers take turns for good, in batches
+half as large as they might be.
 
 Admission of interactive work keeps two promises. A burst may fill the room to its size. But once the
 room has been full, the service is overloaded, and until everybody has found room for a second the queue
@@ -27,15 +29,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.recogniser import Answers
 from service.errors import NotReady, Overloaded
 from service.models import ServedModel
 from service.observer import Course, Observer
 
 Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); metrics (n, 4), em
+Interpret = Callable[[ServedModel, Answers], Any]  # of what it returns, each glyph has a place
 _PATIENCE = 8  # times that work of batches is passed over, before it has a turn
 _CALM = 1.0  # seconds in which everybody found room, after which an overload is over
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
 _FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
+_HOLD = 0.25  # of the time a batch took: how long those who got answers have to ask again
+
+
+def as_they_are(model: ServedModel, answers: Answers) -> Any:
+    """No interpretation: a part of the answers for each work."""
+    return answers
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -43,8 +53,9 @@ class Work:
     """Something for an executor to do.
 
     model: the one that does it, from end to end
-    prepare: makes the network's inputs; None where only `finish` is to be run, on no answers
-    finish: what becomes of the answers, or of None; its result is the work's
+    prepare: makes the network's inputs; None where only `finish` is to be run, on nothing
+    interpret: makes something of each glyph's answer; asked at once for all works with an equal one
+    finish: what becomes of that for this work's glyphs; its result is the work's
     done: told the result; when it is cancelled, nobody waits for the work any more
     glyphs: how many the inputs will hold
     interactive: whether somebody waits for this very piece
@@ -55,8 +66,9 @@ class Work:
 
     model: ServedModel
     prepare: Callable[[ServedModel], Inputs] | None
-    finish: Callable[[ServedModel, Any], Any]
+    finish: Callable[[Any], Any]
     done: asyncio.Future[Any]
+    interpret: Interpret = as_they_are
     glyphs: int = 1
     interactive: bool = True
     deadline: float = math.inf
@@ -84,6 +96,8 @@ class WaitingRoom:
         self._idle = 0  # executors that wait for work
         self._passed_over = 0  # times in a row that work of batches waited and none was taken
         self._open = True
+        self._company = 0  # glyphs that may soon wait together, counted when the last batch was done
+        self._held_until = -math.inf  # when those of them that wait wait no longer for the others
         self._seconds = _FIRST_GUESS  # a glyph takes one executor
         self._refused = -math.inf  # when somebody was for whom there was no room; `time.monotonic`'s clock
 
@@ -147,11 +161,14 @@ class WaitingRoom:
         """
         with self._changed:
             while True:
-                taken = self._take(most)
+                held = self._held(most)
+                taken = [] if held else self._take(most)
                 if taken or not self._open:
+                    if sum(self._waiting.values()):  # others may not have been told while it was held
+                        self._changed.notify()
                     return taken
                 self._idle += 1
-                self._changed.wait()
+                self._changed.wait(held)
                 self._idle -= 1
 
     def finished(self, batch: list[Work], seconds: float) -> None:
@@ -159,6 +176,8 @@ class WaitingRoom:
         glyphs = sum(work.glyphs for work in batch)
         with self._changed:
             self._at_work -= glyphs
+            self._company = glyphs + sum(self._waiting.values())
+            self._held_until = time.monotonic() + _HOLD * seconds
         self._seconds += _SMOOTHING * (seconds / glyphs - self._seconds)
 
     def close(self) -> None:
@@ -172,6 +191,14 @@ class WaitingRoom:
         if self.waiting + glyphs > self._size + self._idle:
             return True
         return self.overloaded and self.waiting * self._seconds / self._executors > self._overload_wait
+
+    def _held(self, most: int) -> float | None:
+        """Seconds for which what waits waits for company yet; None where it does not."""
+        waiting = sum(self._waiting.values())
+        if not self._open or not waiting or waiting >= min(self._company, most):
+            return None
+        left = self._held_until - time.monotonic()
+        return left if left > 0 else None
 
     def _forget_abandoned(self) -> None:
         with self._changed:

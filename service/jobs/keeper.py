@@ -19,6 +19,7 @@ from service.jobs.files import holding, runner_lock
 from service.jobs.retention import tidy
 from service.jobs.store import Store
 from service.settings import Settings
+from service.sharing import set_free
 
 _LOOK = 1.0  # seconds between two looks at the work there is
 _TIDY = 60.0  # seconds between two looks at what may go
@@ -97,6 +98,7 @@ class Keeper:
             [sys.executable, "-m", "service.jobs.runner"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
+        set_free(self._runner.pid)
         assert self._runner.stdin is not None
         with suppress(BrokenPipeError):  # it died already, and will be found dead
             self._runner.stdin.write(self._settings.model_dump_json().encode() + b"\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from service.forms import FORM
 from service.items import LINES
 from service.parameters import Count, InContext, ToModel, check_count, engine_of
 from service.problems import documented
-from service.routes.classify import recognition
+from service.routes.classify import Recognising
 from service.routes.embed import embedding
 
 NPY: Final = "application/x-npy"
@@ -102,7 +101,7 @@ async def classify_batch(request: Request, query: Annotated[ClassifyBatchQuery, 
     check_count(request, query.k)
     # A context without labels is refused once, and not for every item. Off the event loop: it takes a while.
     await asyncio.to_thread(model.candidates, context)
-    return Lines(request, engine, model, partial(recognition, query.k, context))
+    return Lines(request, engine, model, Recognising(query.k, context))
 
 
 @router.post(

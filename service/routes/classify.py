@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -41,16 +41,19 @@ async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -
     """
     asking = Asking.of(request, query)
     check_count(request, query.k)
-    finish = rendered(partial(recognition, query.k, query.context()))
+    interpret = Recognising(query.k, query.context())
     glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, finish, deadline=asking.deadline)
+    return await asking.engine.recognise(asking.model, glyph, interpret, rendered, deadline=asking.deadline)
 
 
-def recognition(k: int, context: Context, model: ServedModel, answers: Answers) -> dict[str, Any]:
-    """The answer for one glyph.
+@dataclass(frozen=True, slots=True)
+class Recognising:
+    """What answers say: the k best labels in a context."""
 
-    Raises:
-        NoCandidates: the context leaves no label.
-    """
-    [found] = model.candidates(context).recognise(answers, k)
-    return {"model": model.identity, **described(found)}
+    k: int
+    context: Context
+
+    def __call__(self, model: ServedModel, answers: Answers) -> list[dict[str, Any]]:
+        """For each glyph. Raises NoCandidates where the context leaves no label."""
+        found = model.candidates(self.context).recognise(answers, self.k)
+        return [{"model": model.identity, **described(recognition)} for recognition in found]

@@ -37,10 +37,10 @@ async def embed(request: Request, query: Annotated[EmbedQuery, Query()]) -> Any:
     """A vector of length 1. Vectors of the same model compare by their inner product."""
     asking = Asking.of(request, query)
     glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, rendered(embedding), deadline=asking.deadline)
+    return await asking.engine.recognise(asking.model, glyph, embedding, rendered, deadline=asking.deadline)
 
 
-def embedding(model: ServedModel, answers: Answers) -> dict[str, Any]:
-    """The answer for one glyph."""
-    numbers = np.round(answers.embeddings[0].astype(np.float64), _DIGITS).tolist()
-    return {"model": model.identity, "embedding": numbers}
+def embedding(model: ServedModel, answers: Answers) -> list[dict[str, Any]]:
+    """What answers say of each glyph's embedding."""
+    rows = np.round(answers.embeddings.astype(np.float64), _DIGITS).tolist()
+    return [{"model": model.identity, "embedding": row} for row in rows]

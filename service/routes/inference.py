@@ -54,7 +54,7 @@ _PLATFORM = "onnxruntime_onnx"
 # In em, as everywhere: width, height and advance are not negative.
 _LEAST, _MOST = np.array((0, 0, -64, 0), np.float32), np.float32(64)
 Encoded = tuple[int, bytes]  # some rows of an output: how long each is, and their elements
-Finish = Callable[[ServedModel, Answers], list[Encoded]]
+Finish = Callable[[Answers], list[Encoded]]
 _AHEAD = 2  # pieces of one request for each executor, so that none waits for the next
 _NO_MODEL = documented(UnknownModel, *OF_THE_DOOR)
 _BODY: Final[dict[str, Any]] = {
@@ -290,7 +290,7 @@ async def infer(
     context = given.context()
     wanted = _wanted(asked, context, settings.max_k)
 
-    def finish(model: ServedModel, answers: Answers) -> list[Encoded]:
+    def finish(answers: Answers) -> list[Encoded]:
         return [output.of(model, answers) for output in wanted]
 
     patience = given.timeout / 1e6 or math.inf

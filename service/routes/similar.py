@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from glyphs.errors import BadLabel
 from glyphs.labels import Label
-from index.search import described
+from index.search import Filter, Neighbour, described
 from recognition.recogniser import Answers
 from service.answers import rendered
 from service.errors import OF_THE_ENGINE, NoIndex, UnknownLabel, UnknownModel, UnknownReference
@@ -50,18 +51,36 @@ class SimilarToLabelQuery(Filtered, Asked):
 async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Any:
     """The k reference glyphs most similar to a picture."""
     asking = _searching(request, query)
-    only = query.filter()
-
-    def finish(model: ServedModel, answers: Answers) -> dict[str, Any]:
-        wanted = only
-        if query.exclude_same:
-            [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answers, 1)
-            wanted = replace(only, without=frozenset({recognition.predictions[0].label}))
-        [neighbours] = model.index.search(answers.embeddings, query.k, wanted, distinct=query.distinct)
-        return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
-
+    interpret = _Searching(query.k, query.filter(), query.distinct, query.exclude_same)
     glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, rendered(finish), deadline=asking.deadline)
+    return await asking.engine.recognise(asking.model, glyph, interpret, rendered, deadline=asking.deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Searching:
+    """What is found near each glyph."""
+
+    k: int
+    only: Filter
+    distinct: bool
+    exclude_same: bool
+
+    def __call__(self, model: ServedModel, answers: Answers) -> list[dict[str, Any]]:
+        if self.exclude_same:  # another filter for each
+            found = [self._unlike_itself(model, answers[row : row + 1]) for row in range(len(answers))]
+        else:
+            found = model.index.search(answers.embeddings, self.k, self.only, distinct=self.distinct)
+        return [_answer(model, neighbours) for neighbours in found]
+
+    def _unlike_itself(self, model: ServedModel, answer: Answers) -> list[Neighbour]:
+        [recognition] = model.candidates(_NOTHING_KNOWN).recognise(answer, 1)
+        wanted = replace(self.only, without=frozenset({recognition.predictions[0].label}))
+        [found] = model.index.search(answer.embeddings, self.k, wanted, distinct=self.distinct)
+        return found
+
+
+def _answer(model: ServedModel, neighbours: Sequence[Neighbour]) -> dict[str, Any]:
+    return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
 
 
 router.add_api_route(
@@ -97,7 +116,7 @@ async def similar_to_label(
             raise UnknownLabel(f"No reference glyph has the label {asked}.")
         wanted = replace(only, without=frozenset({asked})) if query.exclude_same else only
         [neighbours] = model.index.search(direction, query.k, wanted, distinct=query.distinct)
-        return {"model": model.identity, "neighbours": described(neighbours, model.bundle.names)}
+        return _answer(model, neighbours)
 
     return await asking.engine.run(asking.model, job, deadline=asking.deadline)
 

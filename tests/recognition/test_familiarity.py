@@ -47,4 +47,4 @@ def test_one_glyph_is_as_familiar_as_among_others() -> None:
     embeddings, prototypes = (rng.standard_normal((n, 8)).astype(np.float32) for n in (20, 3000))
     shares = posterior(logits, prior, 1.0)
     alone = [familiarity(shares[[n]], embeddings[[n]], prototypes)[0] for n in range(20)]
-    assert alone == pytest.approx(familiarity(shares, embeddings, prototypes), abs=1e-3)
+    assert alone == pytest.approx(familiarity(shares, embeddings, prototypes), abs=1e-6)

@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from recognition.bundle import Bundle, seal
 from service.engine import Engine
 from service.errors import NotReady, Overloaded
 from service.models import Context, Models, ServedModel
+from service.reading import PostedGlyph
 from service.settings import Settings
 
 
@@ -114,6 +116,51 @@ def test_closing_finishes_what_was_begun_and_takes_no_more(model, bundle):
     asyncio.run(try_out())
 
 
+@dataclass(frozen=True)
+class Told:
+    """An interpretation that notes how many glyphs it is asked about at once."""
+
+    name: str
+    notes: list[tuple[str, int]] = field(compare=False)
+
+    def __call__(self, model, answers):
+        self.notes.append((self.name, len(answers)))
+        if self.name == "bad":
+            raise ValueError(self.name)
+        return model.candidates(Context()).recognise(answers, 1)
+
+
+def test_what_is_asked_alike_is_interpreted_at_once_and_each_gets_their_own(model, bundle, picture):
+    labels, notes = ["65", "1593_init", "98", "65"], []
+    names = ["good", "bad", "good", "good"]
+
+    async def try_out():
+        engine = Engine(Models([model]), Settings(bundles=[bundle], executors=1))
+        go_on = threading.Event()
+        held = asyncio.create_task(engine.run(model, lambda _: go_on.wait(10)))
+        nothing = np.full(4, np.nan, np.float32)
+        asked = [
+            asyncio.create_task(
+                engine.recognise(
+                    model, PostedGlyph(picture(label), nothing), Told(name, notes),
+                    lambda found: str(found.predictions[0].label),
+                )
+            )
+            for label, name in zip(labels, names, strict=True)
+        ]  # fmt: skip
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await held
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        engine.close()
+        return found
+
+    found = asyncio.run(try_out())
+    assert notes == [("good", 3), ("bad", 1)]
+    assert [found[0], *found[2:]] == ["65", "98", "65"]
+    assert isinstance(found[1], ValueError)
+
+
 def test_overload_answers_429_at_once_and_recovers(serve, picture, is_problem):
     with serve(executors=1, max_waiting=0) as running:
         go_on, busy = threading.Event(), threading.Event()
@@ -139,6 +186,8 @@ def test_overload_answers_429_at_once_and_recovers(serve, picture, is_problem):
         finally:
             go_on.set()
         held.result(5)
+        while running.engine.room.wait:  # until the executor is back
+            time.sleep(0.01)
         assert running.client.post("/classify", content=picture("65")).status_code == 200
 
 

@@ -308,3 +308,30 @@ def test_a_bundle_that_changed_since_it_was_posted_is_not_served(bundle, tmp_pat
     board.post(ServedModel.load(other))
     asyncio.run(board.catch_up(models, "cpu"))
     assert models.find().identity["version"] == "3.0"
+
+
+def sockets_of(pid: int) -> int:
+    found = 0
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            found += os.readlink(file).startswith("socket:")
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no system that tells open files")
+def test_processes_have_as_many_connections_and_keep_to_processors_of_their_own(bundle, tmp_path):
+    with serving(bundle, tmp_path, "--processes", "2", GLYPHERY_PIN="true") as service:
+        service.wait_for("Application startup complete", 2)
+        before = {pid: sockets_of(pid) for pid in service.workers}
+        made = [socket.create_connection(("127.0.0.1", service.port), timeout=10) for _ in range(8)]
+        eventually(lambda: sum(sockets_of(pid) - before[pid] for pid in before) == 8)
+        more = [sockets_of(pid) - before[pid] for pid in before]
+        assert min(more) >= 3, more  # four, but that one may be slow for a moment
+        for connection in made:
+            connection.close()
+        mine = os.sched_getaffinity(0)
+        first, second = (os.sched_getaffinity(pid) for pid in service.workers)
+        if len(mine) % 2 == 0:
+            assert (first | second, first & second) == (mine, set())
+        else:
+            assert first == second == mine

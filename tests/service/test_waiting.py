@@ -18,7 +18,7 @@ ONE, OTHER = object(), object()  # the room tells models apart and asks nothing 
 
 def work(glyphs=1, *, interactive=True, model=ONE, network=True, deadline=math.inf):
     return Work(
-        model=model, prepare=(lambda model: None) if network else None, finish=lambda model, answers: None,
+        model=model, prepare=(lambda model: None) if network else None, finish=lambda found: None,
         done=LOOP.create_future(), glyphs=glyphs, interactive=interactive, deadline=deadline,
     )  # fmt: skip
 
@@ -45,6 +45,69 @@ def test_what_waits_goes_together_in_the_order_it_came():
     assert made.take(3) == pieces[:3]
     assert made.take(3) == pieces[3:]
     assert made.waiting == 0
+
+
+def taken_in_time(made, most=16):
+    """What an executor is given; the test fails where it is kept waiting."""
+    taken = []
+    executor = threading.Thread(target=lambda: taken.append(made.take(most)), daemon=True)
+    executor.start()
+    executor.join(20)
+    assert taken, "the executor is kept waiting"
+    return taken[0]
+
+
+AGES = 1e6  # seconds that a batch took, so that a hold would outlast the test
+
+
+def test_those_who_were_answered_together_are_waited_for():
+    made = filled(work(), work())
+    made.finished(made.take(16), AGES)
+    first, second = work(), work()
+    made.enter(first)
+    executor = threading.Timer(0.05, made.enter, [second])
+    executor.start()
+    assert taken_in_time(made) == [first, second]
+
+
+def test_those_who_waited_meanwhile_are_company_too():
+    made = filled(work(), work())
+    begun, waiting = made.take(1), made.take(1)
+    made.enter(*waiting)
+    made.finished(begun, AGES)
+    again = work()
+    threading.Timer(0.05, made.enter, [again]).start()
+    assert taken_in_time(made) == [*waiting, again]
+
+
+def test_a_lone_caller_is_never_held():
+    made = filled(work())
+    made.finished(made.take(16), AGES)
+    again = work()
+    made.enter(again)
+    assert taken_in_time(made) == [again]
+
+
+def test_nobody_is_held_longer_than_a_fraction_of_what_the_batch_took_nor_once_a_batch_is_full():
+    made = filled(*(work() for _ in range(4)))
+    made.finished(made.take(4), 0.001)
+    alone = work()
+    made.enter(alone)
+    assert taken_in_time(made) == [alone]
+    made.finished([work() for _ in range(4)], AGES)
+    pieces = [work(), work()]
+    for piece in pieces:
+        made.enter(piece)
+    assert taken_in_time(made, most=2) == pieces
+
+
+def test_what_is_held_is_given_out_when_the_room_is_closed():
+    made = filled(work(), work())
+    made.finished(made.take(16), AGES)
+    alone = work()
+    made.enter(alone)
+    threading.Timer(0.05, made.close).start()
+    assert taken_in_time(made) == [alone]
 
 
 def test_executors_share_what_waits():
