@@ -171,7 +171,11 @@ class Listener:
         task.add_done_callback(self._opening.discard)
 
     async def _open(self, connection: socket.socket) -> None:
-        await self._loop.connect_accepted_socket(self._protocol, connection)
+        try:
+            await self._loop.connect_accepted_socket(self._protocol, connection)
+        except OSError:  # it broke before there was anybody who could be told
+            self._tally.add(-1)
+            connection.close()
 
 
 def loop_that_shares(tally: Tally) -> Callable[[], asyncio.AbstractEventLoop]:
