@@ -264,7 +264,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted_as_in_vain(bundle):
             taken.set()
             together.wait(10)
 
-        def finish(_, answers):
+        def finish(answers):
             told.set()
             go_on.wait(10)
             return answers
