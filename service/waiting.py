@@ -112,6 +112,11 @@ class WaitingRoom:
         return self._waiting[False]
 
     @property
+    def _all_waiting(self) -> int:
+        """Glyphs of both kinds."""
+        return sum(self._waiting.values())
+
+    @property
     def wait(self) -> float:
         """Seconds that interactive work coming in now is expected to wait, at most: what executors are at
         work on may be nearly done.
@@ -164,7 +169,7 @@ class WaitingRoom:
                 held = self._held(most)
                 taken = [] if held else self._take(most)
                 if taken or not self._open:
-                    if sum(self._waiting.values()):  # others may not have been told while it was held
+                    if self._all_waiting:  # others may not have been told while it was held
                         self._changed.notify()
                     return taken
                 self._idle += 1
@@ -176,7 +181,7 @@ class WaitingRoom:
         glyphs = sum(work.glyphs for work in batch)
         with self._changed:
             self._at_work -= glyphs
-            self._company = glyphs + sum(self._waiting.values())
+            self._company = glyphs + self._all_waiting
             self._held_until = time.monotonic() + _HOLD * seconds
         self._seconds += _SMOOTHING * (seconds / glyphs - self._seconds)
 
@@ -194,7 +199,7 @@ class WaitingRoom:
 
     def _held(self, most: int) -> float | None:
         """Seconds for which what waits waits for company yet; None where it does not."""
-        waiting = sum(self._waiting.values())
+        waiting = self._all_waiting
         if not self._open or not waiting or waiting >= min(self._company, most):
             return None
         left = self._held_until - time.monotonic()
@@ -211,7 +216,7 @@ class WaitingRoom:
                 self._waiting[interactive] = waiting
 
     def _take(self, most: int) -> list[Work]:
-        share = min(most, math.ceil(sum(self._waiting.values()) / self._executors))
+        share = min(most, math.ceil(self._all_waiting / self._executors))
         taken: list[Work] = []
         glyphs = 0
         batches_first = self._passed_over >= _PATIENCE

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates, described
 from recognition.recogniser import Answers
-from service.answers import rendered
+from service.answers import answer
 from service.errors import UnknownModel
 from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, InContext, check_count
 from service.problems import documented
-from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
 from service.routes.quick import QuickRoute
 from service.schemas import ClassifyResponse
 
@@ -42,8 +42,7 @@ async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -
     asking = Asking.of(request, query)
     check_count(request, query.k)
     interpret = Recognising(query.k, query.context())
-    glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, interpret, rendered, deadline=asking.deadline)
+    return await answer(request, query, asking, interpret)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 
 from recognition.recogniser import Answers
-from service.answers import rendered
+from service.answers import answer
 from service.errors import UnknownModel
 from service.models import ServedModel
 from service.parameters import Asked, Asking
 from service.problems import documented
-from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
 from service.routes.quick import QuickRoute
 from service.schemas import EmbedResponse
 
@@ -36,8 +36,7 @@ class EmbedQuery(Measured, Asked):
 async def embed(request: Request, query: Annotated[EmbedQuery, Query()]) -> Any:
     """A vector of length 1. Vectors of the same model compare by their inner product."""
     asking = Asking.of(request, query)
-    glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, embedding, rendered, deadline=asking.deadline)
+    return await answer(request, query, asking, embedding)
 
 
 def embedding(model: ServedModel, answers: Answers) -> list[dict[str, Any]]:

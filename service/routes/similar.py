@@ -13,12 +13,12 @@ from glyphs.errors import BadLabel
 from glyphs.labels import Label
 from index.search import Filter, Neighbour, described
 from recognition.recogniser import Answers
-from service.answers import rendered
+from service.answers import answer
 from service.errors import OF_THE_ENGINE, NoIndex, UnknownLabel, UnknownModel, UnknownReference
 from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, Filtered, check_count
 from service.problems import documented
-from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
+from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
 from service.routes.quick import QuickRoute
 from service.schemas import SimilarResponse
 
@@ -52,8 +52,7 @@ async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> 
     """The k reference glyphs most similar to a picture."""
     asking = _searching(request, query)
     interpret = _Searching(query.k, query.filter(), query.distinct, query.exclude_same)
-    glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, interpret, rendered, deadline=asking.deadline)
+    return await answer(request, query, asking, interpret)
 
 
 @dataclass(frozen=True, slots=True)
