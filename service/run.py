@@ -113,6 +113,10 @@ class _Supervisor(Multiprocess):
         self._known: set[int] = set()
 
     def keep_subprocess_alive(self) -> None:
+        for process in self.processes:
+            # The child has its own. While this end is open, too, the death of a child that was just asked
+            # whether it lives does not end the wait for its answer.
+            process.child_conn.close()
         super().keep_subprocess_alive()
         living = {process.pid for process in self.processes if process.pid}
         for pid in self._known - living:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _SLOTS = 1024  # processes, far more than there ever are
 _RECORD = np.dtype([("pid", "i4"), ("connections", "i4"), ("share", "i4"), ("order", "i4")])
@@ -117,11 +118,12 @@ class Listener:
         self,
         loop: asyncio.AbstractEventLoop,
         shared: socket.socket,
-        protocol: Callable[[], asyncio.BaseProtocol],
+        protocol: Callable[[], HttpToolsProtocol],
         tally: Tally,
     ) -> None:
         """protocol: of a connection; it tells the tally when the connection is lost"""
         self._loop, self._socket, self._protocol, self._tally = loop, shared, protocol, tally
+        self._closed = False
         self._patience = _YIELD
         self._yielding_until = math.inf  # while others may go first
         self._again: asyncio.TimerHandle | None = None
@@ -129,7 +131,8 @@ class Listener:
         self._listen()
 
     def close(self) -> None:
-        """Take no more connections; those that were taken stay."""
+        """Take no more connections; those that are open stay."""
+        self._closed = True
         self._deaf_for(None)
         self._tally.leave()
 
@@ -172,7 +175,9 @@ class Listener:
 
     async def _open(self, connection: socket.socket) -> None:
         try:
-            await self._loop.connect_accepted_socket(self._protocol, connection)
+            _, protocol = await self._loop.connect_accepted_socket(self._protocol, connection)
+            if self._closed:  # meanwhile: it was not there yet when the server told all that are open
+                protocol.shutdown()
         except OSError:  # it broke before there was anybody who could be told
             self._tally.add(-1)
             connection.close()
@@ -184,7 +189,7 @@ def loop_that_shares(tally: Tally) -> Callable[[], asyncio.AbstractEventLoop]:
     class Loop(uvloop.Loop):
         async def create_server(  # type: ignore[override]
             self,
-            protocol_factory: Callable[[], asyncio.BaseProtocol],
+            protocol_factory: Callable[[], HttpToolsProtocol],
             *,
             sock: socket.socket,
             backlog: int,

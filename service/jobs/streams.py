@@ -56,7 +56,8 @@ async def events(
             for font in await asyncio.to_thread(store.fonts_done, found, seen.fonts):
                 seen = Seen(font.number, 0)
                 yield _event("font", seen, _font(font))
-            seen, quiet = Seen(found.done, found.revision), 0.0
+            # What was told may be ahead of the job as it was found, by fonts that were done in between.
+            seen, quiet = Seen(seen.fonts, found.revision), 0.0
             yield _event("end" if found.is_finished else "progress", seen, found.document())
         if found.is_finished:
             return

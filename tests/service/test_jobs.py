@@ -1,5 +1,6 @@
 """Jobs: how they are followed, what comes of them, whose they are, and when they go."""
 
+import asyncio
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from service.jobs.files import JobFiles, holding, runner_lock
 from service.jobs.record import FontDone, Pinned, PostedFont, State
 from service.jobs.retention import tidy
 from service.jobs.store import Store
+from service.jobs.streams import Seen, events
 from service.settings import Settings
 
 SHORT = ("phagspa.ttf", "mono.otf", "sans.ttf")
@@ -368,6 +370,37 @@ def test_the_store_counts_what_is_done_once(store, kept):
     assert not store.font_done(job, FontDone(1, "a", "FAIL", {"PASS": 3}, 4))
     assert store.totals() == {("jobs", "done"): 1, ("fonts", "FAIL"): 1, ("glyphs", "PASS"): 3,
                               ("glyphs", "FAIL"): 1}  # fmt: skip
+
+
+class Overtaken(Store):
+    """Of whose job one font more is done whenever somebody has looked how far it is."""
+
+    def find(self, id):
+        found = super().find(id)
+        left = self.fonts_left(found)
+        if left:
+            self.font_done(found, FontDone(left[0][0].number, left[0][0].name, "PASS", {"PASS": 1}, 1))
+        else:
+            self.finish(found, State.DONE)
+        return found
+
+
+def test_a_font_that_is_done_while_somebody_looks_is_told_once(tmp_path):
+    store = Overtaken(tmp_path / "jobs")
+    fonts = [PostedFont(number, f"{number}.ttf", 1) for number in (1, 2, 3)]
+    store.add("a", "", Pinned("m", "1", "d", "/m"), fonts, [], 100)
+    job = store.next()
+
+    async def told():
+        return [event async for event in events(store, job, Seen(), lambda: False)]
+
+    found = [event.decode().splitlines() for event in asyncio.run(told())]
+    numbers = [json.loads(lines[2][6:])["number"] for lines in found if lines[0] == "event: font"]
+    assert numbers == [1, 2, 3]
+    assert found[-1][0] == "event: end"
+    ids = [lines[1] for lines in found if lines[0].startswith("event")]
+    assert len(set(ids)) == len(ids)
+    store.close()
 
 
 def test_a_font_that_brings_the_runner_down_again_and_again_is_passed_over(store, serve, font_dir):

@@ -178,6 +178,17 @@ def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on
         assert "Traceback" not in service.log
 
 
+def test_a_process_that_dies_before_it_answers_its_supervisor_is_replaced_at_once(bundle, tmp_path):
+    with serving(bundle, tmp_path, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        os.kill(service.workers[1], signal.SIGSTOP)
+        time.sleep(1.5)  # by now it was asked; an answer would be waited for as long as the next line waits
+        os.kill(service.workers[1], signal.SIGKILL)
+        service.wait_for("Application startup complete", 3)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
 def test_processes_are_replaced_one_after_the_other_when_asked_and_nobody_notices(bundle, picture, tmp_path):
     with serving(bundle, tmp_path, "--processes", "2") as service:
         service.wait_for("Application startup complete", 2)

@@ -81,6 +81,9 @@ class Greeter(asyncio.Protocol):
         transport.write(self._name)
         self._transport = transport
 
+    def shutdown(self):
+        self._transport.close()
+
     def connection_lost(self, error):
         self._tally.add(-1)
 
@@ -156,6 +159,25 @@ def test_a_listener_that_is_closed_takes_no_more(shared, tmp_path):
     with socket.create_connection(shared.getsockname(), timeout=10) as connection:
         shared.accept()[0].close()  # it was left to whoever comes
         assert connection.recv(1) == b""
+
+
+def test_a_connection_taken_just_before_the_listener_is_closed_is_shut_down(shared, tmp_path):
+    tally = Tally(tmp_path, 1)
+
+    async def listen():
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Greeter(b"1", tally), sock=shared, backlog=64
+        )
+        connection = socket.create_connection(shared.getsockname(), timeout=10)
+        while not tally.connections:  # until it is accepted; whoever speaks for it comes later
+            await asyncio.sleep(0)
+        server.close()
+        return connection
+
+    with asyncio.Runner(loop_factory=loop_that_shares(tally)) as runner, runner.run(listen()) as connection:
+        runner.run(asyncio.sleep(0.1))
+        assert connection.recv(2) in (b"", b"1")
+        assert connection.recv(2) == b""
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no system with affinities")
