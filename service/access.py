@@ -45,26 +45,43 @@ def check_access(settings: Settings) -> None:
 
 
 class Access:
-    """Refuses requests without a key, and tells the others' names on in the request's state, as `caller`.
-
-    /admin is never open, not even on a loopback address: any page in a browser there can post to it.
-    """
+    """Refuses requests without a key, and tells the others' names on in the request's state, as `caller`."""
 
     def __init__(self, app: ASGIApp, keys: Path | None) -> None:
-        """keys: their file; None lets everybody in, except to /admin. Raises BadSettings if it is bad."""
+        """As of `Gate`."""
         self.app = app
-        self._ring = KeyRing(keys) if keys else None
+        self._gate = Gate(keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
-                key = self._admitted(scope)
+                self._gate.check(scope)
             except (Unauthorized, Forbidden) as error:
                 await answer_to(Request(scope), error)(scope, receive, send)
                 return
-            if key:
-                scope.setdefault("state", {})["caller"] = key.name
         await self.app(scope, receive, send)
+
+
+class Gate:
+    """Knows who may ask.
+
+    /admin is never open, not even on a loopback address: any page in a browser there can post to it.
+    """
+
+    def __init__(self, keys: Path | None) -> None:
+        """keys: their file; None lets everybody in, except to /admin. Raises BadSettings if it is bad."""
+        self._ring = KeyRing(keys) if keys else None
+
+    def check(self, scope: Scope) -> None:
+        """Write the name of a request's key into its state, as `caller`.
+
+        Raises:
+            Unauthorized: a key is needed.
+            Forbidden: an admin's is.
+        """
+        key = self._admitted(scope)
+        if key:
+            scope.setdefault("state", {})["caller"] = key.name
 
     def _admitted(self, scope: Scope) -> Key | None:
         keys = self._ring.keys if self._ring else ()

@@ -1,26 +1,36 @@
-"""Answers to single pictures, as JSON that is rendered where it is made."""
+"""What is asked about a single picture, and its answer as JSON that is rendered where it is made."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic_core import to_json
 
 from service.parameters import Asking
-from service.reading import Measured, read_glyph
+from service.reading import PostedGlyph
 from service.waiting import Interpret
 
 
-async def answer(request: Request, query: Measured, asking: Asking, interpret: Interpret) -> Response:
-    """What the model's answer for the posted glyph is interpreted as, rendered.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whom a request asks about its picture, and what the model's answer is interpreted as."""
 
-    Raises:
-        BadRequest: one of its kinds, when the body cannot be used; and whatever `Engine.recognise` raises.
-    """
-    glyph = await read_glyph(request, query)
-    return await asking.engine.recognise(asking.model, glyph, interpret, _rendered, deadline=asking.deadline)
+    asking: Asking
+    interpret: Interpret
+
+    async def answer(self, glyph: PostedGlyph) -> Response:
+        """The answer, rendered. Raises whatever `Engine.recognise` does."""
+        to = self.asking
+        return await to.engine.recognise(to.model, glyph, self.interpret, _rendered, deadline=to.deadline)
+
+    def ask(self, glyph: PostedGlyph) -> asyncio.Future[Response]:
+        """The same for who does not wait in a coroutine. Raises whatever `Engine.ask` does."""
+        to = self.asking
+        return to.engine.ask(to.model, glyph, self.interpret, _rendered, deadline=to.deadline)
 
 
 def _rendered(found: Mapping[str, Any]) -> Response:

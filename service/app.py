@@ -17,7 +17,9 @@ from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 
 from service import routes
-from service.access import Access, RateLimit
+from service.access import Access, Gate, RateLimit
+from service.books import Books
+from service.direct import DIRECT, Direct
 from service.engine import Engine
 from service.jobs.desk import Desk
 from service.logs import AccessLog
@@ -58,10 +60,13 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
     settings = settings or read_settings()
     metrics = Metrics()
     access_log = AccessLog(settings.log_format) if settings.access_log else None
+    books = Books(metrics, access_log)
     tracing = _tracing()
+    # What stands in the long way only.
+    is_longer = settings.rate_limit or settings.cors_origins or tracing
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[dict[str, Any], None]:
         served = models if models else await asyncio.to_thread(Models.load, settings.bundles, settings.device)
         board = Noticeboard(settings.shared) if settings.shared else None
         if board:  # this process may take the place of one that had loaded others meanwhile
@@ -79,8 +84,9 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
             background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
         if metrics.several_processes:
             background.append(asyncio.create_task(metrics.keep_fresh(engine)))
+        direct = Direct(app, engine, books, Gate(settings.keys), settings.max_body_bytes)
         try:
-            yield
+            yield {} if is_longer else {DIRECT: direct}
         finally:
             for task in background:
                 task.cancel()
@@ -121,7 +127,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
     app.add_middleware(SafeHeaders, shared=bool(settings.cors_origins))
     if tracing:
         app.add_middleware(tracing.Tracing)
-    app.add_middleware(Observation, metrics=metrics, access_log=access_log)
+    app.add_middleware(Observation, books=books)
     for router in routes.ROUTERS:
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -1,32 +1,53 @@
-"""Bounds on the head of a request, which uvicorn leaves to the client: how long it takes, how large it is.
+"""Connections: uvicorn's, with bounds on the head of a request, and with the direct way.
 
-Without them a client that sends a byte now and then holds a connection for good, as does one that
-sends nothing, and a header without end is kept in memory as far as it came.
+uvicorn leaves it to the client how long a head takes and how large it is. Without bounds a client that
+sends a byte now and then holds a connection for good, as does one that sends nothing, and a header
+without end is kept in memory as far as it came.
 """
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import BaseTransport, TimerHandle
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from service.direct import DIRECT, Direct, Headers
 from service.sharing import Tally
 
 _MOST_BYTES = 64 * 2**10  # of a head; the longest parameters the service reads take some 40 KiB
+_SOON = 0.05  # seconds in which the rest of a picture has to follow for the direct way
 
 
-def bounded_heads(seconds: float, tally: Tally | None = None) -> type[HttpToolsProtocol]:
+class _Cycle:
+    """A request that goes the direct way, with what uvicorn's protocol asks of any request in progress.
+
+    waiting: what to cancel when the client leaves
+    """
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+        self.body = bytearray()
+        self.more_body, self.response_complete, self.disconnected = True, False, False
+        self.message_event = asyncio.Event()  # for a task that waits for more; here is none
+        self.waiting: asyncio.Future[Any] | None = None
+
+
+def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToolsProtocol]:
     """A protocol for uvicorn that closes a connection when a request's head does not arrive in that time.
 
     tally: told of each connection that is lost
     """
 
-    class BoundedHeads(HttpToolsProtocol):
+    class Connection(HttpToolsProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
+            self._direct: Direct | None = self.app_state.get(DIRECT)
             self._deadline: TimerHandle | None = None  # while a request is due
             self._head: int | None = None  # bytes that came with the head, while one is read
+            self._rest: TimerHandle | None = None  # while that of a picture is due
 
         def connection_made(self, transport: BaseTransport) -> None:  # type: ignore[override]
             super().connection_made(transport)  # type: ignore[arg-type]
@@ -41,6 +62,8 @@ def bounded_heads(seconds: float, tally: Tally | None = None) -> type[HttpToolsP
                 self._head += len(data)
                 if self._head > _MOST_BYTES and not self.transport.is_closing():
                     self.send_400_response("The request's headers are too large.")
+            if isinstance(self.cycle, _Cycle) and self.cycle.more_body and self._rest is None:
+                self._rest = self.loop.call_later(_SOON, self._go_the_long_way)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
@@ -49,13 +72,62 @@ def bounded_heads(seconds: float, tally: Tally | None = None) -> type[HttpToolsP
         def on_headers_complete(self) -> None:
             self._head = None
             self._expect_nothing()
-            super().on_headers_complete()
+            if not self._goes_the_direct_way():
+                super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            cycle = self.cycle
+            if isinstance(cycle, _Cycle) and self._direct and not cycle.response_complete:
+                self._expect_no_rest()
+                reply = partial(self._reply, cycle)
+                cycle.waiting = self._direct.ask(dict(self.scope), bytes(cycle.body), reply)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expect_nothing()
+            self._expect_no_rest()
             if tally:
                 tally.add(-1)
             super().connection_lost(exc)
+            if isinstance(self.cycle, _Cycle) and self.cycle.waiting:
+                self.cycle.waiting.cancel()
+
+        def _goes_the_direct_way(self) -> bool:
+            if not self._direct or (self.cycle is not None and not self.cycle.response_complete):
+                return False
+            path, _, query = self.url.partition(b"?")
+            if (
+                not self._direct.takes(path, self.headers)
+                or self.parser.get_method() != b"POST"
+                or self.parser.get_http_version() != "1.1"
+                or b"#" in query
+            ):
+                return False
+            self.scope["method"], self.scope["query_string"] = "POST", query
+            self.scope["path"] = path.decode("ascii")
+            self.cycle = _Cycle(self.parser.should_keep_alive())  # type: ignore[assignment]
+            return True
+
+        def _go_the_long_way(self) -> None:
+            """The rest of the picture takes its time, which is to be counted, and bounded."""
+            self._rest, begun = None, self.cycle
+            self.cycle = None  # type: ignore[assignment]
+            super().on_headers_complete()
+            self.cycle.keep_alive &= begun.keep_alive
+            super().on_body(bytes(begun.body))
+
+        def _reply(self, cycle: _Cycle, status: int, headers: Headers, body: bytes) -> None:
+            cycle.response_complete = True
+            if cycle.disconnected or self.transport.is_closing():
+                return
+            lines = [STATUS_LINE[status]]
+            for name, value in (*self.server_state.default_headers, *headers):
+                lines += (name, b": ", value, b"\r\n")
+            lines += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+            self.transport.write(b"".join(lines))
+            if not cycle.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
 
         def _expect_request(self) -> None:
             self._deadline = self.loop.call_later(seconds, self.transport.close)
@@ -65,4 +137,9 @@ def bounded_heads(seconds: float, tally: Tally | None = None) -> type[HttpToolsP
                 self._deadline.cancel()
                 self._deadline = None
 
-    return BoundedHeads
+        def _expect_no_rest(self) -> None:
+            if self._rest is not None:
+                self._rest.cancel()
+                self._rest = None
+
+    return Connection

@@ -89,16 +89,27 @@ class Engine:
             BadPicture: one of its kinds; Overloaded; TooLate; NotReady; and whatever `interpret` and
                 `finish` raise.
         """
+        work = self._on_glyph(model, glyph, interpret, finish, deadline, interactive)
+        done: T = await self._done(work)
+        return done
 
-        def prepare(model: ServedModel) -> Inputs:
-            return self.read(model, glyph)[None], glyph.metrics[None]
+    def ask(
+        self,
+        model: ServedModel,
+        glyph: PostedGlyph,
+        interpret: Interpret,
+        finish: Callable[[Any], T],
+        *,
+        deadline: float = math.inf,
+    ) -> asyncio.Future[T]:
+        """The same, interactive, for who does not wait in a coroutine; cancelling the future abandons it.
 
-        def finish_one(found: Sequence[Any]) -> T:
-            return finish(found[0])
-
-        return await self.answer(
-            model, prepare, finish_one, interpret=interpret, deadline=deadline, interactive=interactive
-        )
+        Raises:
+            Overloaded; NotReady: at once. The future has whatever else `recognise` raises.
+        """
+        work = self._on_glyph(model, glyph, interpret, finish, deadline, interactive=True)
+        self._enter(work)
+        return work.done
 
     def read(self, model: ServedModel, glyph: PostedGlyph) -> Raster:
         """The raster of a posted glyph as the model sees it; for executors, since it takes its time.
@@ -187,18 +198,35 @@ class Engine:
         for thread in self._executors:
             thread.join()
 
-    async def _done(self, work: Work) -> Any:
+    def _on_glyph(
+        self, model: ServedModel, glyph: PostedGlyph, interpret: Interpret, finish: Callable[[Any], Any],
+        deadline: float, interactive: bool,
+    ) -> Work:  # fmt: skip
+        def prepare(model: ServedModel) -> Inputs:
+            return self.read(model, glyph)[None], glyph.metrics[None]
+
+        def finish_one(found: Sequence[Any]) -> Any:
+            return finish(found[0])
+
+        return Work(
+            model=model, prepare=prepare, interpret=interpret, finish=finish_one,
+            done=asyncio.get_running_loop().create_future(), interactive=interactive, deadline=deadline,
+        )  # fmt: skip
+
+    def _enter(self, work: Work) -> None:
         if not self._open:
             raise NotReady("The service is shutting down.")
         self.room.enter(work)
-        exchange = CURRENT.get()
-        if exchange is None:
-            return await work.done
-        exchange.model = work.model.name
+        if exchange := CURRENT.get():
+            exchange.model = work.model.name
+
+    async def _done(self, work: Work) -> Any:
+        self._enter(work)
         try:
             return await work.done
         finally:
-            if exchange.on_work:
+            exchange = CURRENT.get()
+            if exchange and exchange.on_work:
                 exchange.on_work(work)
 
     def _start(self, number: int) -> threading.Thread:

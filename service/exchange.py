@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from service.waiting import Work
@@ -31,6 +32,7 @@ class Exchange:
     problem: name of the problem it was answered with
     trace: id of the trace it is part of
     on_work: told of each piece of the engine's work for it, once that is done
+    began: on `time.perf_counter`'s clock
     """
 
     id: str
@@ -38,11 +40,13 @@ class Exchange:
     problem: str = ""
     trace: str = ""
     on_work: Callable[[Work], None] | None = None
+    began: float = field(default_factory=time.perf_counter)
 
     @property
     def urn(self) -> str:
         """The `instance` of a problem document."""
-        return f"urn:glyphery:request:{quote(self.id, safe=_IN_URNS)}"
+        id = self.id if self.id.isalnum() else quote(self.id, safe=_IN_URNS)
+        return f"urn:glyphery:request:{id}"
 
 
 CURRENT: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

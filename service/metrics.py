@@ -115,6 +115,7 @@ class Metrics(Observer):
         # Looking a child up by its labels costs more than counting in it.
         self._by_request: dict[tuple[str, str, int], Counter] = {}
         self._by_endpoint: dict[str, Histogram] = {}
+        self._by_problem: dict[str, Counter] = {}
         self._by_stage = {
             stage: self._stage_seconds.labels(stage) for stage in ("queue", "decode", "infer", "finish")
         }
@@ -141,7 +142,9 @@ class Metrics(Observer):
         requests.inc()
         self._by_endpoint[endpoint].observe(seconds)
         if problem:
-            self._problems.labels(problem).inc()
+            if problem not in self._by_problem:
+                self._by_problem[problem] = self._problems.labels(problem)
+            self._by_problem[problem].inc()
 
     def batch_done(self, course: Course) -> None:
         for wait in course.waits:

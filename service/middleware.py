@@ -10,16 +10,14 @@ Admission      a request that could not be answered in time is refused before it
 from __future__ import annotations
 
 import asyncio
-import time
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.books import LEFT, Books
 from service.engine import Engine
 from service.errors import Unavailable
-from service.exchange import CURRENT, Exchange, request_id
-from service.logs import AccessLog
-from service.metrics import Metrics
+from service.exchange import CURRENT
 from service.problems import answer_to
 from service.routes import ROUTERS
 
@@ -28,11 +26,12 @@ _SAFE = {
     b"referrer-policy": b"no-referrer",
     b"x-frame-options": b"DENY",
 }
+_SAME_ORIGIN = {b"cross-origin-resource-policy": b"same-origin"}
 # For all but pages, which load scripts and styles; /docs even from elsewhere.
 _CSP = {b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'"}
+SAFE_ALONE = tuple((_SAFE | _SAME_ORIGIN | _CSP).items())  # for what is no page and not shared
 # Endpoints with one piece of interactive work each, which the engine may refuse.
 _ADMITTED = ("/classify", "/embed", "/similar", "/primitives")
-_LEFT = 499  # nginx's status for an exchange whose client left before it was answered
 _NO_ROUTE = "none"
 _TEMPLATES = [(route.path_regex, route.path) for router in ROUTERS for route in router.routes]
 
@@ -40,14 +39,14 @@ _TEMPLATES = [(route.path_regex, route.path) for router in ROUTERS for route in 
 class Observation:
     """Says who a request is, and tells the metrics and the access log how it went."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, access_log: AccessLog | None) -> None:
-        self.app, self._metrics, self._access_log = app, metrics, access_log
+    def __init__(self, app: ASGIApp, *, books: Books) -> None:
+        self.app, self._books = app, books
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(request_id(scope["headers"]))
+        exchange = self._books.opened(scope["headers"])
         header = (b"x-request-id", exchange.id.encode("ascii"))
         status = bytes_in = bytes_out = 0
 
@@ -67,24 +66,16 @@ class Observation:
             await send(message)
 
         token = CURRENT.set(exchange)
-        self._metrics.in_flight += 1
-        began = time.perf_counter()
         try:
             await self.app(scope, counted_receive, counted_send)
         except Exception:
             status = status or 500
             raise
         finally:
-            seconds = time.perf_counter() - began
-            status = status or _LEFT
-            self._metrics.in_flight -= 1
-            method, route = scope["method"], _template(scope)
-            self._metrics.answered(route, method, status, seconds, exchange.problem)
-            if self._access_log:
-                self._access_log.write(
-                    exchange, method=method, route=route, status=status, seconds=seconds,
-                    bytes_in=bytes_in, bytes_out=bytes_out, key=scope.get("state", {}).get("caller", ""),
-                )  # fmt: skip
+            self._books.closed(
+                exchange, method=scope["method"], route=_template(scope), status=status or LEFT,
+                bytes_in=bytes_in, bytes_out=bytes_out, key=scope.get("state", {}).get("caller", ""),
+            )  # fmt: skip
             CURRENT.reset(token)
 
 
@@ -94,7 +85,7 @@ class SafeHeaders:
     def __init__(self, app: ASGIApp, *, shared: bool = False) -> None:
         """shared: whether pages of other origins may use the answers."""
         self.app = app
-        self._page = _SAFE | ({} if shared else {b"cross-origin-resource-policy": b"same-origin"})
+        self._page = _SAFE | ({} if shared else _SAME_ORIGIN)
         self._other = self._page | _CSP
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

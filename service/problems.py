@@ -15,7 +15,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,14 +96,14 @@ _HTTP_KINDS = {
 }
 
 
-def kind_of(error: Exception) -> Kind:
+def kind_of(error: BaseException) -> Kind:
     """The kind of the nearest class of the error that the table knows; an internal error if none."""
     return next((KINDS[base] for base in type(error).__mro__ if base in KINDS), INTERNAL)
 
 
 def problem(
     kind: Kind, detail: str, extras: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+) -> Response:
     """A problem document as a response."""
     content = _document(kind, detail) | dict(extras or {})
     exchange = CURRENT.get()
@@ -110,7 +111,7 @@ def problem(
         exchange.problem = kind.name
         content["instance"] = exchange.urn
     sent = {"Cache-Control": "no-store"} | dict(headers or {})
-    return JSONResponse(content, kind.status, headers=sent, media_type=MEDIA_TYPE)
+    return Response(to_json(content), kind.status, headers=sent, media_type=MEDIA_TYPE)
 
 
 def locations(found: Sequence[Any], *prefix: str) -> list[dict[str, Any]]:
@@ -185,12 +186,12 @@ def document_of(error: Exception) -> dict[str, Any]:
     return _document(kind, str(error)) | _extras(error)
 
 
-def _extras(error: Exception) -> dict[str, Any]:
+def _extras(error: BaseException) -> dict[str, Any]:
     return {name: getattr(error, name) for name in _EXTRAS if hasattr(error, name)}
 
 
-def answer_to(request: Request, error: GlypheryError) -> Response:
-    """What a client is told of an error of the house."""
+def answer_to(request: Request, error: BaseException) -> Response:
+    """What a client is told of an error; one that is none of the house is logged."""
     kind = kind_of(error)
     if kind is INTERNAL:
         log.error("%s %r failed", request.method, request.url.path, exc_info=error)

@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from service import logs
 from service.access import check_access
 from service.app import create_app
-from service.connections import bounded_heads
+from service.connections import connection_class
 from service.models import Models
 from service.settings import Settings
 from service.sharing import Tally, keep_to_share, loop_that_shares
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
         _serve_from_several_processes(settings)
         return
     models = Models.load(settings.bundles, settings.device)
-    protocol = bounded_heads(settings.max_header_seconds)
+    protocol = connection_class(settings.max_header_seconds)
     uvicorn.run(partial(create_app, settings, models=models), http=protocol, **_options(settings))
 
 
@@ -101,7 +101,7 @@ class _Config(uvicorn.Config):
     def load(self) -> None:
         if self._pin:
             keep_to_share(self._tally.share, self.workers)
-        self.http = bounded_heads(self._header_seconds, self._tally)
+        self.http = connection_class(self._header_seconds, self._tally)
         super().load()
 
 

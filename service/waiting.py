@@ -40,6 +40,7 @@ _PATIENCE = 8  # times that work of batches is passed over, before it has a turn
 _CALM = 1.0  # seconds in which everybody found room, after which an overload is over
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
 _FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
+_LOOK = 0.005  # seconds between two looks for abandoned work; a crowd that is refused would pay for many
 _HOLD = 0.25  # of the time a batch took: how long those who got answers have to ask again
 
 
@@ -99,6 +100,7 @@ class WaitingRoom:
         self._company = 0  # glyphs that may soon wait together, counted when the last batch was done
         self._held_until = -math.inf  # when those of them that wait wait no longer for the others
         self._seconds = _FIRST_GUESS  # a glyph takes one executor
+        self._looked = -math.inf  # for abandoned work; `time.monotonic`'s clock
         self._refused = -math.inf  # when somebody was for whom there was no room; `time.monotonic`'s clock
 
     @property
@@ -206,6 +208,10 @@ class WaitingRoom:
         return left if left > 0 else None
 
     def _forget_abandoned(self) -> None:
+        now = time.monotonic()
+        if now < self._looked + _LOOK:
+            return
+        self._looked = now
         with self._changed:
             for interactive, queue in self._queues.items():
                 stayed = [work for work in queue if not work.abandoned]

@@ -10,16 +10,16 @@ from fastapi import APIRouter, Query, Request
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates, described
 from recognition.recogniser import Answers
-from service.answers import answer
+from service.answers import Question
 from service.errors import UnknownModel
 from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, InContext, check_count
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
-from service.routes.quick import QuickRoute
+from service.routes.quick import PictureRoute
 from service.schemas import ClassifyResponse
 
-router = APIRouter(tags=["recognition"], route_class=QuickRoute)
+router = APIRouter(tags=["recognition"], route_class=PictureRoute)
 
 
 class ClassifyQuery(Measured, InContext, Asked):
@@ -35,14 +35,13 @@ class ClassifyQuery(Measured, InContext, Asked):
     openapi_extra=PICTURE_BODY,
     summary="Which character and joining form a picture shows",
 )
-async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Any:
+def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Question:
     """The k most probable labels. `scripts`, `charset` and `labels` say what is possible, `prior`
     what is likely; probabilities are shared out among the possible labels.
     """
     asking = Asking.of(request, query)
     check_count(request, query.k)
-    interpret = Recognising(query.k, query.context())
-    return await answer(request, query, asking, interpret)
+    return Question(asking, Recognising(query.k, query.context()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,18 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 
 from recognition.recogniser import Answers
-from service.answers import answer
+from service.answers import Question
 from service.errors import UnknownModel
 from service.models import ServedModel
 from service.parameters import Asked, Asking
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
-from service.routes.quick import QuickRoute
+from service.routes.quick import PictureRoute
 from service.schemas import EmbedResponse
 
 _DIGITS = 7  # after the point: all that float32 holds of numbers below 1
 
-router = APIRouter(tags=["similarity"], route_class=QuickRoute)
+router = APIRouter(tags=["similarity"], route_class=PictureRoute)
 
 
 class EmbedQuery(Measured, Asked):
@@ -33,10 +33,9 @@ class EmbedQuery(Measured, Asked):
     openapi_extra=PICTURE_BODY,
     summary="A picture's embedding",
 )
-async def embed(request: Request, query: Annotated[EmbedQuery, Query()]) -> Any:
+def embed(request: Request, query: Annotated[EmbedQuery, Query()]) -> Question:
     """A vector of length 1. Vectors of the same model compare by their inner product."""
-    asking = Asking.of(request, query)
-    return await answer(request, query, asking, embedding)
+    return Question(Asking.of(request, query), embedding)
 
 
 def embedding(model: ServedModel, answers: Answers) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, get_type_hints
 
@@ -9,8 +10,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
+from service.answers import Question
 from service.errors import InvalidRequest
 from service.problems import locations
+from service.reading import posted, read_glyph
 
 
 class QuickRoute(APIRoute):
@@ -21,16 +24,40 @@ class QuickRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        query: type[BaseModel] = get_type_hints(self.endpoint)["query"]
-        endpoint = self.endpoint
-
         async def handle(request: Request) -> Response:
-            try:
-                asked = query.model_validate(dict(request.query_params))
-            except ValidationError as error:
-                found = error.errors(include_url=False, include_input=False, include_context=False)
-                raise InvalidRequest(locations(found, "query")) from None
-            response: Response = await endpoint(request, asked)
+            response: Response = await self.endpoint(request, self._query_of(request))
             return response
 
+        self._query: type[BaseModel] = get_type_hints(self.endpoint)["query"]
         return handle
+
+    def _query_of(self, request: Request) -> Any:
+        """Raises InvalidRequest."""
+        try:
+            return self._query.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False, include_context=False)
+            raise InvalidRequest(locations(found, "query")) from None
+
+
+class PictureRoute(QuickRoute):
+    """One whose endpoint only says what is asked about the posted picture: it returns a `Question`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handle(request: Request) -> Response:
+            query = self._query_of(request)
+            question: Question = self.endpoint(request, query)
+            return await question.answer(await read_glyph(request, query))
+
+        super().get_route_handler()
+        return handle
+
+    def ask(self, request: Request, picture: bytes) -> asyncio.Future[Response]:
+        """The same where the body is the picture and there already.
+
+        Raises:
+            InvalidRequest; and whatever the endpoint and `Engine.ask` raise.
+        """
+        query = self._query_of(request)
+        question: Question = self.endpoint(request, query)
+        return question.ask(posted(picture, query.metrics()))

@@ -13,13 +13,13 @@ from glyphs.errors import BadLabel
 from glyphs.labels import Label
 from index.search import Filter, Neighbour, described
 from recognition.recogniser import Answers
-from service.answers import answer
+from service.answers import Question
 from service.errors import OF_THE_ENGINE, NoIndex, UnknownLabel, UnknownModel, UnknownReference
 from service.models import Context, ServedModel
 from service.parameters import Asked, Asking, Count, Filtered, check_count
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured
-from service.routes.quick import QuickRoute
+from service.routes.quick import PictureRoute
 from service.schemas import SimilarResponse
 
 _NOTHING_KNOWN = Context()
@@ -48,11 +48,10 @@ class SimilarToLabelQuery(Filtered, Asked):
     exclude_same: Annotated[bool, Field(description="leave out references of this very label")] = False
 
 
-async def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Any:
+def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Question:
     """The k reference glyphs most similar to a picture."""
     asking = _searching(request, query)
-    interpret = _Searching(query.k, query.filter(), query.distinct, query.exclude_same)
-    return await answer(request, query, asking, interpret)
+    return Question(asking, _Searching(query.k, query.filter(), query.distinct, query.exclude_same))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ router.add_api_route(
     responses=documented(*PICTURE_PROBLEMS, UnknownModel, NoIndex),
     openapi_extra=PICTURE_BODY,
     summary="What looks like a picture",
-    route_class_override=QuickRoute,
+    route_class_override=PictureRoute,
 )
 
 

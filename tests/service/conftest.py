@@ -39,7 +39,7 @@ from index.search import ReferenceIndex
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, seal
 from recognition.recogniser import Recogniser
 from service.app import create_app
-from service.connections import bounded_heads
+from service.connections import connection_class
 from service.engine import Engine
 from service.settings import Settings
 
@@ -230,7 +230,7 @@ class Running:
 
 @contextmanager
 def _running(app: FastAPI, wait: bool = True, port: int = 0) -> Iterator[Running]:
-    http = bounded_heads(app.state.settings.max_header_seconds)
+    http = connection_class(app.state.settings.max_header_seconds)
     server = uvicorn.Server(
         uvicorn.Config(app, http=http, log_config=None, access_log=False, ws="none", lifespan="on")
     )

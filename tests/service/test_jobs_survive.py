@@ -34,10 +34,13 @@ def post(service, font_dir):
 
 def wait(service, path, enough):
     until = time.monotonic() + 120
-    while not enough(job := ask(service, "GET", path).json()):
+    while True:
+        answer = ask(service, "GET", path)
+        assert answer.status_code == 200, (answer.text, service.log)
+        if enough(job := answer.json()):
+            return job
         assert time.monotonic() < until, (job, service.log)
         time.sleep(0.03)
-    return job
 
 
 def finish(service, path):
