@@ -50,7 +50,7 @@ class Engine:
         self._observer = observer
         self.room = WaitingRoom(
             executors=settings.executors, size=settings.max_waiting, overload_wait=settings.overload_wait,
-            observer=observer,
+            batch=settings.max_batch, observer=observer,
         )  # fmt: skip
         self._most = settings.max_batch
         self._limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)

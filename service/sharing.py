@@ -18,6 +18,7 @@ import logging
 import math
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _SLOTS = 1024  # processes, far more than there ever are
 _RECORD = np.dtype([("pid", "i4"), ("connections", "i4"), ("share", "i4"), ("order", "i4")])
 _YIELD = 0.1  # seconds for which those with fewer connections may go first
 _LOOK = 0.001  # seconds between two looks whether they did
+_FRESH = 0.1  # seconds between two looks at who is alive
+_TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux has it
+_CLOSE_WAIT = 8  # what its first byte says where the other side has closed; include/net/tcp_states.h
 _REST = 1.0  # seconds before the next try where the system has no more connections to give
 # Before any process keeps to its share, since this is read as each starts.
 _PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -47,7 +51,7 @@ class Tally:
         with (folder / "tally").open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.truncate(_SLOTS * _RECORD.itemsize)
-            self._all = np.memmap(file, _RECORD, "r+")
+            self._all = np.memmap(file, _RECORD, "r+").view(np.ndarray)  # quicker to look into
             living = self._living()
             # The share with the fewest; if all have as many, that of the oldest, which is being replaced.
             self.share = min(
@@ -57,6 +61,7 @@ class Tally:
             self._all[slot] = (os.getpid(), 0, self.share, 1 + self._all["order"].max())
             self._mine = self._all[slot : slot + 1]
             self._left = False
+            self._slots, self._looked = list[int](), -math.inf  # of processes that were alive, and when
             fcntl.flock(file, fcntl.LOCK_UN)  # closing does not: the map keeps a copy of the descriptor
 
     @property
@@ -66,8 +71,13 @@ class Tally:
 
     @property
     def fewest(self) -> int:
-        """Connections of the process that has the fewest."""
-        return int(self._living()["connections"].min(initial=self.connections))
+        """Connections of the process that has the fewest; who came or died is noticed a moment later."""
+        now = time.monotonic()
+        if now > self._looked + _FRESH:
+            self._slots = [slot for slot, pid in enumerate(self._all["pid"].tolist()) if _lives(pid)]
+            self._looked = now
+        living = self._all[self._slots]
+        return int(living["connections"][living["pid"] > 0].min(initial=self.connections))
 
     def add(self, connections: int) -> None:
         """Tell that this process has so many more than before."""
@@ -96,6 +106,19 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    """Whether the client has left while its connection waited to be taken.
+
+    Where many wait for long, many have: to read what they asked first would leave no time for the others.
+    """
+    if _TCP_INFO is None:
+        return False
+    try:
+        return connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == _CLOSE_WAIT
+    except OSError:
+        return False
 
 
 def keep_to_share(share: int, shares: int) -> None:
@@ -166,6 +189,9 @@ class Listener:
         except OSError as error:
             log.error("no connection can be taken: %s", error)
             self._deaf_for(_REST)
+            return
+        if _has_hung_up(connection):
+            connection.close()
             return
         connection.setblocking(False)
         self._tally.add(1)

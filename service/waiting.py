@@ -8,11 +8,14 @@ of the time that the batch took. Without that two halves of the callers take tur
 half as large as they might be.
 
 Admission of interactive work keeps two promises. A burst may fill the room to its size. But once the
-room has been full, the service is overloaded, and until everybody has found room for a second the queue
-may be no longer than executors get through within `overload_wait`: under lasting overload a long queue
-serves nobody better than a short one, everybody just waits (K. Nichols and V. Jacobson, "Controlling
-Queue Delay", ACM Queue 2012, make the same distinction between good queue and bad). Batches are held
-back by their endpoint instead, a window at a time, and nobody who is interactive waits behind them.
+room has been full, or more have left it than were served, the service is overloaded, and until there
+has been room for everybody for a second the queue may be no longer than executors get through within
+`overload_wait`: under lasting overload a long queue serves nobody better than a short one, everybody
+just waits (K. Nichols and V. Jacobson, "Controlling Queue Delay", ACM Queue 2012, make the same distinction
+between good queue and bad). Yet a batch for each executor may always wait, since full batches get most
+done, as long as nobody leaves meanwhile: each time somebody did, half as much, and slowly more again
+(additive increase and multiplicative decrease, as in TCP). What came in batches is held back by its
+endpoint instead, a window at a time, and nobody who is interactive waits behind it.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ Inputs = tuple[NDArray[np.uint8], NDArray[np.float32]]  # rasters (n, S, S); met
 Interpret = Callable[[ServedModel, Answers], Any]  # of what it returns, each glyph has a place
 _PATIENCE = 8  # times that work of batches is passed over, before it has a turn
 _CALM = 1.0  # seconds in which everybody found room, after which an overload is over
+_GROWTH = 0.05  # glyphs more that may wait in an overload, after each batch that nobody left
 _SMOOTHING = 0.1  # share of the latest batch in the running mean of a glyph's time
 _FIRST_GUESS = 0.005  # seconds a glyph, before any has been measured
 _LOOK = 0.005  # seconds between two looks for abandoned work; a crowd that is refused would pay for many
@@ -85,9 +89,17 @@ class WaitingRoom:
     """Bounded, in two classes, for any number of executors."""
 
     def __init__(
-        self, *, executors: int, size: int, overload_wait: float, observer: Observer = Observer()
+        self,
+        *,
+        executors: int,
+        size: int,
+        overload_wait: float,
+        batch: int = 1,
+        observer: Observer = Observer(),
     ) -> None:
-        """size: interactive glyphs that may wait; overload_wait: seconds, see the module's docstring."""
+        """size: interactive glyphs that may wait; overload_wait: seconds, see the module's docstring;
+        batch: glyphs an executor takes at most.
+        """
         self._executors, self._size, self._overload_wait = executors, size, overload_wait
         self._observer = observer
         self._queues: dict[bool, deque[Work]] = {True: deque(), False: deque()}  # interactive first
@@ -101,7 +113,10 @@ class WaitingRoom:
         self._held_until = -math.inf  # when those of them that wait wait no longer for the others
         self._seconds = _FIRST_GUESS  # a glyph takes one executor
         self._looked = -math.inf  # for abandoned work; `time.monotonic`'s clock
-        self._refused = -math.inf  # when somebody was for whom there was no room; `time.monotonic`'s clock
+        self._batch = batch
+        self._next_batch: float = batch  # glyphs of it that may wait in an overload, for each executor
+        self._gone = 0  # interactive glyphs whose clients left since the last batch
+        self._refused = -math.inf  # when somebody was, or as good as; `time.monotonic`'s clock
 
     @property
     def waiting(self) -> int:
@@ -185,6 +200,7 @@ class WaitingRoom:
             self._at_work -= glyphs
             self._company = glyphs + self._all_waiting
             self._held_until = time.monotonic() + _HOLD * seconds
+            self._heed_departures(batch)
         self._seconds += _SMOOTHING * (seconds / glyphs - self._seconds)
 
     def close(self) -> None:
@@ -197,7 +213,20 @@ class WaitingRoom:
         # An executor without work will take its share in a moment, wherefore that does not wait.
         if self.waiting + glyphs > self._size + self._idle:
             return True
-        return self.overloaded and self.waiting * self._seconds / self._executors > self._overload_wait
+        if not self.overloaded or self.waiting < self._next_batch * self._executors:
+            return False
+        return self.waiting * self._seconds / self._executors > self._overload_wait
+
+    def _heed_departures(self, batch: list[Work]) -> None:
+        """After a batch, which some may have left; others may have left the queue."""
+        self._gone += sum(work.glyphs for work in batch if work.interactive and work.abandoned)
+        if not self._gone:
+            self._next_batch = min(self._batch, self._next_batch + _GROWTH)
+            return
+        self._next_batch = max(1.0, self._next_batch / 2)
+        if self._gone > sum(work.glyphs for work in batch if not work.abandoned):
+            self._refused = time.monotonic()
+        self._gone = 0
 
     def _held(self, most: int) -> float | None:
         """Seconds for which what waits waits for company yet; None where it does not."""
@@ -218,7 +247,9 @@ class WaitingRoom:
                 queue.clear()
                 queue.extend(stayed)
                 waiting = sum(work.glyphs for work in stayed)
-                self._observer.dropped(self._waiting[interactive] - waiting)
+                gone = self._waiting[interactive] - waiting
+                self._gone += gone * interactive
+                self._observer.dropped(gone)
                 self._waiting[interactive] = waiting
 
     def _take(self, most: int) -> list[Work]:
@@ -235,6 +266,7 @@ class WaitingRoom:
                     continue
                 self._waiting[interactive] -= work.glyphs
                 if work.abandoned:
+                    self._gone += work.glyphs * interactive
                     self._observer.dropped(work.glyphs)
                     continue
                 taken.append(work)

@@ -23,8 +23,8 @@ def work(glyphs=1, *, interactive=True, model=ONE, network=True, deadline=math.i
     )  # fmt: skip
 
 
-def room(executors=1, size=100, overload_wait=0.05):
-    return WaitingRoom(executors=executors, size=size, overload_wait=overload_wait)
+def room(executors=1, size=100, overload_wait=0.05, batch=1):
+    return WaitingRoom(executors=executors, size=size, overload_wait=overload_wait, batch=batch)
 
 
 def filled(*some, **given):
@@ -190,6 +190,68 @@ def test_after_it_was_full_only_a_short_queue_is_let_in_until_all_find_room_for_
         time.sleep(0.01)
     for _ in range(4):
         made.enter(work())
+
+
+def overloaded(batch):
+    """An empty room in which nobody may wait in an overload but for the next batch."""
+    made = filled(*(work() for _ in range(20)), size=20, overload_wait=1e-9, batch=batch)
+    with pytest.raises(Overloaded):
+        made.enter(work())
+    made.finished(made.take(20), 0.1)
+    assert made.overloaded
+    return made
+
+
+def let_in(made):
+    """How many find room at this moment; they wait then."""
+    pieces = []
+    while True:
+        try:
+            made.enter(piece := work())
+        except Overloaded:
+            return pieces
+        pieces.append(piece)
+
+
+def test_in_an_overload_a_full_batch_may_wait_however_long_that_takes():
+    assert len(let_in(overloaded(batch=6))) == 6
+    assert len(let_in(overloaded(batch=1))) == 1
+
+
+def test_when_clients_leave_in_an_overload_fewer_may_wait_and_slowly_more_again():
+    made = overloaded(batch=8)
+    pieces = let_in(made)
+    pieces[0].done.cancel()  # while it waits
+    made.finished(made.take(8), 0.1)
+    pieces = let_in(made)
+    assert len(pieces) == 4
+    batch = made.take(8)
+    pieces[0].done.cancel()  # while it is worked on
+    made.finished(batch, 0.1)
+    assert len(let_in(made)) == 2
+    grown = []
+    for _ in range(200):
+        made.finished(made.take(8), 0.1)
+        grown.append(len(let_in(made)))
+    assert grown == sorted(grown)
+    assert (grown[0], grown[-1]) == (3, 8)
+    assert grown.count(3) > 10
+
+
+def test_when_more_leave_than_are_served_that_is_an_overload():
+    pieces = [work() for _ in range(5)]
+    made = filled(*pieces)
+    for piece in pieces[:2]:
+        piece.done.cancel()
+    made.finished(made.take(5), 0.1)  # three stayed
+    assert not made.overloaded
+    pieces = [work() for _ in range(5)]
+    for piece in pieces:
+        made.enter(piece)
+    for piece in pieces[:3]:
+        piece.done.cancel()
+    made.finished(made.take(5), 0.1)
+    assert made.overloaded
 
 
 def test_who_asks_for_the_impossible_overloads_nobody():
