@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     max_batch: int = Field(16, ge=1, le=256, description="glyphs an executor works on at once")
     max_waiting: int = Field(64, ge=0, description="glyphs that may wait for an executor; more are refused")
     overload_wait: float = Field(
-        0.025, gt=0, description="seconds that the queue may take once it has been too long for some, and "
-        "until all have found room for a while",
+        0.025, gt=0, description="seconds that the queue may take, beyond a full batch, once it has been too "
+        "long for some, and until all have found room for a while",
     )  # fmt: skip
     timeout: float = Field(10.0, gt=0, description="seconds a request may wait; `timeout=` asks for less")
 
