@@ -33,7 +33,7 @@ Reply = Callable[[int, Headers, bytes], None]  # status, headers, body
 DIRECT = "direct"  # where a connection finds it among what the application's lifespan hands on
 _MOST_BYTES = HIGH_WATER_LIMIT  # of a picture: what uvicorn holds of a body before it stops to read
 _RAW = frozenset(name.encode("ascii") for name in RAW)
-_DEMANDING = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"content-range"})
+_DEMANDING = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
 
 
 class Direct:
@@ -58,7 +58,7 @@ class Direct:
         for name, value in headers:
             if name == b"content-length":
                 length = value
-            elif name == b"content-type":
+            elif name == b"content-type" and not kind:
                 kind = value.partition(b";")[0].strip().lower()
             elif name in _DEMANDING:
                 return False
