@@ -273,7 +273,7 @@ def test_pages_of_the_named_origins_may_ask_and_no_others(serve, keys, is_proble
 HEAD = b"POST /classify HTTP/1.1\r\nHost: g\r\n"
 
 
-def test_more_bodies_at_once_than_are_allowed_are_refused(serve, picture, is_problem):
+def test_more_bodies_at_once_than_are_allowed_are_refused(serve, picture, is_problem, monkeypatch):
     with serve(max_uploads=2) as running:
         connections = []
         for _ in range(2):
@@ -282,6 +282,7 @@ def test_more_bodies_at_once_than_are_allowed_are_refused(serve, picture, is_pro
             connections.append(connection)
         wait_until(lambda: running.app.state.uploads.arriving == 2)
         body = picture("98")
+        monkeypatch.setattr("service.connections._SOON", 20.0)  # this machine may be busy
         assert running.client.post("/classify", content=body).status_code == 200  # it is there in whole
         response = running.client.post("/classify", content=iter([body]))  # it might take its time
         is_problem(response, 429, "overloaded")

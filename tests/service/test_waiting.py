@@ -192,8 +192,14 @@ def test_after_it_was_full_only_a_short_queue_is_let_in_until_all_find_room_for_
         made.enter(work())
 
 
-def overloaded(batch):
-    """An empty room in which nobody may wait in an overload but for the next batch."""
+@pytest.fixture
+def overloaded(monkeypatch):
+    """Gives empty rooms in which nobody may wait in an overload, which lasts, but for the next batch."""
+    monkeypatch.setattr("service.waiting._CALM", 1e6)
+    return full_once
+
+
+def full_once(batch):
     made = filled(*(work() for _ in range(20)), size=20, overload_wait=1e-9, batch=batch)
     with pytest.raises(Overloaded):
         made.enter(work())
@@ -213,12 +219,12 @@ def let_in(made):
         pieces.append(piece)
 
 
-def test_in_an_overload_a_full_batch_may_wait_however_long_that_takes():
+def test_in_an_overload_a_full_batch_may_wait_however_long_that_takes(overloaded):
     assert len(let_in(overloaded(batch=6))) == 6
     assert len(let_in(overloaded(batch=1))) == 1
 
 
-def test_when_clients_leave_in_an_overload_fewer_may_wait_and_slowly_more_again():
+def test_when_clients_leave_in_an_overload_fewer_may_wait_and_slowly_more_again(overloaded):
     made = overloaded(batch=8)
     pieces = let_in(made)
     pieces[0].done.cancel()  # while it waits
