@@ -1,9 +1,9 @@
 """The direct way: posted pictures are answered where they arrive, past ASGI.
 
 On its way through ASGI a request becomes a task and a cycle of messages, and passes nine layers of
-middleware and two routers, each a closure around the next. That takes the event loop three times as long as
-all that is done for the request itself (docs/PERFORMANCE.md), and a service that is overloaded spends
-most of its time on saying so. So the connection hands over here what comes in the commonest form, a small
+middleware and two routers, each a closure around the next. That takes the event loop two and a half times
+as long as all of this (docs/PERFORMANCE.md), and a service that is overloaded spends most of its time on
+saying so. So the connection hands over here what comes in the commonest form, a small
 picture as the body, once it is there in whole. The same rules hold as on the long way, by the same parts;
 tests hold the answers of the two ways against each other. Whatever is asked in another form, or has to
 pass what stands in the long way only (other origins, limits of rate, traces), goes the long way.
