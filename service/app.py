@@ -84,9 +84,11 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
             background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
         if metrics.several_processes:
             background.append(asyncio.create_task(metrics.keep_fresh(engine)))
-        direct = Direct(app, engine, books, Gate(settings.keys), settings.max_body_bytes)
+        handed_on: dict[str, Any] = {}
+        if not is_longer:
+            handed_on[DIRECT] = Direct(app, engine, books, Gate(settings.keys), settings.max_body_bytes)
         try:
-            yield {} if is_longer else {DIRECT: direct}
+            yield handed_on
         finally:
             for task in background:
                 task.cancel()

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from service.access import Gate
 from service.books import LEFT, Books
 from service.engine import Engine
-from service.exchange import CURRENT, Exchange
+from service.exchange import CURRENT
 from service.middleware import SAFE_ALONE
 from service.problems import answer_to
 from service.reading import RAW
@@ -96,25 +96,17 @@ class Direct:
                 close(LEFT)
                 return
             error = done.exception()
-            send(self._problem(request, exchange, error) if error else done.result())
+            send(answer_to(request, error) if error else done.result())
 
         token = CURRENT.set(exchange)
         try:
             self._gate.check(scope)
             self._engine.room.admit()
             found = self._routes[scope["path"].encode("ascii")].ask(request, picture)
+            found.add_done_callback(finish)  # in the context of now, in which this is the exchange at hand
+            return found
         except Exception as error:
             send(answer_to(request, error))
             return None
-        finally:
-            CURRENT.reset(token)
-        found.add_done_callback(finish)
-        return found
-
-    @staticmethod
-    def _problem(request: Request, exchange: Exchange, error: BaseException) -> Response:
-        token = CURRENT.set(exchange)
-        try:
-            return answer_to(request, error)
         finally:
             CURRENT.reset(token)

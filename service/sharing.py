@@ -52,7 +52,7 @@ class Tally:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.truncate(_SLOTS * _RECORD.itemsize)
             self._all = np.memmap(file, _RECORD, "r+").view(np.ndarray)  # quicker to look into
-            living = self._living()
+            living = self._all[self._living()]
             # The share with the fewest; if all have as many, that of the oldest, which is being replaced.
             self.share = min(
                 range(shares), key=lambda share: (np.sum(living["share"] == share), _oldest(living, share))
@@ -74,8 +74,7 @@ class Tally:
         """Connections of the process that has the fewest; who came or died is noticed a moment later."""
         now = time.monotonic()
         if now > self._looked + _FRESH:
-            self._slots = [slot for slot, pid in enumerate(self._all["pid"].tolist()) if _lives(pid)]
-            self._looked = now
+            self._slots, self._looked = self._living(), now
         living = self._all[self._slots]
         return int(living["connections"][living["pid"] > 0].min(initial=self.connections))
 
@@ -89,9 +88,9 @@ class Tally:
         self._left = True
         self._mine["pid"] = 0
 
-    def _living(self) -> np.ndarray[Any, np.dtype[np.void]]:
-        begun = self._all[self._all["pid"] > 0]
-        return begun[[_lives(pid) for pid in begun["pid"].tolist()]]
+    def _living(self) -> list[int]:
+        """Slots of the processes that are alive."""
+        return [slot for slot, pid in enumerate(self._all["pid"].tolist()) if _lives(pid)]
 
 
 def _oldest(living: np.ndarray[Any, np.dtype[np.void]], share: int) -> float:
