@@ -18,7 +18,8 @@ from glyphs.labels import Label, fold
 from glyphs.raster import Raster, RasterSettings, draw
 from index.build import CHUNK, Embed
 from index.kinds import RECALL, Kind, Tell, quiet
-from index.references import References, small_picture
+from index.pictures import Pictures, small_picture
+from index.references import References
 from index.search import ReferenceIndex
 
 Key = tuple[Label, str, str]  # label, family and style
@@ -187,6 +188,6 @@ class ReferenceAdder:
         if self._into is not None and not self._new:  # all of it was there
             return self._into
         labels, families, styles = zip(*self._new, strict=True)
-        references = References(labels, families, styles, np.stack(self._pictures))
+        references = References(labels, families, styles, Pictures.of(self._pictures))
         build = ReferenceIndex.build if self._into is None else self._into.joined
         return build(np.concatenate(embeddings), references, kind=self._kind, recall=self._recall, tell=tell)

@@ -14,7 +14,8 @@ from glyphs.labels import Label
 from glyphs.raster import Raster, RasterSettings
 from glyphs.splits import Split
 from index.kinds import RECALL, Kind, Tell, quiet
-from index.references import References, small_picture
+from index.pictures import Pictures, small_picture
+from index.references import References
 from index.search import ReferenceIndex
 
 # (N, S, S) uint8 rasters, (N, 4) float32 metrics -> (N, E) float32 unit embeddings
@@ -106,7 +107,7 @@ class IndexBuilder:
             for row in most_telling(embeddings[start:end], self._keep)
         ]
         families, styles = zip(*(self._fonts[row] for row in kept), strict=True)
-        pictures = np.stack([small_picture(self._draw(row)) for row in kept])
+        pictures = Pictures.of(small_picture(self._draw(row)) for row in kept)
         references = References([self._labels[row] for row in kept], families, styles, pictures)
         self.index = ReferenceIndex.build(
             embeddings[kept], references, kind=self._kind, recall=self._recall, tell=tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,14 +71,26 @@ class Column:
 
 
 class Lookup:
-    """From filters to rows: what an answer costs goes with the rows it is about, and a byte a reference."""
+    """From filters to rows: what an answer costs goes with the rows it is about, and a byte a reference.
+
+    A column is listed when it is first asked about: most who load an index ask about few of them.
+    """
 
     def __init__(self, labels: Sequence[Label], families: Sequence[str]) -> None:
-        self._count = len(labels)
-        scripts = {label: label.character.script for label in set(labels)}
-        self._labels = Column([str(label) for label in labels])
-        self._scripts = Column([scripts[label] for label in labels])
-        self._families = Column(families)
+        self._label_of, self._family_of = labels, families
+
+    @cached_property
+    def _labels(self) -> Column:
+        return Column([str(label) for label in self._label_of])
+
+    @cached_property
+    def _scripts(self) -> Column:
+        scripts = {label: label.character.script for label in set(self._label_of)}
+        return Column([scripts[label] for label in self._label_of])
+
+    @cached_property
+    def _families(self) -> Column:
+        return Column(self._family_of)
 
     def rows_of(self, label: Label) -> NDArray[np.int64]:
         """Ascending."""
@@ -85,11 +98,17 @@ class Lookup:
 
     def allowed(self, only: Filter) -> Allowed:
         """What the filter leaves."""
-        mask = np.ones(self._count, bool)
-        for values, column in ((only.scripts, self._scripts), (only.families, self._families)):
-            if values:
-                left = np.zeros(self._count, bool)
-                left[column.rows(values)] = True
-                mask &= left
-        mask[self._labels.rows(map(str, only.without))] = False
+        count = len(self._label_of)
+        mask = np.ones(count, bool)
+        if only.scripts:
+            mask &= self._having(self._scripts, only.scripts)
+        if only.families:
+            mask &= self._having(self._families, only.families)
+        if only.without:
+            mask[self._labels.rows(map(str, only.without))] = False
         return Allowed.of(mask)
+
+    def _having(self, column: Column, values: Iterable[str]) -> NDArray[np.bool_]:
+        mask = np.zeros(len(self._label_of), bool)
+        mask[column.rows(values)] = True
+        return mask

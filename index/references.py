@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from glyphs.errors import BadIndex
 from glyphs.labels import Label
-from glyphs.raster import Raster
+from index.pictures import Pictures
 
 FILE = "references.npz"
-PICTURE = 48  # pixels of a reference's picture
-_LEVELS = 17  # grey levels are multiples of 17: sixteen are plenty for the eye, and compress well
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +36,9 @@ class References:
         labels: Sequence[Label],
         families: Sequence[str],
         styles: Sequence[str],
-        pictures: NDArray[np.uint8],
+        pictures: Pictures,
     ) -> None:
-        """pictures: (R, PICTURE, PICTURE) uint8, ink bright.
-
-        Raises:
-            BadIndex: the columns differ in length.
-        """
+        """Raises BadIndex where the columns differ in length."""
         if not len(labels) == len(families) == len(styles) == len(pictures):
             raise BadIndex("The columns of the references differ in length.")
         self.labels, self.families, self.styles = tuple(labels), tuple(families), tuple(styles)
@@ -69,7 +61,7 @@ class References:
             [self.labels[row] for row in rows],
             [self.families[row] for row in rows],
             [self.styles[row] for row in rows],
-            self.pictures[list(rows)],
+            self.pictures.take(rows),
         )
 
     def __add__(self, others: References) -> References:
@@ -77,21 +69,15 @@ class References:
             self.labels + others.labels,
             self.families + others.families,
             self.styles + others.styles,
-            np.concatenate([self.pictures, others.pictures]),
+            self.pictures + others.pictures,
         )
 
     def picture_of(self, label: Label) -> bytes | None:
-        """The picture of a label's first reference, as of `png`; None where it has none."""
+        """The picture of a label's first reference, as a PNG; None where it has none."""
         if self._first is None:
             self._first = {known: number for number, known in reversed(list(enumerate(self.labels)))}
         number = self._first.get(label)
-        return None if number is None else self.png(number)
-
-    def png(self, number: int) -> bytes:
-        """The reference's picture, dark on white."""
-        out = io.BytesIO()
-        Image.fromarray(255 - self.pictures[number]).save(out, "PNG")
-        return out.getvalue()
+        return None if number is None else self.pictures.png(number)
 
     def save(self, folder: Path) -> None:
         columns = json.dumps(
@@ -103,26 +89,21 @@ class References:
             ensure_ascii=False,
         )
         np.savez_compressed(
-            folder / FILE, columns=np.frombuffer(columns.encode(), np.uint8), pictures=self.pictures
+            folder / FILE, columns=np.frombuffer(columns.encode(), np.uint8), lengths=self.pictures.lengths
         )
+        self.pictures.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> References:
-        """Raises BadIndex where the file is missing or broken."""
+        """Raises BadIndex where a file is missing or broken."""
         try:
             with np.load(folder / FILE, allow_pickle=False) as file:
                 columns = json.loads(file["columns"].tobytes())
                 known = {text: Label.parse(text) for text in set(columns["labels"])}
                 labels = [known[text] for text in columns["labels"]]
-                return cls(labels, columns["families"], columns["styles"], file["pictures"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                pictures = Pictures.load(folder, file["lengths"])
+                return cls(labels, columns["families"], columns["styles"], pictures)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BadIndex(
                 f"The references of {folder} cannot be read: {error}.", "Build the index anew."
             ) from None
-
-
-def small_picture(raster: Raster) -> NDArray[np.uint8]:
-    """A raster reduced to a reference's picture, (PICTURE, PICTURE) uint8."""
-    reduced = np.asarray(Image.fromarray(raster).resize((PICTURE, PICTURE), Image.Resampling.LANCZOS))
-    rounded = (reduced.astype(np.uint16) + _LEVELS // 2) // _LEVELS * _LEVELS
-    return np.minimum(rounded, 255).astype(np.uint8)

@@ -7,7 +7,7 @@
                        and its name where it stands for no character
     equivalence.json   which of them look the same
     prototypes.npy     (L, E) float16, the mean embedding of each label's training glyphs, unit length
-    index.*, references.npz       optional: the reference glyphs (floor `index`)
+    index.*, references.npz, pictures.bin    optional: the reference glyphs (floor `index`)
 
 Nothing in it is ever unpickled. The bundle's digest is the SHA-256 of its manifest, and so
 stands for every byte of it.

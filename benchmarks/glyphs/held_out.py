@@ -28,7 +28,7 @@ from glyphs.labels import Label
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from index.build import CHUNK, IndexBuilder
-from index.references import small_picture
+from index.pictures import small_picture
 from index.search import ReferenceIndex
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
@@ -171,7 +171,7 @@ def _main(
         index = add_references(plain, opened, added, recogniser)
         asked = {script: asked_glyphs(unseen, ids) for script, ids in scripts.items()}
         shapes = Shapes(opened, np.concatenate([table.shape for table in asked.values()]).tolist())
-    baseline = ReferenceIndex.build(as_pixels(index.references.pictures), index.references)
+    baseline = ReferenceIndex.build(as_pixels(np.stack(list(index.references.pictures))), index.references)
     rows: list[dict[str, Any]] = []
     for script, table in asked.items():
         queries, pixels = embed(table, shapes, recogniser, settings)

@@ -146,7 +146,7 @@ async def reference_picture(
         headers = {"Cache-Control": _CACHE, "ETag": tag}
         if tag in if_none_match:
             return Response(status_code=304, headers=headers)
-        return Response(references.png(number), media_type="image/png", headers=headers)
+        return Response(references.pictures.png(number), media_type="image/png", headers=headers)
 
     return await asking.engine.run(asking.model, job, deadline=asking.deadline)
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.labels import Form, Label
-from index.references import PICTURE, References
+from index.pictures import PICTURE, Pictures
+from index.references import References
 
 WIDTH = 64
 LABELS = [Label(ord("A")), Label(ord("B")), Label(0x391), Label(0x639, Form.INIT), Label(0xE01)]
@@ -30,5 +31,5 @@ def referring(count: int, families: int = 40) -> References:
         [LABELS[number] for number in rng.integers(len(LABELS), size=count)],
         [f"Family {number}" for number in rng.integers(families, size=count)],
         [str(number) for number in range(count)],
-        np.zeros((count, PICTURE, PICTURE), np.uint8),
+        Pictures.of([np.zeros((PICTURE, PICTURE), np.uint8)]).take([0] * count),
     )

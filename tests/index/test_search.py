@@ -8,7 +8,8 @@ import pytest
 
 from glyphs.errors import BadIndex
 from glyphs.labels import Form, Label
-from index.references import PICTURE, References
+from index.pictures import PICTURE, Pictures
+from index.references import References
 from index.search import Filter, ReferenceIndex, described
 
 LABELS = [Label(ord("A")), Label(ord("B")), Label(0x391), Label(0x639, Form.INIT)]
@@ -25,9 +26,8 @@ def embeddings() -> np.ndarray:
 def index(embeddings: np.ndarray) -> ReferenceIndex:
     labels = [label for label in LABELS for _ in range(EACH)]
     families = [f"Family {number % 5}" for number in range(len(labels))]
-    pictures = np.arange(len(labels), dtype=np.uint8)[:, None, None] * np.ones(
-        (1, PICTURE, PICTURE), np.uint8
-    )
+    levels = 17 * (np.arange(len(labels), dtype=np.uint8) % 16)
+    pictures = Pictures.of(levels[:, None, None] * np.ones((1, PICTURE, PICTURE), np.uint8))
     return ReferenceIndex.build(embeddings, References(labels, families, ["Regular"] * len(labels), pictures))
 
 
@@ -99,10 +99,10 @@ def test_an_index_survives_being_saved(index: ReferenceIndex, embeddings: np.nda
     assert described(loaded.search(embeddings[:1], 5)[0], {}) == described(
         index.search(embeddings[:1], 5)[0], {}
     )
-    assert loaded.references.png(7) == index.references.png(7)
+    assert loaded.references.pictures.png(7) == index.references.pictures.png(7)
 
 
-@pytest.mark.parametrize("name", ["index.faiss", "references.npz"])
+@pytest.mark.parametrize("name", ["index.faiss", "references.npz", "pictures.bin"])
 @pytest.mark.parametrize("harm", ["missing", "empty", "truncated"])
 def test_a_broken_index_is_refused(index: ReferenceIndex, tmp_path: Path, name: str, harm: str) -> None:
     index.save(tmp_path)
@@ -118,7 +118,7 @@ def test_a_broken_index_is_refused(index: ReferenceIndex, tmp_path: Path, name: 
 def test_an_index_without_all_its_references_is_refused(
     index: ReferenceIndex, embeddings: np.ndarray
 ) -> None:
-    short = References(LABELS[:1], ["F"], ["R"], np.zeros((1, PICTURE, PICTURE), np.uint8))
+    short = References(LABELS[:1], ["F"], ["R"], Pictures.of(np.zeros((1, PICTURE, PICTURE), np.uint8)))
     with pytest.raises(BadIndex, match="200"):
         ReferenceIndex.build(embeddings, short)
 
@@ -126,6 +126,6 @@ def test_an_index_without_all_its_references_is_refused(
 def test_a_label_is_pictured_by_its_first_reference() -> None:
     pictures = np.zeros((3, PICTURE, PICTURE), np.uint8)
     pictures[1:] = 255
-    references = References([Label(65), Label(66), Label(66)], ["f"] * 3, ["s"] * 3, pictures)
-    assert references.picture_of(Label(66)) == references.png(1)
+    references = References([Label(65), Label(66), Label(66)], ["f"] * 3, ["s"] * 3, Pictures.of(pictures))
+    assert references.picture_of(Label(66)) == references.pictures.png(1)
     assert references.picture_of(Label(67)) is None

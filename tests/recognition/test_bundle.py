@@ -20,7 +20,9 @@ def test_a_copy_has_the_same_digest(tiny_bundle: Bundle, copy: Path) -> None:
     assert Bundle.load(copy).digest == tiny_bundle.digest
 
 
-@pytest.mark.parametrize("name", [MODEL, LABELS, "equivalence.json", "index.faiss", "references.npz"])
+@pytest.mark.parametrize(
+    "name", [MODEL, LABELS, "equivalence.json", "index.faiss", "references.npz", "pictures.bin"]
+)
 def test_one_changed_byte_in_any_file_is_noticed(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1

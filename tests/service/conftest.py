@@ -34,7 +34,8 @@ from glyphs.equivalence import Equivalence, Evidence
 from glyphs.labels import Label
 from glyphs.picture import PictureLimits, read_picture
 from glyphs.raster import RasterSettings
-from index.references import References, small_picture
+from index.pictures import Pictures, small_picture
+from index.references import References
 from index.search import ReferenceIndex
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, seal
 from recognition.recogniser import Recogniser
@@ -169,7 +170,7 @@ def bundle(bundle_without_index: Path) -> Path:
         [Label.parse(label) for label, _, _ in rows],
         [family for _, family, _ in rows],
         ["Regular"] * len(rows),
-        np.stack([small_picture(raster) for raster in rasters]),
+        Pictures.of(map(small_picture, rasters)),
     )
     embeddings = Recogniser(plain).answer(rasters, heights).embeddings
     ReferenceIndex.build(embeddings, references).save(folder)

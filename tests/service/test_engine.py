@@ -12,6 +12,7 @@ import pytest
 
 from glyphs.errors import BadBundle, BadIndex
 from glyphs.labels import Label
+from index.pictures import Pictures
 from index.references import References
 from index.search import ReferenceIndex
 from recognition.bundle import Bundle, seal
@@ -35,7 +36,7 @@ def test_a_model_has_its_index_with_it(model, bundle_without_index):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.onnx", "labels.json", "equivalence.json", "index.faiss", "references.npz"]
+    "name", ["model.onnx", "labels.json", "equivalence.json", "index.faiss", "references.npz", "pictures.bin"]
 )
 def test_an_altered_file_is_refused(bundle, tmp_path, name):
     folder = shutil.copytree(bundle, tmp_path / "altered")
@@ -48,7 +49,7 @@ def test_an_altered_file_is_refused(bundle, tmp_path, name):
 
 def test_an_index_of_another_width_is_refused(bundle, tmp_path):
     folder = shutil.copytree(bundle, tmp_path / "narrow")
-    references = References([Label(65)], ["F"], ["R"], np.zeros((1, 48, 48), np.uint8))
+    references = References([Label(65)], ["F"], ["R"], Pictures.of(np.zeros((1, 48, 48), np.uint8)))
     ReferenceIndex.build(np.ones((1, 64), np.float32) / 8, references).save(folder)
     seal(folder, Bundle.load(bundle).manifest)
     with pytest.raises(BadIndex, match="64 numbers"):
