@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields, replace
 from enum import StrEnum
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from scoring.compare import Comparison
     from scoring.judge import Thresholds
     from scoring.local import Setup
+    from scoring.places import Place
     from scoring.reports.report import Report
+    from scoring.score import Scorer
     from scoring.verdicts import FontScore, Status, Verdict
 
 _SHOWN = 20  # findings of a font on the terminal
@@ -96,6 +98,7 @@ def score(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from bundles import default_bundle
     from recognition.bundle import Bundle
+    from scoring import places
     from scoring.local import Setup
     from scoring.sandbox import Limits
     from scoring.verdicts import worst
@@ -104,24 +107,29 @@ def score(
         raise BadInput("--address is that of a Ray cluster.", "Add --engine ray.")
     limits = Limits(max_glyphs=max_glyphs, seconds=max_seconds, max_memory=max_memory << 20)
     setup = Setup(bundle or default_bundle(), limits, _thresholds(threshold or []), keep)
-    used = Bundle.load(setup.bundle)
-    made_with = _made_with(used, setup)
     if against:
         if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
             raise BadInput("--against compares one font with one older version of it, and nothing else.")
-        comparison = _compared(against, Path(fonts[0]), setup, used)
-        _report_comparison(comparison, out or [], made_with, json=json)
+        comparison, used = _compared(against, Path(fonts[0]), setup)
+        _report_comparison(comparison, out or [], _made_with(used, setup), json=json)
         _end(comparison.status, error_code_on)
         return
 
     statuses: list[Status] = []
     with ExitStack() as open_:
+        files = places.find(map(places.place, fonts))
+        processes = min(len(files), jobs or len(os.sched_getaffinity(0)))
+        scorer = None
+        if engine is Engine.LOCAL and processes == 1:
+            scorer = open_.enter_context(setup.scorer(lanes=0))
+        used = scorer.bundle if scorer else Bundle.load(setup.bundle)
+        made_with = _made_with(used, setup)
         kept, reports = _baselines(baseline, write_baseline)
         for path in out or []:
             reports.append(_report(path, used, made_with))
         told: list[Callable[[FontScore], None]] = [open_.enter_context(report).add for report in reports]
         told.append(_print_lines if json else _print_findings)
-        for found in _scored(fonts, setup, used, engine, address, jobs):
+        for found in _scored(files, setup, scorer or processes, engine, address, jobs):
             judged = kept.apply(found) if kept else found
             statuses.append(judged.status)
             for tell in told:
@@ -160,25 +168,32 @@ def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
 
 
 def _scored(
-    fonts: list[str], setup: Setup, used: Bundle, engine: Engine, address: str | None, jobs: int
+    files: Sequence[Place],
+    setup: Setup,
+    by: Scorer | int,
+    engine: Engine,
+    address: str | None,
+    jobs: int,
 ) -> Iterator[FontScore]:
+    """by: the scorer of this process, or how many processes"""
     from scoring import places
-    from scoring.local import score_all
+    from scoring.local import score_all, score_file
 
-    files = places.find(map(places.place, fonts))
-    processes = jobs or min(len(files), len(os.sched_getaffinity(0)))
     with show.bar("Scoring", len(files)) as advance:
         begun = 0
 
         def note(done: int, total: int) -> None:
             advance(begun, note=f"{PurePath(places.name(files[begun])).name}: {done:,} of {total:,} glyphs")
 
+        scores: Iterator[FontScore]
         if engine is Engine.RAY:
             from scoring.distributed import score_all_on_ray
 
             scores = score_all_on_ray(files, setup, address=address, workers=jobs or None)
+        elif isinstance(by, int):
+            scores = score_all(files, setup, by)
         else:
-            scores = score_all(files, setup, processes, note, used)
+            scores = (score_file(by, file, note) for file in files)
         for begun, found in enumerate(scores, 1):
             advance(begun)
             yield found
@@ -223,7 +238,8 @@ def _reference(used: Bundle) -> Callable[[Label], bytes | None] | None:
     return References.load(used.path).picture_of if used.has(FILE) else None
 
 
-def _compared(old: Path, new: Path, setup: Setup, used: Bundle) -> Comparison:
+def _compared(old: Path, new: Path, setup: Setup) -> tuple[Comparison, Bundle]:
+    """And the bundle that they were scored with."""
     from scoring.compare import compare
     from scoring.local import score_file
 
@@ -232,9 +248,9 @@ def _compared(old: Path, new: Path, setup: Setup, used: Bundle) -> Comparison:
             raise BadInput(f"There is no font {path}.")
     with (
         show.console(stderr=True).status("Scoring both versions"),
-        setup.scorer(lanes=0, loaded=used) as scorer,
+        setup.scorer(lanes=0) as scorer,
     ):
-        return compare(score_file(scorer, old), score_file(scorer, new))
+        return compare(score_file(scorer, old), score_file(scorer, new)), scorer.bundle
 
 
 def _report_comparison(

@@ -131,7 +131,7 @@ def scoring(bundle: Bundle, called: str, fonts: Fonts, cores: int, open_: ExitSt
     """
     font = fonts.files[0]
     scorer = open_.enter_context(Scorer(Recogniser(bundle), lanes=0))
-    reader = Sandbox(bundle.labels, bundle.manifest.raster)
+    reader = Sandbox().draw_for(bundle.labels, bundle.manifest.raster)
     open_.callback(reader.close)
     count = sum(scorer.score(font.path.name, font.data).counts().values())
     if not count:

@@ -23,7 +23,7 @@ from recognition.recogniser import Recogniser
 from scoring import places
 from scoring.judge import Thresholds
 from scoring.places import Place
-from scoring.sandbox import Limits
+from scoring.sandbox import Limits, Sandbox
 from scoring.score import Progress, Scorer, unreadable
 from scoring.verdicts import FontScore
 
@@ -42,14 +42,20 @@ class Setup:
     thresholds: Thresholds = Thresholds()
     keep: Path | None = None
 
-    def scorer(self, lanes: int = 1, loaded: Bundle | None = None) -> Scorer:
-        """lanes: see `Scorer`; loaded: the bundle, where it was loaded before, which takes a while
+    def scorer(self, lanes: int = 1) -> Scorer:
+        """lanes: see `Scorer`
 
         Raises:
             BadBundle: the bundle cannot be used.
         """
-        recogniser = Recogniser(loaded or Bundle.load(self.bundle))
-        return Scorer(recogniser, limits=self.limits, thresholds=self.thresholds, keep=self.keep, lanes=lanes)
+        sandbox = Sandbox(self.limits)
+        sandbox.start()  # which takes as long as the model
+        try:
+            recogniser = Recogniser(Bundle.load(self.bundle))
+            return Scorer(recogniser, sandbox, thresholds=self.thresholds, keep=self.keep, lanes=lanes)
+        except BaseException:
+            sandbox.close()
+            raise
 
 
 def score_file(scorer: Scorer, of: Place, progress: Progress = lambda done, total: None) -> FontScore:
@@ -62,28 +68,20 @@ def score_file(scorer: Scorer, of: Place, progress: Progress = lambda done, tota
     return scorer.score(name, data, progress)
 
 
-def score_all(
-    fonts: Sequence[Place],
-    setup: Setup,
-    processes: int,
-    progress: Progress = lambda done, total: None,
-    loaded: Bundle | None = None,
-) -> Iterator[FontScore]:
+def score_all(fonts: Sequence[Place], setup: Setup, processes: int) -> Iterator[FontScore]:
     """The scores of fonts, in their order.
 
     processes: each with a model of its own; with one, the model is asked on all cores
-    progress: of the glyphs of the font in work, where there is one process
-    loaded: the setup's bundle, where it was loaded before
 
     Raises:
         BadBundle: the bundle cannot be used.
     """
-    bundle = loaded or Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
-    if processes == 1 or len(fonts) == 1:
-        with setup.scorer(lanes=0, loaded=bundle) as scorer:
+    if processes == 1:
+        with setup.scorer(lanes=0) as scorer:
             for font in fonts:
-                yield score_file(scorer, font, progress)
+                yield score_file(scorer, font)
         return
+    Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, os.getpid()))
     waiting: deque[Future[FontScore]] = deque()

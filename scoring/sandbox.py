@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _PATIENCE = 10  # seconds by the clock for one of computing
 _LONGEST_ERROR = 1000
+_NO_READER = "The process that reads fonts does not start."
 # What an answer that breaks off, comes late or is none can raise.
 _NO_ANSWER = (
     OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError
@@ -120,13 +121,23 @@ class Sandbox:
     Not safe to share between threads.
     """
 
-    def __init__(self, labels: Sequence[Label], settings: RasterSettings, limits: Limits = Limits()) -> None:
-        """labels: what the model knows; of glyphs that claim another label no raster is made."""
-        self._limits, self._size = limits, settings.size
-        self._setting = {
-            "labels": list(map(str, labels)), "raster": settings.to_dict(), "limits": asdict(limits)
-        }  # fmt: skip
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self.limits = limits
+        self._size = 0
+        self._setting: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._told = False
+
+    def draw_for(self, labels: Sequence[Label], settings: RasterSettings) -> Self:
+        """What rasters are made for, to be told before the first font is read.
+
+        labels: what the model knows; of glyphs that claim another label no raster is made
+        """
+        self._size = settings.size
+        self._setting = {
+            "labels": list(map(str, labels)), "raster": settings.to_dict(), "limits": asdict(self.limits)
+        }  # fmt: skip
+        return self
 
     def read(self, data: bytes) -> Iterator[DrawnFace | Rasters]:
         """Every face, each followed by its rasters.
@@ -134,14 +145,14 @@ class Sandbox:
         Raises:
             BadFont: the font cannot be read, or not within its limits; what came before is not to be used.
         """
-        if len(data) > self._limits.max_bytes:
-            raise BadFont(f"It is larger than {self._limits.max_bytes // _MIB} MiB.")
-        process = self.start()
+        if len(data) > self.limits.max_bytes:
+            raise BadFont(f"It is larger than {self.limits.max_bytes // _MIB} MiB.")
+        process = self._ready()
         unspoilt = False
         try:
-            patience = _Patience(_PATIENCE * self._limits.seconds)
+            patience = _Patience(_PATIENCE * self.limits.seconds)
             _send(_descriptor(process.stdin), b"{}", data, patience)
-            answer = _Answer(_descriptor(process.stdout), patience, self._limits, self._size)
+            answer = _Answer(_descriptor(process.stdout), patience, self.limits, self._size)
             yield from answer.messages()
             unspoilt = not answer.spoilt
             if answer.error:
@@ -153,10 +164,11 @@ class Sandbox:
                 self.close()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process; worth calling ahead of the first font, for it takes a third of a second to start.
+        """The process. It takes a third of a second to start, which nobody waits for here: worth calling
+        before the model is loaded.
 
         Raises:
-            GlypheryError: it does not start.
+            GlypheryError: there are no more processes to be had.
         """
         if self._process is None:
             try:
@@ -166,17 +178,25 @@ class Sandbox:
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )  # fmt: skip
-                to = _descriptor(self._process.stdin)
-                os.set_blocking(to, False)  # one that does not read is not waited for for ever
-                _send(
-                    to,
-                    json.dumps(self._setting).encode(),
-                    patience=_Patience(_PATIENCE * self._limits.seconds),
-                )
-            except OSError:  # its pipe breaks, it does not read, or there are no more processes to be had
-                self.close()
-                raise GlypheryError("The process that reads fonts does not start.") from None
+            except OSError:
+                raise GlypheryError(_NO_READER) from None
+            # One that does not read is not waited for for ever.
+            os.set_blocking(_descriptor(self._process.stdin), False)
+            self._told = False
         return self._process
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        """The process, told what to draw."""
+        process = self.start()
+        if not self._told:
+            patience = _Patience(_PATIENCE * self.limits.seconds)
+            try:
+                _send(_descriptor(process.stdin), json.dumps(self._setting).encode(), patience=patience)
+            except OSError:  # its pipe breaks, or it does not read
+                self.close()
+                raise GlypheryError(_NO_READER) from None
+            self._told = True
+        return process
 
     def close(self) -> None:
         """End the process; the next font starts another."""
@@ -190,7 +210,7 @@ class Sandbox:
 
     def _why(self, error: Exception) -> str:
         """What became of a process that did not answer as it should."""
-        limits, process = self._limits, self._process
+        limits, process = self.limits, self._process
         slow = f"It takes more than {limits.seconds:g} seconds to read."
         if isinstance(error, TimeoutError):
             return slow
@@ -393,7 +413,10 @@ _values = attrgetter(*(field.name for field in fields(DrawnGlyph)))  # `astuple`
 
 
 def _serve(source: int, to: int) -> None:
-    setting, _ = _receive(source)
+    try:
+        setting, _ = _receive(source)
+    except EOFError:
+        return
     labels = frozenset(map(Label.parse, setting["labels"]))
     settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
     resource.setrlimit(resource.RLIMIT_AS, (limits.max_memory, limits.max_memory))

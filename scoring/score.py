@@ -24,7 +24,7 @@ from recognition.recogniser import Recogniser
 from scoring.judge import Thresholds, judge
 from scoring.kept import KeptScores
 from scoring.mapper import Evidence, Mapper
-from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
+from scoring.sandbox import DrawnFace, Rasters, Sandbox
 from scoring.verdicts import FaceScore, Finding, FontScore, Status
 
 Progress = Callable[[int, int], None]  # glyphs of a face that are recognised, and how many there will be
@@ -48,28 +48,30 @@ class Scorer:
     """Scores fonts, one after the other; owns the process that parses them. Close it when done.
 
     Attributes:
+        bundle: that of the recogniser
         seconds: what was waited for stages so far: read (parsing and drawing), recognise, judge
     """
 
     def __init__(
         self,
         recogniser: Recogniser,
+        sandbox: Sandbox | None = None,
         *,
-        limits: Limits = Limits(),
         thresholds: Thresholds = Thresholds(),
         keep: Path | None = None,
         lanes: int = 1,
     ) -> None:
-        """keep: a folder where scores are kept, and taken from when the same is asked again
+        """sandbox: one that was started ahead, with limits of its own; it is the scorer's from now on
+        keep: a folder where scores are kept, and taken from when the same is asked again
         lanes: how many chunks of glyphs are recognised at once, 0 for one a core. Lanes want a recogniser of
             one thread: what is done besides the model is then shared out, too
         """
-        bundle = self._bundle = recogniser.bundle
+        bundle = self.bundle = recogniser.bundle
         self._thresholds = thresholds
-        self._mapper = Mapper(recogniser, thresholds.suspicious)
-        self._sandbox = Sandbox(bundle.labels, bundle.manifest.raster, limits)
+        self._sandbox = (sandbox or Sandbox()).draw_for(bundle.labels, bundle.manifest.raster)
         self._sandbox.start()
-        self._kept = KeptScores(keep, bundle.digest, thresholds, limits) if keep else None
+        self._mapper = Mapper(recogniser, thresholds.suspicious)
+        self._kept = KeptScores(keep, bundle.digest, thresholds, self._sandbox.limits) if keep else None
         self._lanes = lanes or len(os.sched_getaffinity(0))
         self._recognisers = ThreadPoolExecutor(self._lanes, "recognise")
         self.seconds: dict[str, float] = defaultdict(float)
@@ -168,7 +170,7 @@ class Scorer:
     def _judge(self, reading: _Reading, progress: Progress) -> FaceScore:
         self._take(reading, 0, progress)
         start = time.perf_counter()
-        score = judge(reading.face, reading.evidence, self._bundle, self._mapper.places, self._thresholds)
+        score = judge(reading.face, reading.evidence, self.bundle, self._mapper.places, self._thresholds)
         self.seconds["judge"] += time.perf_counter() - start
         return score
 

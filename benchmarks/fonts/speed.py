@@ -47,7 +47,7 @@ def main(
     """Measure one font: cold, warm with reports, drawing alone, and the bare model."""
     used = Bundle.load(bundle or default_bundle())
     data, cores = font.read_bytes(), len(os.sched_getaffinity(0))
-    sandbox = Sandbox(used.labels, used.manifest.raster)
+    sandbox = Sandbox().draw_for(used.labels, used.manifest.raster)
     read = list(sandbox.read(data))
     rasters, metrics = _drawn(read)
     bare = {threads: _bare(used, threads) for threads in {1, cores}}

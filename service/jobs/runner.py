@@ -26,7 +26,7 @@ from glyphs.errors import BadBundle, BadFont, GlypheryError
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from scoring.reports.lines import records
-from scoring.sandbox import Limits
+from scoring.sandbox import Limits, Sandbox
 from scoring.score import Scorer, unreadable
 from scoring.verdicts import FontScore
 from service import logs
@@ -131,7 +131,7 @@ class Runner:
         left = self._store.fonts_left(job)
         if left:
             limits = Limits(max_bytes=self._settings.max_font_bytes)
-            with Scorer(recogniser, limits=limits) as scorer:
+            with Scorer(recogniser, Sandbox(limits)) as scorer:
                 for font, crashes in left:
                     self._do(scorer, job, files, font, crashes)
         write_reports(job, files, recogniser.bundle)

@@ -72,7 +72,7 @@ def sound(score: FontScore) -> bool:
 
 def test_no_font_breaks_the_scorer(recogniser: Recogniser, font_dir: Path) -> None:
     before = children()
-    with Scorer(recogniser, limits=LIMITS) as scorer:
+    with Scorer(recogniser, Sandbox(LIMITS)) as scorer:
         for _, data in seeds(font_dir):  # so that the model has what memory it needs
             assert scorer.score("whole", data).faces
         told: Counter[str] = Counter()
@@ -125,7 +125,7 @@ def test_faces_are_limited(font_dir: Path) -> None:
 
 
 def test_what_a_font_comes_to_is_limited(font_dir: Path) -> None:
-    sandbox = Sandbox([], RasterSettings(SIZE, SIZE), Limits(max_answer=10_000))
+    sandbox = Sandbox(Limits(max_answer=10_000)).draw_for([], RasterSettings(SIZE, SIZE))
     try:
         with pytest.raises(BadFont, match="to tell"):
             list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
@@ -135,7 +135,7 @@ def test_what_a_font_comes_to_is_limited(font_dir: Path) -> None:
 
 
 def test_a_process_that_does_not_read_is_given_up(font_dir: Path) -> None:
-    sandbox = Sandbox([], RasterSettings(SIZE, SIZE), Limits(seconds=0.1))
+    sandbox = Sandbox(Limits(seconds=0.1)).draw_for([], RasterSettings(SIZE, SIZE))
     try:
         list(sandbox.read(full(font_dir, 3)))
         os.kill(sandbox.start().pid, signal.SIGSTOP)

@@ -20,7 +20,7 @@ LETTERS = [Label(ord(letter)) for letter in "ABCabc"]
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    made = Sandbox(LETTERS, SETTINGS)
+    made = Sandbox().draw_for(LETTERS, SETTINGS)
     yield made
     made.close()
 
@@ -50,7 +50,7 @@ def test_what_comes_out_is_what_the_font_draws(sandbox: Sandbox, font_dir: Path)
 
 
 def test_equal_shapes_are_drawn_once_and_have_one_hash(sandbox: Sandbox, font_dir: Path) -> None:
-    wide = Sandbox([*LETTERS, Label(0x391), Label(0x410)], SETTINGS)
+    wide = Sandbox().draw_for([*LETTERS, Label(0x391), Label(0x410)], SETTINGS)
     try:
         [face] = _faces(list(wide.read((font_dir / "sans.ttf").read_bytes())))
     finally:
@@ -67,6 +67,7 @@ def test_a_bad_font_is_an_error_and_the_next_one_is_read(sandbox: Sandbox, font_
 
 
 def test_a_process_that_dies_is_replaced(sandbox: Sandbox, font_dir: Path) -> None:
+    list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
     os.kill(sandbox.start().pid, signal.SIGSEGV)
     with pytest.raises(BadFont, match="SIGSEGV"):
         list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
@@ -74,7 +75,7 @@ def test_a_process_that_dies_is_replaced(sandbox: Sandbox, font_dir: Path) -> No
 
 
 def test_memory_is_limited(font_dir: Path) -> None:
-    small = Sandbox(LETTERS, SETTINGS, Limits(max_memory=330 << 20))
+    small = Sandbox(Limits(max_memory=330 << 20)).draw_for(LETTERS, SETTINGS)
     try:
         with pytest.raises(BadFont, match="memory"):
             list(small.read(b"\0\1\0\0" + bytes(120 << 20)))
@@ -84,7 +85,7 @@ def test_memory_is_limited(font_dir: Path) -> None:
 
 def test_computing_is_limited(font_dir: Path) -> None:
     labels = [Label(code) for code in range(0x21, 0x500)]
-    quick = Sandbox(labels, RasterSettings(1024, 1000), Limits(seconds=0.01))
+    quick = Sandbox(Limits(seconds=0.01)).draw_for(labels, RasterSettings(1024, 1000))
 
     def read_often() -> None:
         for _ in range(200):
@@ -98,7 +99,7 @@ def test_computing_is_limited(font_dir: Path) -> None:
 
 
 def test_a_silent_process_is_given_up(font_dir: Path) -> None:
-    patient = Sandbox(LETTERS, SETTINGS, Limits(seconds=0.5))
+    patient = Sandbox(Limits(seconds=0.5)).draw_for(LETTERS, SETTINGS)
     try:
         list(patient.read((font_dir / "sans.ttf").read_bytes()))
         os.kill(patient.start().pid, signal.SIGSTOP)
@@ -111,7 +112,7 @@ def test_a_silent_process_is_given_up(font_dir: Path) -> None:
 
 def test_a_file_beyond_the_limit_is_not_even_sent() -> None:
     with pytest.raises(BadFont, match="larger than"):
-        list(Sandbox(LETTERS, SETTINGS, Limits(max_bytes=1 << 20)).read(bytes(2 << 20)))
+        list(Sandbox(Limits(max_bytes=1 << 20)).draw_for(LETTERS, SETTINGS).read(bytes(2 << 20)))
 
 
 def test_who_stops_listening_gets_the_next_font_whole(sandbox: Sandbox, font_dir: Path) -> None:
