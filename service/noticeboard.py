@@ -68,7 +68,7 @@ class Noticeboard:
             if notice.digest in (served.get(name), *self._unusable):
                 continue
             try:
-                model = await asyncio.to_thread(ServedModel.load, notice.path, device)
+                model = await ServedModel.load_aside(notice.path, device)
                 if model.digest != notice.digest:
                     raise BadBundle(f"The bundle {notice.path} is not the one it was.")
                 if engine:

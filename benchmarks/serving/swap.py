@@ -22,6 +22,7 @@ from recognition.bundle import Bundle, seal
 
 _CALLERS = 8
 _REST = 2  # times as long as it takes to load a model does the service rest before it loads the next
+_SLOWER = 12  # times as long as alone does loading take under load, at most: it gives way to what is asked
 
 
 def swap(asked: Asked, workshop: Workshop) -> Figures:
@@ -39,9 +40,11 @@ def _swap(asked: Asked, workshop: Workshop, scratch: Path) -> Figures:
     generator, extent = workshop.generator, workshop.extent
     with running(server_of, workshop.log("swap")) as server:
         turns = (_loading(other, token), _loading(asked.bundle, token))
-        alone = max(_timed(server, request) for request in turns)
         generator.run(questions.load(server, seconds=extent.warm_up, callers=_CALLERS))
-        interval = (1 + _REST) * alone
+        alone = max(_timed(server, request) for request in turns)
+        trying = generator.start(questions.load(server, seconds=_SLOWER * alone, callers=_CALLERS))
+        interval = (1 + _REST) * max(_timed(server, request) for request in turns)
+        trying.result()
         seconds = max(extent.seconds, interval * extent.swaps)
         steady = questions.measured(generator, server, seconds=seconds / 2, callers=_CALLERS)
         # Every answer is kept: each has to say which model it comes from.

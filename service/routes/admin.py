@@ -54,7 +54,7 @@ async def load(
         else:
             raise UnknownModel(f"No model {name} is served here.", "Say from which folder to load it.")
         try:
-            model = await asyncio.to_thread(ServedModel.load, path, settings.device)
+            model = await ServedModel.load_aside(path, settings.device)
             if model.name != name:
                 raise BadBundle(f"It holds the model {model.name}, not {name}.")
             await engine.rehearse(model)

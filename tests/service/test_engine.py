@@ -1,7 +1,9 @@
 """The engine: one model loaded whole, bounded waiting, an orderly end."""
 
 import asyncio
+import os
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -54,6 +56,16 @@ def test_an_index_of_another_width_is_refused(bundle, tmp_path):
     seal(folder, Bundle.load(bundle).manifest)
     with pytest.raises(BadIndex, match="64 numbers"):
         ServedModel.load(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities of their own")
+def test_a_model_that_is_loaded_at_work_lets_answers_go_first(bundle):
+    model = asyncio.run(ServedModel.load_aside(bundle))
+    assert model.digest == Bundle.load(bundle).digest
+    [loader] = [thread for thread in threading.enumerate() if thread.name.startswith("load-model")]
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, loader.native_id) > min(18, ours)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == ours
 
 
 def test_candidates_of_equal_contexts_are_made_once(model):
