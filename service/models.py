@@ -32,8 +32,8 @@ class Context:
     labels: frozenset[Label] = frozenset()
 
 
-# How far loading a model steps back behind answering, as of `nice`. Of a busy processor it so gets a tenth, and
-# takes seconds; of equal rank it kept requests waiting two and three times as long, at 19 it took ten seconds.
+# How far loading a model steps back behind answering, as of `nice`. It so gets a tenth of a busy processor,
+# and takes seconds; of equal rank it made requests wait two and three times as long, at 19 it took ten.
 _NICENESS = 10
 
 
