@@ -91,6 +91,7 @@ def join(
 
     The fast model's answer stands at the least probability that loses no more than `lost` of top-1
     against the best one. The accurate bundle's index stays; temperature and threshold are chosen anew.
+    Of either bundle the model is taken that was asked for, such as that of `FOLDER@int8`.
 
     Raises:
         BadInput: the two do not fit: other labels, other rasters, or one is a pair already.
@@ -99,9 +100,11 @@ def join(
     main, quick = Bundle.load(accurate), Bundle.load(fast)
     times = _times_smaller(main, quick)
     with open_source(dataset) as source, replacing(out) as work:
-        shutil.copytree(main.path, work, dirs_exist_ok=True)
+        others = shutil.ignore_patterns("model.*.onnx")
+        shutil.copytree(main.path, work, ignore=others, dirs_exist_ok=True)
+        shutil.copy(main.model, work / MODEL)
         labels = _shared(main, quick, work)
-        network = onnx.load(quick.path / MODEL)
+        network = onnx.load(quick.model)
         _take_larger_rasters(network, times)
         _answer_of(network, quick, labels)
         save(network, work / FAST)
@@ -114,6 +117,7 @@ def join(
             main.manifest,
             labels=len(labels),
             name=name or f"{main.manifest.name}_cascade",
+            variants={},
             cascade=cascade,
             quality={},
             provenance={**main.manifest.provenance, "accurate": main.digest, "fast": quick.digest},

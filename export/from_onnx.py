@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from glyphs.errors import BadBundle
-from recognition.bundle import MODEL, Bundle
+from recognition.bundle import Bundle
 from training.models import ModelOptions, Recogniser, create
 from training.models.levit import AttentionBias
 from training.warm_start import Start
@@ -28,9 +28,10 @@ def start_from_bundle(path: Path) -> Start:
     """The model of a bundle, its batch normalisations merged into the layers before them.
 
     Raises:
+        BadInput: it is a bundle's model in fewer bits.
         BadBundle: the bundle cannot be used, is quantised, or its graph is not one of `to_onnx`.
     """
-    bundle = Bundle.load(path)
+    bundle = Bundle.load_whole(path)
     config = bundle.manifest.provenance.get("config", {})
     name = str(config.get("model", bundle.manifest.name))
     if not name.startswith(_READ):
@@ -39,7 +40,7 @@ def start_from_bundle(path: Path) -> Start:
         name, labels=len(bundle.labels), size=bundle.manifest.raster.size,
         options=ModelOptions(**config.get("options", {})),
     ).eval()  # fmt: skip
-    _fill(model, named_weights(bundle.path / MODEL), path)
+    _fill(model, named_weights(bundle.model), path)
     samples = int(bundle.manifest.provenance.get("samples", 0))
     return Start(model, bundle.labels, merged=True, samples=samples)
 

@@ -1,4 +1,4 @@
-"""A float32 bundle in fewer bits: float16 for GPUs, INT8 for CPUs, behind a gate.
+"""A float32 bundle's model in fewer bits, beside it: float16 for GPUs, INT8 for CPUs, behind a gate.
 
 `int8` is static quantisation (Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018): weights per channel, activations by ranges seen on
@@ -29,7 +29,17 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from export.calibration import calibrated
 from glyphs.errors import BadInput, ParityError
 from glyphs.splits import Split
-from recognition.bundle import IMAGE, METRICS, MODEL, Bundle, replacing, seal
+from recognition.bundle import (
+    IMAGE,
+    METRICS,
+    MODEL,
+    Bundle,
+    Variant,
+    in_precision,
+    model_file,
+    replacing,
+    seal,
+)
 from recognition.recogniser import Answers, Recogniser
 from training.data import open_source
 from training.evaluation import Examined
@@ -72,6 +82,16 @@ class Agreement:
         return self.before - self.after <= MOST_LOST * self.glyphs and self.same >= (
             LEAST_AGREEING * self.glyphs
         )
+
+    def to_dict(self) -> dict[str, float]:
+        """As a manifest has it: shares, on validation under the font prior."""
+        return {
+            "glyphs": self.glyphs,
+            "top1": round(self.after / self.glyphs, 4),
+            "top1_fp32": round(self.before / self.glyphs, 4),
+            "same_top1": round(self.same / self.glyphs, 4),
+            "cosine": round(self.cosine, 4),
+        }
 
     def __str__(self) -> str:
         return (
@@ -127,16 +147,16 @@ class _Glyphs:
 
 
 def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lowered:
-    """Write the bundle `source`, which is float32, to `out` with its model in fewer bits.
+    """Write the bundle `source` to `out` with its float32 model in fewer bits, too: as `out@PRECISION`.
 
-    Everything else of the bundle stays, its index too; temperature and threshold are chosen anew.
+    Everything of the bundle stays; temperature and threshold of the new model are chosen anew.
 
     Raises:
         ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
         BadBundle, BadDataset: one of them cannot be used.
         BadInput: the bundle is not float32.
     """
-    bundle = Bundle.load(source)
+    bundle = Bundle.load_whole(source)
     if bundle.manifest.precision != "fp32":
         raise BadInput(
             f"{source} holds a model of {bundle.manifest.precision} already.", "Start from the float32 one."
@@ -151,7 +171,8 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
         shutil.copytree(bundle.path, work, dirs_exist_ok=True)
         gate = _Glyphs(bundle, drawn[0])
         calibration, kept = "", list[str]()
-        model = work / MODEL
+        model = work / model_file(precision)
+        shutil.copy(work / MODEL, model)
         if precision == "fp16":
             _to_half(model)
         elif precision == "int8_dynamic":
@@ -159,8 +180,16 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
         else:
             search = _Search(bundle, _Glyphs(bundle, drawn[1]), _Glyphs(bundle, drawn[2]), Path(scratch))
             calibration, kept = search.write(model)
-        manifest = seal(work, replace(bundle.manifest, precision=precision, quality={}))
-        recogniser = Recogniser(Bundle.load(work), threads=0)
+        variants = dict(bundle.manifest.variants)
+
+        def write(variant: Variant) -> Bundle:
+            seal(work, replace(bundle.manifest, variants=variants | {precision: variant}))
+            return Bundle.load(in_precision(work, precision))
+
+        first = Variant(
+            temperature=bundle.manifest.temperature, known_threshold=bundle.manifest.known_threshold
+        )
+        recogniser = Recogniser(write(first), threads=0)
         agreement = gate.agreement(recogniser.answer(gate.rasters, gate.metrics))
         if not agreement.passes:
             raise ParityError(
@@ -168,8 +197,8 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
                 f"Nothing was written; at most {MOST_LOST:.1%} may be lost, {LEAST_AGREEING:.0%} must agree.",
             )
         temperature, threshold = calibrated(recogniser, drawn[0])
-        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
-        sizes = (bundle.path / MODEL).stat().st_size, model.stat().st_size
+        write(Variant(temperature=temperature, known_threshold=threshold, quality=agreement.to_dict()))
+        sizes = bundle.model.stat().st_size, model.stat().st_size
     return Lowered(agreement, calibration, tuple(kept), *sizes)
 
 
@@ -226,7 +255,7 @@ class _Search:
 
     def __init__(self, bundle: Bundle, judges: _Glyphs, shown: _Glyphs, scratch: Path) -> None:
         self._bundle, self._judges, self._shown, self._scratch = bundle, judges, shown, scratch
-        self._float = _prepared(bundle.path / MODEL, scratch)
+        self._float = _prepared(bundle.model, scratch)
         self._nodes = _weighted(onnx.load(self._float), ("Conv", *_LINEAR))
 
     def write(self, path: Path) -> tuple[Calibration, list[str]]:

@@ -53,7 +53,7 @@ def evaluate(
     if record and (len(targets) > 1 or tta > 1):
         raise BadInput("A bundle records what it answers by itself.", "Leave --record out.")
     # Loaded before the work: figures that cannot be recorded should not be waited for.
-    manifest = Bundle.load(targets[0]).manifest if record else None
+    manifest = Bundle.load_whole(targets[0]).manifest if record else None
 
     from training.data import open_source
     from training.evaluation import Examined, examine
@@ -223,10 +223,10 @@ def _called(target: Path, among: Sequence[Path]) -> str:
 
 def _weights(target: Path) -> Path:
     """The file that is loaded."""
-    from recognition.bundle import MODEL, bundle_at
+    from recognition.bundle import Bundle, bundle_at
 
     if bundle := bundle_at(target):
-        return bundle / MODEL
+        return Bundle.load(bundle).model
     return target / "checkpoints" / "best.ckpt" if target.is_dir() else target
 
 

@@ -40,7 +40,7 @@ def build(
     from recognition.bundle import Bundle, replacing
     from recognition.recogniser import Recogniser
 
-    recogniser = Recogniser(Bundle.load(bundle), threads=0)
+    recogniser = Recogniser(Bundle.load_whole(bundle), threads=0)
     with Dataset.open(dataset) as opened:
         builder = IndexBuilder(
             opened,
@@ -104,7 +104,7 @@ def add(
         raise BadInput(
             "A shipped bundle is not changed in place.", "Name a folder for the new one with --out."
         )
-    recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
+    recogniser = Recogniser(Bundle.load_whole(bundle or default_bundle()), threads=0)
     old = recogniser.bundle
     kind, least = asked_before(old.manifest.index)
     adder = ReferenceAdder(

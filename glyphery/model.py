@@ -106,7 +106,7 @@ def export(
     run: Annotated[
         Path,
         typer.Argument(
-            help="A run folder or a checkpoint; or a float32 bundle, for another precision or a cascade."
+            help="A run folder or a checkpoint; or a bundle, for its model in fewer bits or a cascade."
         ),
     ],
     dataset: Data = Path("glyphs.db"),
@@ -115,7 +115,8 @@ def export(
     precision: Annotated[
         _Precision,
         typer.Option(
-            help="fp16 is for GPUs, int8 for CPUs with VNNI; int8_dynamic needs no ranges of activations."
+            help="Put the model into the bundle in fewer bits, too, where FOLDER@int8 finds it: fp16 is for"
+            " GPUs, int8 for CPUs, int8_dynamic needs no ranges of activations."
         ),
     ] = _Precision.fp32,
     program: Annotated[
@@ -138,8 +139,8 @@ def export(
 ) -> None:
     """Turn a checkpoint into a bundle, after checking ONNX against torch on real glyphs.
 
-    In fewer bits than fp32 the bundle is refused if it loses 0.3 points or answers a glyph in a hundred
-    otherwise. In a cascade the fast model's answer stands where it is sure; of the rest both are asked.
+    A model in fewer bits is refused if it loses 0.3 points or answers a glyph in a hundred otherwise. In a
+    cascade the fast model's answer stands where it is sure; of the rest both are asked.
     """
     from glyphs.errors import BadInput
     from recognition.bundle import bundle_at
@@ -196,7 +197,7 @@ def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> Non
         if lowered.calibration
         else ""
     )
-    print(f"{out}: {precision.value}, {megabytes}: {lowered.agreement}{how}")
+    print(f"{out}@{precision.value}: {megabytes}: {lowered.agreement}{how}")
 
 
 def _join(accurate: Path, fast: Path, dataset: Path, out: Path, name: str, lost: float) -> None:

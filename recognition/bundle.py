@@ -2,6 +2,7 @@
 
     manifest.json      what the model is, how good, where from; SHA-256 of every other file
     model.onnx         image, metrics -> logits, embedding
+    model.int8.onnx    optional, as model.fp16.onnx: the same model in fewer bits
     fast.onnx          optional: a quicker model of the same interface, whose answer stands where it is sure
     labels.json        the labels in the order of the logits, how many families have each,
                        and its name where it stands for no character
@@ -11,6 +12,9 @@
 
 Nothing in it is ever unpickled. The bundle's digest is the SHA-256 of its manifest, and so
 stands for every byte of it.
+
+`FOLDER@int8` is the same bundle with its model in fewer bits, wherever a bundle is asked for. It has a
+digest of its own, of the manifest and `@int8`, for it answers otherwise now and then.
 """
 
 from __future__ import annotations
@@ -44,9 +48,27 @@ _REMEDY = "Export the bundle anew, or fetch it again."
 
 
 def bundle_at(target: Path) -> Path | None:
-    """The folder of the bundle that a path, or a shipped bundle's name, stands for; None where it is none."""
-    folder = shipped_or(target)
-    return folder if (folder / MANIFEST).is_file() else None
+    """What loads the bundle that a path, or a shipped bundle's name, stands for; None where it is none."""
+    folder, precision = _located(target)
+    return in_precision(folder, precision) if (folder / MANIFEST).is_file() else None
+
+
+def in_precision(folder: Path, precision: str) -> Path:
+    """What stands for a folder's model in a precision; the folder itself where that is empty."""
+    return folder.with_name(f"{folder.name}@{precision}") if precision else folder
+
+
+def model_file(variant: str = "") -> str:
+    """The name of the file that holds a bundle's model, or the same in fewer bits."""
+    return f"model.{variant}.onnx" if variant else MODEL
+
+
+def _located(target: Path) -> tuple[Path, str]:
+    """A bundle's folder, and the precision that its model is wanted in; empty for that of `MODEL`."""
+    name, _, precision = target.name.rpartition("@")
+    if not name or target.exists():
+        return shipped_or(target), ""
+    return shipped_or(target.with_name(name)), precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +86,24 @@ class Cascade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The model in fewer bits; temperature and threshold are chosen anew, as those of a manifest.
+
+    quality: how it answers beside the float32 model
+    """
+
+    temperature: float
+    known_threshold: float
+    quality: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """manifest.json as a record.
 
     embedding: width of the embedding
+    precision: of `MODEL`, or of the model that a bundle was loaded with
+    variants: by precision, the same model in fewer bits
     cascade: of a bundle with a quicker model in front of the other
     temperature: what scores are divided by to become probabilities, chosen on validation
     known_threshold: least familiarity (`recognition.familiarity`) at which a glyph counts as known
@@ -82,6 +118,7 @@ class Manifest:
     embedding: int
     labels: int
     precision: str = "fp32"
+    variants: Mapping[str, Variant] = field(default_factory=dict)
     cascade: Cascade | None = None
     temperature: float = 1.0
     known_threshold: float = 0.0
@@ -104,6 +141,9 @@ class Manifest:
             values["raster"] = RasterSettings(**values["raster"])
             if values.get("cascade") is not None:
                 values["cascade"] = Cascade(**values["cascade"])
+            values["variants"] = {
+                precision: Variant(**variant) for precision, variant in values.get("variants", {}).items()
+            }
             return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadBundle(f"Its manifest cannot be read: {error}.", _REMEDY) from None
@@ -113,12 +153,15 @@ class Manifest:
 class Bundle:
     """A checked bundle.
 
+    path: its folder
+    variant: the precision that was asked for, empty where that of the folder is taken
     families: (L,) how many training families have each label
     names: of labels that stand for no character, such as faces or species
     prototypes: (L, E) float32, unit rows; zero for a label without training glyphs
     """
 
     path: Path
+    variant: str
     manifest: Manifest
     digest: str
     labels: tuple[Label, ...]
@@ -126,6 +169,16 @@ class Bundle:
     equivalence: Equivalence
     names: Mapping[Label, str]
     prototypes: NDArray[np.float32]
+
+    @property
+    def address(self) -> Path:
+        """What `load` finds it by, in this precision."""
+        return in_precision(self.path, self.variant)
+
+    @property
+    def model(self) -> Path:
+        """The file of its model."""
+        return self.path / model_file(self.variant)
 
     @property
     def log_prior(self) -> NDArray[np.float32]:
@@ -137,19 +190,31 @@ class Bundle:
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
-        """Read and check a bundle: a folder, or a shipped one by its name.
+        """Read and check a bundle: a folder, or a shipped one by its name, with `@PRECISION` or without.
 
         Raises:
-            BadBundle: it is missing, incomplete, altered, or contradicts itself.
+            BadBundle: it is missing, incomplete, altered, or contradicts itself; or has no such precision.
         """
-        path = shipped_or(path)
+        path, precision = _located(path)
         try:
             text = (path / MANIFEST).read_bytes()
         except OSError as error:
             raise BadBundle(f"There is no bundle at {path}: {error.strerror}.") from None
         try:
             manifest = Manifest.from_json(text.decode("utf-8", "replace"))
-            for name in (MODEL, LABELS, EQUIVALENCE, PROTOTYPES, *((FAST,) if manifest.cascade else ())):
+            if precision and precision not in manifest.variants:
+                raise BadBundle(
+                    f"It has no model in {precision}.",
+                    f"It has {', '.join(manifest.variants) or 'no other'}.",
+                )
+            for name in (
+                MODEL,
+                model_file(precision),
+                LABELS,
+                EQUIVALENCE,
+                PROTOTYPES,
+                *((FAST,) if manifest.cascade else ()),
+            ):
                 if name not in manifest.files:
                     raise BadBundle(f"Its manifest lists no {name}.", _REMEDY)
             for name, expected in manifest.files.items():
@@ -167,14 +232,29 @@ class Bundle:
             prototypes = np.load(path / PROTOTYPES, allow_pickle=False).astype(np.float32)
             if prototypes.shape != (len(labels), manifest.embedding):
                 raise BadBundle(f"Its prototypes have shape {prototypes.shape}.", _REMEDY)
+            if precision:
+                manifest = replace(manifest, precision=precision, **asdict(manifest.variants[precision]))
             if not 0 < manifest.temperature < float("inf"):
                 raise BadBundle(f"Its temperature is {manifest.temperature}.", _REMEDY)
         except BadBundle as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
         except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
-        digest = f"sha256:{sha256(text).hexdigest()}"
-        return cls(path, manifest, digest, labels, families, equivalence, names, prototypes)
+        digest = f"sha256:{sha256(text + (f'@{precision}'.encode() if precision else b'')).hexdigest()}"
+        return cls(path, precision, manifest, digest, labels, families, equivalence, names, prototypes)
+
+    @classmethod
+    def load_whole(cls, path: Path) -> Bundle:
+        """A bundle that is to be written anew.
+
+        Raises:
+            BadInput: it is one precision alone.
+            BadBundle: what `load` raises.
+        """
+        bundle = cls.load(path)
+        if bundle.variant:
+            raise BadInput(f"{path} is a bundle's model in {bundle.variant} only.", f"Name {bundle.path}.")
+        return bundle
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds a file of that name."""

@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime as ort
 
 from glyphs.errors import BadBundle
-from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, Bundle
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, Bundle
 
 # By operator, which input holds a convolution's weights.
 _CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
@@ -109,7 +109,7 @@ def _profile(
         for name, value in (settings or {}).items():
             options.add_session_config_entry(name, value)
         try:
-            session = ort.InferenceSession(bundle.path / MODEL, options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
             for _ in range(1 + runs):
                 session.run([LOGITS, EMBEDDING], feed)
         except Exception as error:  # ONNX Runtime's own exception classes are not public

@@ -1,4 +1,4 @@
-"""The model at work: ONNX Runtime over a bundle's `model.onnx`."""
+"""The model at work: ONNX Runtime over a bundle's `model.onnx`, or the same in fewer bits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from glyphs.errors import BadBundle, BadInput
-from recognition.bundle import EMBEDDING, FAST, IMAGE, LOGITS, METRICS, MODEL, PRIMITIVES, Bundle
+from recognition.bundle import EMBEDDING, FAST, IMAGE, LOGITS, METRICS, PRIMITIVES, Bundle
 from recognition.familiarity import posterior
 
 LARGEST_BATCH = 256  # more at once gains nothing and costs memory
@@ -107,9 +108,9 @@ class Recogniser:
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        self._session = self._opened(MODEL, options, chosen)
+        self._session = self._opened(bundle.model, options, chosen)
         self._cascade = bundle.manifest.cascade
-        self._fast = self._opened(FAST, options, chosen) if self._cascade else None
+        self._fast = self._opened(bundle.path / FAST, options, chosen) if self._cascade else None
         self._prior = bundle.log_prior
         # ONNX Runtime leaves a provider out that it cannot start, and says so to nobody.
         sessions = (self._session, self._fast) if self._fast else (self._session,)
@@ -125,9 +126,8 @@ class Recogniser:
         else:
             log.info("%s runs on %s", bundle.manifest.name, self.provider)
 
-    def _opened(self, name: str, options: ort.SessionOptions, device: Device) -> ort.InferenceSession:
+    def _opened(self, path: Path, options: ort.SessionOptions, device: Device) -> ort.InferenceSession:
         """Raises BadBundle where it is not what the manifest says."""
-        path = self.bundle.path / name
         try:
             session = ort.InferenceSession(path, options, providers=list(_PROVIDERS[device]))
         except Exception as error:  # ONNX Runtime's own exception classes are not public

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from glyphs.errors import BadBundle, BadFont, BadInput, GlypheryError
-from recognition.bundle import MANIFEST, Bundle
+from recognition.bundle import MANIFEST, Bundle, in_precision
 from scoring import places
 from scoring.local import Setup
 from scoring.places import Place
@@ -181,26 +181,29 @@ class _Shipment:
 
     setup: Setup
     digest: str
+    variant: str
     files: Any = None
 
     @classmethod
     def of(cls, setup: Setup) -> _Shipment:
         bundle = Bundle.load(setup.bundle)
         keep = setup.keep and setup.keep.absolute()
-        return cls(replace(setup, bundle=bundle.path.absolute(), keep=keep), bundle.digest)
+        setup = replace(setup, bundle=bundle.address.absolute(), keep=keep)
+        return cls(setup, bundle.digest, bundle.variant)
 
     def put(self, ray: Any) -> _Shipment:
         """Store the files in the cluster; nodes fetch them only where they have to."""
-        path = self.setup.bundle
-        names = [MANIFEST, *Bundle.load(path).manifest.files]
-        return replace(self, files=ray.put({name: (path / name).read_bytes() for name in names}))
+        bundle = Bundle.load(self.setup.bundle)
+        names = [MANIFEST, *bundle.manifest.files]
+        return replace(self, files=ray.put({name: (bundle.path / name).read_bytes() for name in names}))
 
     def unpack(self) -> Setup:
         """The setup with a bundle that is on this machine: in its own place, as in an image or a shared
         folder, or in one of ours.
         """
         own = _folder() / self.digest.removeprefix("sha256:")
-        for path in (self.setup.bundle, own):
+        address = in_precision(own, self.variant)
+        for path in (self.setup.bundle, address):
             if self._is(path):
                 return replace(self.setup, bundle=path)
         import ray
@@ -213,10 +216,10 @@ class _Shipment:
             try:
                 made.rename(own)
             except OSError:  # another worker was quicker, or what was there is broken
-                if not self._is(own):
+                if not self._is(address):
                     own.rename(Path(work, "broken"))
                     made.rename(own)
-        return replace(self.setup, bundle=own)
+        return replace(self.setup, bundle=address)
 
     def _is(self, path: Path) -> bool:
         try:

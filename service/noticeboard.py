@@ -53,7 +53,7 @@ class Noticeboard:
         with self._file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             notices = {name: (str(notice.path), notice.digest) for name, notice in self.read().items()}
-            notices[model.name] = (str(model.bundle.path.absolute()), model.digest)
+            notices[model.name] = (str(model.bundle.address.absolute()), model.digest)
             new = self._file.with_suffix(".new")
             new.write_text(json.dumps(notices), encoding="utf-8")
             os.replace(new, self._file)

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from bundles import default_bundle
 from glyphery import show
-from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, MODEL, Bundle
+from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, Bundle
 from recognition.recogniser import Recogniser
 from scoring.reports.html import write_font_page
 from scoring.reports.lines import JsonLines
@@ -67,7 +67,7 @@ def main(
                 "--out",
                 str(out / "cold.html"),
                 "--bundle",
-                str(used.path),
+                str(used.address),
                 "--error-code-on",
                 "never",
             ]
@@ -118,7 +118,7 @@ def _drawn(read: Sequence[DrawnFace | Rasters]) -> tuple[NDArray[np.uint8], NDAr
 def _bare(used: Bundle, threads: int) -> Callable[[NDArray[np.uint8], NDArray[np.float32]], None]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    session = ort.InferenceSession(used.path / MODEL, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(used.model, options, providers=["CPUExecutionProvider"])
 
     def run(rasters: NDArray[np.uint8], metrics: NDArray[np.float32]) -> None:
         for start in range(0, len(rasters), CHUNK):

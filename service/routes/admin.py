@@ -50,7 +50,7 @@ async def load(
         if wanted and wanted.path:
             path = Path(wanted.path)
         elif former:
-            path = former.bundle.path
+            path = former.bundle.address
         else:
             raise UnknownModel(f"No model {name} is served here.", "Say from which folder to load it.")
         try:

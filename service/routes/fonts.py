@@ -85,7 +85,7 @@ async def score_fonts(request: Request, query: Annotated[ScoreQuery, Query()]) -
     """
     desk = desk_of(request)
     model = engine_of(request).models.find(query.model)
-    pinned = Pinned(**model.identity, path=str(model.bundle.path.absolute()))
+    pinned = Pinned(**model.identity, path=str(model.bundle.address.absolute()))
     job = await take_in(
         request, desk.store, settings_of(request), model=pinned, owner=caller_of(request),
         name=shown(query.name),

@@ -12,7 +12,7 @@ from export.precision import Agreement, Precision, lower
 from export.to_program import to_program
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput, ParityError
-from recognition.bundle import Bundle
+from recognition.bundle import Bundle, model_file
 from recognition.recogniser import Recogniser
 from training.checkpoint import load_checkpoint
 from training.config import Losses
@@ -25,7 +25,7 @@ def learned(pictures: Path, one_thread: None, tmp_path_factory: pytest.TempPathF
     """A float32 bundle that tells discs from plates."""
     folder = tmp_path_factory.mktemp("learned")
     config = replace(
-        TINY, model="residual_cnn", size=32, box=28, batch=16, samples=16 * 40, epoch_samples=16 * 40,
+        TINY, model="residual_cnn", size=32, box=28, batch=16, samples=16 * 80, epoch_samples=16 * 80,
         learning_rate=1e-3, losses=Losses(embedding="none"),
     )  # fmt: skip
     checkpoint = train(pictures, folder / "run", config, progress=False)
@@ -42,11 +42,15 @@ def test_a_learned_model_answers_alike_in_fewer_bits(
     assert agreement.before == agreement.glyphs == 100  # it has learned its lesson
     assert agreement.same >= 99
     assert lowered.bytes_after < share * lowered.bytes_before
-    bundle = Bundle.load(tmp_path / "bundle")
+    bundle = Bundle.load(tmp_path / f"bundle@{precision}")
     assert bundle.manifest.precision == precision
+    assert bundle.manifest.quality["same_top1"] == agreement.same / 100
     assert bundle.labels == Bundle.load(learned).labels
     rasters = np.random.default_rng(1).integers(0, 256, (3, 32, 32), np.uint8)
-    ours, theirs = (Recogniser(Bundle.load(path)).answer(rasters) for path in (bundle.path, learned))
+    ours, whole, theirs = (
+        Recogniser(Bundle.load(path)).answer(rasters) for path in (bundle.address, bundle.path, learned)
+    )
+    assert np.array_equal(whole.logits, theirs.logits)
     assert 0 < np.abs(ours.logits - theirs.logits).max() < 1.0  # noise is not what ranges were made for
     assert np.allclose(np.linalg.norm(ours.embeddings, axis=1), 1, atol=0.01)
 
@@ -60,10 +64,22 @@ def test_a_model_that_would_answer_otherwise_is_refused_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_bundle_may_have_its_model_in_several_precisions(
+    learned: Path, pictures: Path, tmp_path: Path
+) -> None:
+    both = tmp_path / "both"
+    lower(learned, pictures, both, "fp16")
+    half = (both / model_file("fp16")).read_bytes()
+    lower(both, pictures, both, "int8_dynamic")  # in its own place
+    assert list(Bundle.load(both).manifest.variants) == ["fp16", "int8_dynamic"]
+    assert Bundle.load(tmp_path / "both@fp16").model.read_bytes() == half
+    assert Bundle.load(tmp_path / "both@int8_dynamic").manifest.precision == "int8_dynamic"
+
+
 def test_only_float32_is_lowered(learned: Path, pictures: Path, tmp_path: Path) -> None:
     lower(learned, pictures, tmp_path / "half", "fp16")
     with pytest.raises(BadInput, match="fp16"):
-        lower(tmp_path / "half", pictures, tmp_path / "less", "int8")
+        lower(tmp_path / "half@fp16", pictures, tmp_path / "less", "int8")
 
 
 @pytest.mark.parametrize(

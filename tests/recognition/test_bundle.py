@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundles import SHIPPED, default_bundle
-from glyphs.errors import BadBundle
-from recognition.bundle import LABELS, MANIFEST, MODEL, Bundle, Manifest, bundle_at, seal
+from glyphs.errors import BadBundle, BadInput
+from recognition.bundle import LABELS, MANIFEST, MODEL, Bundle, Manifest, Variant, bundle_at, model_file, seal
 
 
 @pytest.fixture
@@ -66,3 +67,49 @@ def test_a_target_is_a_bundle_by_its_folder_or_its_shipped_name(copy: Path, tmp_
     assert bundle_at(Path(SHIPPED[0])) == default_bundle()
     assert bundle_at(tmp_path) is None
     assert bundle_at(tmp_path / "nowhere") is None
+
+
+@pytest.fixture
+def halved(copy: Path, tiny_bundle: Bundle) -> Path:
+    """A bundle that has its model as fp16, too; the bits do not matter here."""
+    shutil.copy(copy / MODEL, copy / model_file("fp16"))
+    half = Variant(temperature=2.0, known_threshold=0.5, quality={"top1": 0.9})
+    seal(copy, replace(tiny_bundle.manifest, variants={"fp16": half}))
+    return copy
+
+
+def test_a_precision_is_named_after_the_folder(halved: Path) -> None:
+    whole, half = Bundle.load(halved), Bundle.load(halved.with_name("bundle@fp16"))
+    assert half.model == halved / "model.fp16.onnx"
+    assert (half.path, half.labels) == (whole.path, whole.labels)
+    of = half.manifest
+    assert (of.precision, of.temperature, of.known_threshold) == ("fp16", 2.0, 0.5)
+    assert of.quality == {"top1": 0.9}
+    assert (whole.manifest.precision, whole.model) == ("fp32", halved / MODEL)
+    assert half.digest != whole.digest
+    assert [Bundle.load(one.address).digest for one in (half, whole)] == [half.digest, whole.digest]
+    assert bundle_at(half.address) == half.address
+
+
+def test_a_precision_that_is_not_there_is_told_with_those_that_are(halved: Path, copy: Path) -> None:
+    with pytest.raises(BadBundle, match="no model in int8") as refused:
+        Bundle.load(halved.with_name("bundle@int8"))
+    assert "fp16" in refused.value.remedy
+    with pytest.raises(BadBundle, match="no bundle at"):
+        Bundle.load(halved.with_name("elsewhere@fp16"))
+
+
+def test_a_folder_may_have_such_a_name_itself(copy: Path) -> None:
+    moved = copy.rename(copy.with_name("mine@home"))
+    assert Bundle.load(moved).manifest.precision == "fp32"
+
+
+def test_one_precision_alone_is_not_written_anew(halved: Path) -> None:
+    with pytest.raises(BadInput, match="fp16 only"):
+        Bundle.load_whole(halved.with_name("bundle@fp16"))
+
+
+def test_a_model_in_fewer_bits_that_is_missing_is_noticed(halved: Path) -> None:
+    (halved / "model.fp16.onnx").unlink()
+    with pytest.raises(BadBundle):
+        Bundle.load(halved)
