@@ -66,7 +66,7 @@ def model_file(variant: str = "") -> str:
 def _located(target: Path) -> tuple[Path, str]:
     """A bundle's folder, and the precision that its model is wanted in; empty for that of `MODEL`."""
     name, _, precision = target.name.rpartition("@")
-    if not name or target.exists():
+    if not name or os.path.exists(target):  # False, too, of what can be no path
         return shipped_or(target), ""
     return shipped_or(target.with_name(name)), precision
 

@@ -81,8 +81,9 @@ def _rates(
     pictures: Sequence[bytes] | None,
 ) -> list[float]:
     """The share of one process."""
-    settings = Bundle.load(bundle).manifest.raster
-    sessions = {threads: session(bundle, threads) for threads in {of.threads for of in arrangements}}
+    loaded = Bundle.load(bundle)
+    settings = loaded.manifest.raster
+    sessions = {threads: session(loaded.model, threads) for threads in {of.threads for of in arrangements}}
 
     def asking(arrangement: Arrangement) -> Callable[[int], None]:
         asked = sessions[arrangement.threads]

@@ -19,7 +19,7 @@ def endurance(asked: Asked, workshop: Workshop) -> Figures:
     first = min(_FIRST, last // 2)
     found = []
     with running(
-        subjects.serving([asked.bundle.path], questions.requests[0]), workshop.log("endurance")
+        subjects.serving([asked.bundle.address], questions.requests[0]), workshop.log("endurance")
     ) as server:
         done = failed = 0
         for requests in sorted({first, max(first, last // 10), last // 2, last}):

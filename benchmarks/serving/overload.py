@@ -29,7 +29,7 @@ _COUNTER = re.compile(r"^(\w+)(\{[^}]*\})? (\S+)$", re.M)
 def overload(asked: Asked, workshop: Workshop) -> Figures:
     """Raises NotMeasured."""
     questions, generator, extent = subjects.classify(asked), workshop.generator, workshop.extent
-    server_of = subjects.serving([asked.bundle.path], questions.requests[0])
+    server_of = subjects.serving([asked.bundle.address], questions.requests[0])
     with running(server_of, workshop.log("overload")) as server:
         generator.run(questions.load(server, seconds=extent.warm_up, callers=_CALLERS))
 

@@ -124,7 +124,7 @@ def _unanswered(questions: Questions, server: Running) -> str:
 
 def _bare(asked: Asked, kind: str, arrangements: Sequence[Arrangement], seconds: float) -> list[float]:
     pictures = asked.pictures if kind == DECODING else None
-    return bare.rates(asked.bundle.path, arrangements, seconds, asked.rasters, pictures)
+    return bare.rates(asked.bundle.address, arrangements, seconds, asked.rasters, pictures)
 
 
 def _mean_rate(by_callers: Figures) -> float:

@@ -70,7 +70,7 @@ def run(wanted: Wanted, out: Path, advance: Advance) -> Figures:
         steps = _Steps(wanted, out, loads, advance)
         for of in questions:
             if ROUNDS in wanted.parts:
-                figures["bundles"][of.bundle.manifest.name] = steps.rounds(of)
+                figures["bundles"][of.bundle.address.name] = steps.rounds(of)
         for part in _PARTS:
             if part in wanted.parts:
                 figures[part] = steps.part(part, questions[0])
@@ -121,7 +121,7 @@ class _Steps:
         self, part: str, of: Asked, make: Callable[[], Figures], *extent: str, **inputs: Any
     ) -> Figures:
         """The figures of a part, or why there are none, which is not kept."""
-        name = of.bundle.manifest.name
+        name = of.bundle.address.name
         self._advance(self._done, self._total, f"{name}: {part}")
         measured = {field: getattr(self._wanted.extent, field) for field in extent}
         given = {

@@ -69,7 +69,7 @@ def glyphery(asked: Asked) -> Subject:
     name = asked.bundle.manifest.name
     return Subject(
         "Glyphery",
-        serving([asked.bundle.path], single.requests[0]),
+        serving([asked.bundle.address], single.requests[0]),
         (
             single,
             Questions(
@@ -125,7 +125,7 @@ def peer(of: Peer, setting: Setting, python: Path, asked: Asked) -> Subject:
 
     def environment(port: int) -> dict[str, str]:
         return {
-            "PEER_BUNDLE": str(asked.bundle.path.resolve()), "PEER_PORT": str(port),
+            "PEER_BUNDLE": str(asked.bundle.address.resolve()), "PEER_PORT": str(port),
             "PEER_SETTING": json.dumps(dict(setting)), "PEER_FOLDER": str(python.parents[1].resolve()),
             "DO_NOT_TRACK": "1", "BENTOML_DO_NOT_TRACK": "True", "RAY_USAGE_STATS_ENABLED": "0",
         }  # fmt: skip

@@ -89,3 +89,18 @@ def test_glyphs_of_unseen_families_are_recognised(recogniser: Recogniser, font_d
     listed = [label in {p.label for p in f.predictions} for label, f in zip(glyphs, found, strict=True)]
     assert np.mean(right) > least[recogniser.bundle.manifest.name]
     assert np.mean(listed) > 0.85
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_in_int8_it_answers_as_in_float32(name: str, font_dir: Path) -> None:
+    whole, small = Bundle.load(Path(name)), Bundle.load(Path(f"{name}@int8"))
+    assert small.model.stat().st_size < 0.3 * whole.model.stat().st_size
+    assert small.manifest.quality["same_top1"] >= 0.99
+    face = next(FontFile.read(font_dir / "arabic.ttf").faces())
+    glyphs = filter(None, map(face.glyph, labelled_glyphs(face).values()))
+    rasters = np.stack([draw(glyph.outline, whole.manifest.raster) for glyph in glyphs])
+    assert len(rasters) > 50
+    ours, theirs = (Recogniser(bundle).answer(rasters) for bundle in (small, whole))
+    same = (ours.logits + small.log_prior).argmax(1) == (theirs.logits + whole.log_prior).argmax(1)
+    assert same.mean() >= 0.95
+    assert (ours.embeddings * theirs.embeddings).sum(1).mean() > 0.99

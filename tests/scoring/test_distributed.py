@@ -15,7 +15,7 @@ import pytest
 
 from bundles import default_bundle
 from glyphs.errors import BadBundle, BadInput
-from recognition.bundle import Bundle
+from recognition.bundle import Bundle, in_precision
 from scoring import distributed, places
 from scoring.distributed import score_all_on_ray
 from scoring.local import Setup, score_all
@@ -117,8 +117,9 @@ def _worker() -> int:
     pytest.fail("no worker has a reader")
 
 
+@pytest.mark.parametrize("variant", ["", "int8"])
 def test_a_bundle_that_is_not_on_a_node_is_sent_there_once(
-    cluster: str, font_dir: Path, setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: str, setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
     import ray
 
@@ -126,16 +127,17 @@ def test_a_bundle_that_is_not_on_a_node_is_sent_there_once(
     monkeypatch.setattr(distributed, "_folder", lambda: tmp_path)
     ray.init(cluster, log_to_driver=False)
     try:
-        shipped = distributed._Shipment.of(Setup(gone)).put(ray)
-        digest = Bundle.load(gone).digest
+        address = in_precision(gone, variant)
+        shipped = distributed._Shipment.of(Setup(address)).put(ray)
+        digest = Bundle.load(address).digest
         shutil.rmtree(gone)
-        first = shipped.unpack().bundle
-        assert first == tmp_path / digest.removeprefix("sha256:")
+        first, folder = shipped.unpack().bundle, tmp_path / digest.removeprefix("sha256:")
+        assert first == in_precision(folder, variant)
         assert Bundle.load(first).digest == digest
-        (first / "labels.json").write_text("altered")
+        (folder / "labels.json").write_text("altered")
         assert shipped.unpack().bundle == first
         assert Bundle.load(first).digest == digest
-        assert list(tmp_path.iterdir()) == [first]
+        assert list(tmp_path.iterdir()) == [folder]
     finally:
         ray.shutdown()
 

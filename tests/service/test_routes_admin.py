@@ -17,7 +17,7 @@ from glyphs.equivalence import Equivalence
 from glyphs.labels import Label
 from index.references import References
 from index.search import Filter, ReferenceIndex
-from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, seal
+from recognition.bundle import EQUIVALENCE, LABELS, MODEL, Bundle, Variant, model_file, seal
 from service.models import Context, ServedModel
 
 ADMIN = {"X-API-Key": "the-admins-key"}
@@ -105,6 +105,19 @@ def test_a_new_name_is_served_beside_the_others(changing, renamed_bundle, pictur
     response = changing.post("/classify?model=comets", content=picture("98"))
     assert response.json()["model"]["name"] == "comets"
     assert changing.post("/classify", content=picture("98")).json()["model"]["name"] == "stars"
+
+
+def test_a_model_is_replaced_by_itself_in_fewer_bits(changing, bundle, tmp_path, picture):
+    folder = shutil.copytree(bundle, tmp_path / "stars")
+    shutil.copy(folder / MODEL, folder / model_file("fp16"))
+    half = Variant(temperature=2.0, known_threshold=0.0)
+    seal(folder, replace(Bundle.load(bundle).manifest, variants={"fp16": half}))
+    wanted = Bundle.load(folder.with_name("stars@fp16"))
+    assert load(changing, wanted.address).json()["digest"] == wanted.digest
+    assert load(changing).json()["replaced"] == wanted.digest  # it is loaded again as what it was
+    [served] = changing.get("/models").json()["models"]
+    assert (served["name"], served["precision"], served["digest"]) == ("stars", "fp16", wanted.digest)
+    assert changing.post("/classify", content=picture("98")).json()["model"]["digest"] == wanted.digest
 
 
 def test_what_cannot_be_served_changes_nothing(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from glyphs.errors import BadPicture
 from glyphs.picture import read_picture
 from glyphs.raster import Raster
-from recognition.bundle import IMAGE, LOGITS, METRICS, MODEL, Bundle
+from recognition.bundle import IMAGE, LOGITS, METRICS, Bundle
 
 __all__ = ["Asked", "BadPicture", "Classifier", "session"]
 
@@ -44,11 +44,11 @@ class Asked:
         return cls(Path(given["PEER_BUNDLE"]), int(given["PEER_PORT"]), setting, Path(given["PEER_FOLDER"]))
 
 
-def session(bundle: Path, threads: int) -> ort.InferenceSession:
+def session(model: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return ort.InferenceSession(bundle / MODEL, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 class Classifier:
@@ -58,7 +58,7 @@ class Classifier:
         bundle = Bundle.load(asked.bundle)
         self._raster = bundle.manifest.raster
         self._labels = [label.describe() for label in bundle.labels]
-        self._session = session(asked.bundle, asked.setting["threads"])
+        self._session = session(bundle.model, asked.setting["threads"])
 
     def decode(self, data: bytes) -> Raster:
         """Raises BadPicture."""
