@@ -191,21 +191,21 @@ def _contour(parts: list[str], xs: list[int], ys: list[int], kinds: list[int], s
     else:
         order = [*range(start, end), start]
         parts.append(f"M{between(end - 1, start)}")
-    waiting: list[int] = []  # control points since the last point on the curve
+    # Control points since the last point on the curve: how many, their coordinates, and the last one.
+    waiting, controls, previous = 0, "", start
     for at in order[:-1]:
-        kind = kinds[at]
+        kind, point = kinds[at], f"{xs[at]} {ys[at]}"
         if kind == _ON:
-            controls = " ".join([f"{xs[i]} {ys[i]}" for i in waiting])
-            parts.append(f"{_COMMANDS[len(waiting)]}{controls} {xs[at]} {ys[at]}")
-            waiting = []
+            parts.append(f"{_COMMANDS[waiting]}{controls}{point}")
+            waiting, controls = 0, ""
         elif kind == _CONIC and waiting:
-            parts.append(f"Q{xs[waiting[0]]} {ys[waiting[0]]} {between(waiting[0], at)}")
-            waiting = [at]
+            parts.append(f"Q{controls}{between(previous, at)}")
+            controls = f"{point} "
         else:
-            waiting = [*waiting[-1:], at]
+            waiting, controls = waiting + 1, f"{controls}{point} "
+        previous = at
     at = order[-1]
     if waiting:
-        controls = " ".join([f"{xs[i]} {ys[i]}" for i in waiting])
         close = f"{xs[at]} {ys[at]}" if kinds[at] == _ON else between(end - 1, start)
-        parts.append(f"{_COMMANDS[len(waiting)]}{controls} {close}")
+        parts.append(f"{_COMMANDS[waiting]}{controls}{close}")
     parts.append("Z")

@@ -30,12 +30,15 @@ class Status(StrEnum):
     @property
     def severity(self) -> int:
         """0 for SKIP to 4 for ERROR."""
-        return list(Status).index(self)
+        return _SEVERITIES[self]
+
+
+_SEVERITIES = {status: severity for severity, status in enumerate(Status)}
 
 
 def worst(statuses: Iterable[Status], default: Status = Status.PASS) -> Status:
     """The most severe of some statuses."""
-    return max(statuses, key=lambda status: status.severity, default=default)
+    return max(set(statuses), key=lambda status: status.severity, default=default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +183,16 @@ class Verdict:
     @property
     def principal(self) -> Finding | None:
         """The worst finding that was not accepted; the first where several are equally bad."""
+        if not self.findings:  # as of most glyphs
+            return None
         open_ = [finding for finding in self.findings if not finding.accepted]
         return max(open_, key=lambda finding: finding.status.severity, default=None)
 
     @property
     def status(self) -> Status:
         """Of the principal finding."""
-        if self.principal:
-            return self.principal.status
+        if principal := self.principal:
+            return principal.status
         return Status.SKIP if self.skipped else Status.PASS
 
     @property
