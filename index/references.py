@@ -98,6 +98,8 @@ class References:
         """Raises BadIndex where a file is missing or broken."""
         try:
             with np.load(folder / FILE, allow_pickle=False) as file:
+                if "lengths" not in file:
+                    raise ValueError("they were made before Glyphery 0.6")
                 columns = json.loads(file["columns"].tobytes())
                 known = {text: Label.parse(text) for text in set(columns["labels"])}
                 labels = [known[text] for text in columns["labels"]]

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
         default_factory=lambda: (default_bundle(),),
         min_length=1,
-        description="the bundles to serve, the default first; separated by commas",
+        description="the bundles to serve, the default first, separated by commas; NAME@int8 in fewer bits",
     )
     shared: Path | None = Field(None, description="folder that several processes share; made by themselves")
     host: str = Field("127.0.0.1", description="address to listen on; all with 0.0.0.0")

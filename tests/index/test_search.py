@@ -115,6 +115,17 @@ def test_a_broken_index_is_refused(index: ReferenceIndex, tmp_path: Path, name: 
         ReferenceIndex.load(tmp_path)
 
 
+def test_references_of_older_bundles_are_told_from_broken_ones(index: ReferenceIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    with np.load(tmp_path / "references.npz") as file:
+        columns = file["columns"]
+    pictures = np.zeros((len(index.references), PICTURE, PICTURE), np.uint8)
+    np.savez_compressed(tmp_path / "references.npz", columns=columns, pictures=pictures)
+    with pytest.raises(BadIndex, match=r"before Glyphery 0\.6") as refused:
+        ReferenceIndex.load(tmp_path)
+    assert refused.value.remedy == "Build the index anew."
+
+
 def test_an_index_without_all_its_references_is_refused(
     index: ReferenceIndex, embeddings: np.ndarray
 ) -> None:
