@@ -38,6 +38,9 @@ class Arrangement:
     batch: int
 
 
+ONE_BY_ONE = Arrangement(processes=1, askers=1, threads=1, batch=1)  # as for a caller who waits for each
+
+
 def arrangements(cores: int) -> list[Arrangement]:
     """What is tried."""
     shapes = dict.fromkeys([(1, cores, 1), (1, 1, cores), (cores, 1, 1)])

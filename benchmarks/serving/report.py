@@ -14,6 +14,7 @@ from benchmarks.serving.subjects import SINGLE
 from benchmarks.tables import Table
 
 _NONE = "–"
+_ONE_BY_ONE = "decoding and inference, one after the other"
 _TITLES = {peer.name: peer.title for peer in PEERS}
 _RATES = (
     "server", "callers", "glyphs/s", "p50", "p90", "p99", "of bare inference",
@@ -66,6 +67,9 @@ def _rates(name: str, of: Figures) -> Table:
         best = of["bare"][kind]["tried"][of["bare"][kind]["best"]]["arrangement"]
         rate = _spread([one["bare"][kind] for one in of["rounds"]], "{:,.0f}")
         rows.append((f"{kind} ({said(best)})", _NONE, rate, *[_NONE] * 7))
+    one_by_one = [one["one_by_one"] for one in of["rounds"]]
+    rate, took = _spread(one_by_one, "{:,.0f}"), _spread([1000 / rate for rate in one_by_one], "{:.1f}")
+    rows.append((_ONE_BY_ONE, _NONE, rate, took, *[_NONE] * 6))
     for served in _served(of["rounds"]):
         rounds = [one for one in of["rounds"] if served in one["served"]]
         for callers in rounds[0]["served"][served]:
@@ -86,9 +90,18 @@ def _rates(name: str, of: Figures) -> Table:
 
 
 def _ratios(name: str, of: Figures) -> Table:
-    """Glyphery beside each peer in the same repeat."""
+    """Glyphery beside each peer in the same repeat, and one caller beside the same work without a server."""
     rounds = of["rounds"]
     rows = []
+    alone = [
+        (one["served"][SINGLE]["1"], one["one_by_one"])
+        for one in rounds
+        if "1" in one["served"].get(SINGLE, ())
+    ]
+    if alone:
+        rate = _spread([ours["rate"] / theirs for ours, theirs in alone])
+        took = _spread([ours["p50"] * theirs / 1000 for ours, theirs in alone])
+        rows.append((_ONE_BY_ONE, "1", rate, took, _NONE))
     for served in _served(rounds):
         if served.startswith("Glyphery"):
             continue

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.serving import bare, environments, subjects
 from benchmarks.serving.asked import Asked
-from benchmarks.serving.bare import Arrangement
+from benchmarks.serving.bare import ONE_BY_ONE, Arrangement
 from benchmarks.serving.catalogue import CORES, Peer
 from benchmarks.serving.servers import NotMeasured, Running, running
 from benchmarks.serving.statistics import Figures
@@ -72,7 +72,8 @@ def repeat(
     bare_work: its trial
 
     Returns:
-        name -> callers -> figures; for the bare work, name -> glyphs a second; what failed -> why
+        name -> callers -> figures; for the bare work, name -> glyphs a second, and that of reading and
+        recognising one after the other; what failed -> why
     """
     seconds = workshop.extent.seconds
     of_peers = [
@@ -99,7 +100,10 @@ def repeat(
         except NotMeasured as error:
             found["failed"][subject.name] = str(error)
 
-    work = [partial(measure_bare, kind) for kind in (INFERENCE, DECODING)]
+    def measure_one_by_one() -> None:
+        [found["one_by_one"]] = _bare(asked, DECODING, [ONE_BY_ONE], seconds)
+
+    work = [measure_one_by_one, *(partial(measure_bare, kind) for kind in (INFERENCE, DECODING))]
     work += [partial(measure_server, subject) for subject in (subjects.glyphery(asked), *of_peers)]
     for place in np.random.default_rng(number).permutation(len(work)):
         work[place]()

@@ -335,15 +335,19 @@ def test_what_was_not_measured_is_said() -> None:
 
 def test_a_peer_is_set_beside_glyphery_in_the_same_repeat() -> None:
     def measured(rate: float) -> Figures:
-        return {"16": summary(Outcome(seconds=1.0, accepted=[1000 / rate] * int(rate)))}
+        of = summary(Outcome(seconds=1.0, accepted=[1000 / rate] * int(rate)))
+        return {"1": of, "16": of}
 
     rounds = [
-        {"bare": {INFERENCE: 400.0, DECODING: 200.0}, "failed": {},
+        {"bare": {INFERENCE: 400.0, DECODING: 200.0}, "one_by_one": 200.0 * speed, "failed": {},
          "served": {subjects.SINGLE: measured(100 * speed), "mosec": measured(50 * speed)}}
         for speed in (1, 2, 3)
     ]  # fmt: skip
     table = report._ratios("small", {"rounds": rounds})
-    assert table.rows == [("mosec", "16", "2.00 (2.00–2.00)", "0.50 (0.50–0.50)", "0.50 (0.50–0.50)")]
+    alone, *peers = table.rows
+    assert alone[1:] == ("1", "0.50 (0.50–0.50)", "2.00 (2.00–2.00)", "–")
+    twice = "2.00 (2.00–2.00)", "0.50 (0.50–0.50)", "0.50 (0.50–0.50)"
+    assert peers == [("mosec", callers, *twice) for callers in ("1", "16")]
 
 
 def test_the_command_line_refuses_what_it_does_not_know() -> None:
