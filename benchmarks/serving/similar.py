@@ -97,8 +97,8 @@ def in_process_search(bundle: Path, pictures: Sequence[bytes], threads: int, sec
     """One picture after the other: read, embedded, and searched for by a single thread of FAISS."""
     faiss.omp_set_num_threads(1)
     index = faiss.read_index(str(bundle / FILE))
-    settings = Bundle.load(bundle).manifest.raster
-    model = session(bundle, threads)
+    loaded = Bundle.load(bundle)
+    settings, model = loaded.manifest.raster, session(loaded.model, threads)
     unknown = np.full((1, 4), np.nan, np.float32)
 
     def search(picture: bytes) -> None:
