@@ -27,7 +27,7 @@ def bundle() -> Bundle:
         name="m", version="1", raster=RasterSettings(), embedding=2, labels=3, known_threshold=0.7
     )
     equivalence = Equivalence([Evidence(LATIN, GREEK, "outlines", 9, 8)])
-    return Bundle(Path(), manifest, "sha256:0", LABELS, (900, 90, 9), equivalence, {}, PROTOTYPES)
+    return Bundle(Path(), "", manifest, "sha256:0", LABELS, (900, 90, 9), equivalence, {}, PROTOTYPES)
 
 
 def _best(candidates: Candidates) -> Label:
