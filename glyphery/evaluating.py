@@ -223,10 +223,10 @@ def _called(target: Path, among: Sequence[Path]) -> str:
 
 def _weights(target: Path) -> Path:
     """The file that is loaded."""
-    from recognition.bundle import Bundle, bundle_at
+    from recognition.bundle import bundle_at, model_at
 
     if bundle := bundle_at(target):
-        return Bundle.load(bundle).model
+        return model_at(bundle)
     return target / "checkpoints" / "best.ckpt" if target.is_dir() else target
 
 

@@ -53,6 +53,12 @@ def bundle_at(target: Path) -> Path | None:
     return in_precision(folder, precision) if (folder / MANIFEST).is_file() else None
 
 
+def model_at(address: Path) -> Path:
+    """The file of the model that `Bundle.load` would find there, whether or not it is any good."""
+    folder, precision = _located(address)
+    return folder / model_file(precision)
+
+
 def in_precision(folder: Path, precision: str) -> Path:
     """What stands for a folder's model in a precision; the folder itself where that is empty."""
     return folder.with_name(f"{folder.name}@{precision}") if precision else folder

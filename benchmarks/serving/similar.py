@@ -21,7 +21,7 @@ from benchmarks.serving.subjects import Questions
 from benchmarks.serving.workshop import Workshop, alone
 from glyphs.picture import read_picture
 from index.search import FILE, ReferenceIndex
-from recognition.bundle import EMBEDDING, IMAGE, METRICS, Bundle, seal
+from recognition.bundle import EMBEDDING, IMAGE, METRICS, Bundle, in_precision, seal
 from recognition.recogniser import Recogniser
 
 CALLERS = (1, 2, 4, 8, 16, 32, 64)
@@ -48,9 +48,10 @@ def padded(bundle: Bundle, folder: Path, references: int) -> Bundle:
     again = embeddings[len(index.references) :]
     again += np.random.default_rng(0).normal(0, _JITTER, again.shape).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    whole = Bundle.load(folder).manifest
     ReferenceIndex.build(embeddings, index.references.take(rows.tolist())).save(folder)
-    seal(folder, bundle.manifest)
-    return Bundle.load(folder)
+    seal(folder, whole)
+    return Bundle.load(in_precision(folder, bundle.variant))
 
 
 def _similar(bundle: Bundle, asked: Asked, workshop: Workshop) -> Figures:
@@ -59,11 +60,11 @@ def _similar(bundle: Bundle, asked: Asked, workshop: Workshop) -> Figures:
     rounds = []
     for _ in range(extent.repeats):
         in_process = [
-            alone(in_process_search, bundle.path, asked.pictures, threads, extent.seconds)
+            alone(in_process_search, bundle.address, asked.pictures, threads, extent.seconds)
             for threads in dict.fromkeys((1, CORES))
         ]
         with running(
-            subjects.serving([bundle.path], questions.requests[0]), workshop.log("similar")
+            subjects.serving([bundle.address], questions.requests[0]), workshop.log("similar")
         ) as server:
             generator.run(questions.load(server, seconds=extent.warm_up))
             served = {
@@ -96,8 +97,8 @@ def _questions(bundle: Bundle, asked: Asked) -> Questions:
 def in_process_search(bundle: Path, pictures: Sequence[bytes], threads: int, seconds: float) -> Figures:
     """One picture after the other: read, embedded, and searched for by a single thread of FAISS."""
     faiss.omp_set_num_threads(1)
-    index = faiss.read_index(str(bundle / FILE))
     loaded = Bundle.load(bundle)
+    index = faiss.read_index(str(loaded.path / FILE))
     settings, model = loaded.manifest.raster, session(loaded.model, threads)
     unknown = np.full((1, 4), np.nan, np.float32)
 

@@ -18,7 +18,7 @@ from benchmarks.serving.load import Outcome
 from benchmarks.serving.servers import NotMeasured, Running, running
 from benchmarks.serving.statistics import Figures, count_wrong, percentiles, summary
 from benchmarks.serving.workshop import Workshop
-from recognition.bundle import Bundle, seal
+from recognition.bundle import Bundle, in_precision, seal
 
 _CALLERS = 8
 _REST = 2  # times as long as it takes to load a model does the service rest before it loads the next
@@ -36,7 +36,7 @@ def _swap(asked: Asked, workshop: Workshop, scratch: Path) -> Figures:
     token, keys = secrets.token_urlsafe(32), scratch / "keys"
     keys.write_text(f"benchmark:{sha256(token.encode()).hexdigest()}:admin\n")
     questions = subjects.classify(asked, X_API_Key=token)
-    server_of = subjects.serving([asked.bundle.path], questions.requests[0], {"GLYPHERY_KEYS": str(keys)})
+    server_of = subjects.serving([asked.bundle.address], questions.requests[0], {"GLYPHERY_KEYS": str(keys)})
     generator, extent = workshop.generator, workshop.extent
     with running(server_of, workshop.log("swap")) as server:
         turns = (_loading(other, token), _loading(asked.bundle, token))
@@ -74,12 +74,13 @@ def _swap(asked: Asked, workshop: Workshop, scratch: Path) -> Figures:
 def _renumbered(bundle: Bundle, folder: Path) -> Bundle:
     """The same bundle under another version."""
     shutil.copytree(bundle.path, folder)
-    seal(folder, replace(bundle.manifest, version=f"{bundle.manifest.version}-again"))
-    return Bundle.load(folder)
+    whole = Bundle.load(folder).manifest
+    seal(folder, replace(whole, version=f"{whole.version}-again"))
+    return Bundle.load(in_precision(folder, bundle.variant))
 
 
 def _loading(bundle: Bundle, token: str) -> bytes:
-    body = json.dumps({"path": str(bundle.path.resolve())}).encode()
+    body = json.dumps({"path": str(bundle.address.resolve())}).encode()
     path = f"/admin/models/{bundle.manifest.name}/load"
     return wire.post(path, body, "application/json", X_API_Key=token)
 

@@ -9,7 +9,18 @@ import pytest
 
 from bundles import SHIPPED, default_bundle
 from glyphs.errors import BadBundle, BadInput
-from recognition.bundle import LABELS, MANIFEST, MODEL, Bundle, Manifest, Variant, bundle_at, model_file, seal
+from recognition.bundle import (
+    LABELS,
+    MANIFEST,
+    MODEL,
+    Bundle,
+    Manifest,
+    Variant,
+    bundle_at,
+    model_at,
+    model_file,
+    seal,
+)
 
 
 @pytest.fixture
@@ -89,6 +100,7 @@ def test_a_precision_is_named_after_the_folder(halved: Path) -> None:
     assert half.digest != whole.digest
     assert [Bundle.load(one.address).digest for one in (half, whole)] == [half.digest, whole.digest]
     assert bundle_at(half.address) == half.address
+    assert [model_at(one.address) for one in (half, whole)] == [half.model, whole.model]
 
 
 def test_a_precision_that_is_not_there_is_told_with_those_that_are(halved: Path, copy: Path) -> None:
