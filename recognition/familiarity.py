@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-_NEXT_TO_NOTHING = 1e-6  # a probability; thousands of such change the expectation by thousandths
+_NEXT_TO_NOTHING = 1e-5  # a probability; thousands of such change the expectation by thousandths
 
 
 def posterior(logits: Floats, log_prior: Floats, temperature: float) -> Floats:
@@ -35,10 +35,8 @@ def familiarity(probabilities: Floats, embeddings: Floats, prototypes: Floats) -
 
     (N, L) probabilities of the labels, (N, E) unit embeddings, (L, E) unit prototypes -> (N,).
     """
-    likely = probabilities > _NEXT_TO_NOTHING
-    if len(probabilities) == 1:  # most labels are out of the question, and so need not be read
-        probabilities, prototypes = probabilities[likely][None], prototypes[likely[0]]
-    else:  # they are not counted here either, so that no glyph's answer depends on its company
-        probabilities = probabilities * likely
-    out: Floats = np.einsum("ne,ne->n", embeddings, probabilities @ prototypes)
+    out = np.empty(len(probabilities), np.float32)
+    for row, (shares, embedding) in enumerate(zip(probabilities, embeddings, strict=True)):
+        likely = np.flatnonzero(shares > _NEXT_TO_NOTHING)  # some hundred of thousands of labels
+        out[row] = shares[likely] @ (prototypes[likely] @ embedding)
     return out

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Evidence:
     likeness: cosine between the embedding and the prototype of the claim or an equivalent, -1 to 1
     known: whether the glyph looks like anything that was learned
     rival: the likeliest label that is not equivalent to the claim, after that
-    reflected: the doubt about the claim if the raster is mirrored, where that was asked
+    reflected: the doubt about the claim where the raster is mirrored; None where nobody asked
     """
 
     probability: float
@@ -66,18 +66,14 @@ def doubt(margin: float, likeness: float) -> float:
 class Mapper:
     """A recogniser that is asked about claims."""
 
-    def __init__(self, recogniser: Recogniser, suspicious: float) -> None:
-        """suspicious: doubt from which a glyph's reflection is looked at, too"""
+    def __init__(self, recogniser: Recogniser) -> None:
         bundle = self._bundle = recogniser.bundle
-        self._recogniser, self._suspicious = recogniser, suspicious
+        self._recogniser = recogniser
         self.places = {label: place for place, label in enumerate(bundle.labels)}
         alike = bundle.equivalence.places(bundle.labels)
         # (L, 1 + W): each label with its equivalents, itself again where there are fewer than W.
         self._alike = _padded([[place, *others] for place, others in enumerate(alike)])
         self._script = _numbers(_realm(label) for label in bundle.labels)
-        # (S, L): what labels of other scripts than one must show more.
-        scripts = np.arange(self._script.max() + 1)
-        self._foreign = np.where(self._script == scripts[:, None], 0, _FAR_RIVAL).astype(np.float32)
         # (L, 1 + C): each label with those of its script that are its letter in another case, itself again.
         self._cased = _padded(
             _groups(
@@ -93,16 +89,6 @@ class Mapper:
         """
         answers = self._recogniser.answer(rasters, metrics)
         places = np.array([self.places[claim] for claim in claims], np.intp)
-        found = self._weigh(answers, rows, places)
-        suspects = [i for i, evidence in enumerate(found) if evidence.doubt >= self._suspicious]
-        if suspects:
-            seen, again = np.unique(rows[suspects], return_inverse=True)
-            reflected = self._recogniser.answer(np.ascontiguousarray(rasters[seen, :, ::-1]), metrics[seen])
-            for i, mirror in zip(suspects, self._weigh(reflected, again, places[suspects]), strict=True):
-                found[i] = replace(found[i], reflected=mirror.doubt)
-        return found
-
-    def _weigh(self, answers: Answers, rows: NDArray[np.intp], places: NDArray[np.intp]) -> list[Evidence]:
         bundle = self._bundle
         shares = posterior(answers.logits, bundle.log_prior, bundle.manifest.temperature)
         known = familiarity(shares, answers.embeddings, bundle.prototypes) >= bundle.manifest.known_threshold
@@ -129,26 +115,43 @@ class Mapper:
     ) -> NDArray[np.float64]:
         """Of C claims (5, C): probability, rank, margin, likeness, and the place of the rival."""
         bundle = self._bundle
-        scores = (answers.logits + bundle.log_prior)[rows]
+        scores = answers.logits[rows]
+        scores += bundle.log_prior
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
         np.put_along_axis(scores, alike, -np.inf, axis=1)
-        ranks = (scores > own[:, None]).sum(axis=1) + 1
-        cased = self._cased[places]
-        np.put_along_axis(
-            scores, cased, np.take_along_axis(scores, cased, 1) - np.float32(_FAR_RIVAL), axis=1
-        )
-        scores -= self._foreign[self._script[places]]
-        rivals = scores.argmax(axis=1)
+        best = scores.max(axis=1)
+        ranks = np.ones(len(rows), np.intp)
+        for row in np.flatnonzero(best > own):
+            ranks[row] += np.count_nonzero(scores[row] > own[row])
+        rivals, rival_scores = self._rivals(scores, best, places)
         # A model whose labels are all alike has no rivals; what is written down stays a number.
-        margins = np.maximum(scores[np.arange(len(rows)), rivals] - own, -_NO_RIVAL)
+        margins = np.maximum(rival_scores - own, -_NO_RIVAL)
         embeddings = answers.embeddings[rows]
         likeness = np.einsum("ce,cwe->cw", embeddings, bundle.prototypes[alike]).max(axis=1)
         # A label may be listed several times, to fill its row up: it counts once.
         first = np.ones(alike.shape, bool)
         first[:, 1:] = alike[:, 1:] != alike[:, :1]
-        probability = (np.take_along_axis(shares[rows], alike, 1) * first).sum(axis=1)
+        probability = (shares[rows[:, None], alike] * first).sum(axis=1)
         return np.stack([probability, ranks, margins, likeness, rivals]).astype(np.float64)
+
+    def _rivals(
+        self, scores: Floats, best: Floats, places: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """Of C claims the place of the likeliest label, far ones counting less, and what it counts.
+
+        scores: (C, L); best: (C,) the greatest of each; places: (C,) of the claims
+        """
+        # No other can be it than those that the best, far as it may be, does not outdo.
+        rows, columns = np.divmod(np.flatnonzero(scores >= best[:, None] - _FAR_RIVAL), scores.shape[1])
+        claimed = places[rows]
+        far = self._script[columns] != self._script[claimed]
+        far |= (self._cased[claimed] == columns[:, None]).any(axis=1)
+        counted = scores[rows, columns] - np.float32(_FAR_RIVAL) * far
+        starts = np.searchsorted(rows, np.arange(len(scores)))
+        most = np.maximum.reduceat(counted, starts)
+        greatest = np.flatnonzero(counted == most[rows])  # of equal ones that of the first place
+        return columns[greatest[np.searchsorted(rows[greatest], np.arange(len(scores)))]], most
 
 
 def folded(label: Label) -> str:

@@ -43,7 +43,7 @@ from scoring.marks import bears_marks
 from scoring.pieces import MOST, Piece, pieces_of
 from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 
-CHUNK = 128  # rasters of one message, which are recognised at once
+CHUNK = 64  # rasters of one message, which are recognised at once
 _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _PATIENCE = 10  # seconds by the clock for one of computing

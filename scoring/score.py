@@ -6,18 +6,20 @@ the same, bit for bit, whatever machine, engine or job it was made in.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glyphs.errors import BadFont
 from recognition.recogniser import Recogniser
@@ -30,18 +32,38 @@ from scoring.verdicts import FaceScore, Finding, FontScore, Status
 Progress = Callable[[int, int], None]  # glyphs of a face that are recognised, and how many there will be
 
 
+_REFLECTIONS = 16  # that are recognised at once
+_UNCLAIMED = (math.nan,) * 4  # metrics of a raster that the process which drew it made for no claim
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Shapes of a face that are being recognised: rasters as they came, or reflections of doubtful ones.
+
+    pixels: (N, S, S); claims: of each its claims that the model can judge, by their places in the face
+    done: how many of the face's rasters are recognised then
+    """
+
+    pixels: NDArray[np.uint8]
+    claims: Sequence[Sequence[int]]
+    reflected: bool
+    done: int
+    found: Future[dict[int, Evidence]]
+
+
 @dataclass(slots=True)
 class _Reading:
     """A face whose rasters come and are recognised, chunk by chunk.
 
-    asked: by raster, the places of the claims that the model can judge
-    waiting: chunks that are being recognised: how many rasters are then, and what will be found
+    claims: by raster, the places of the claims that the model can judge
+    doubtful: rasters whose reflections are yet to be recognised, each with its claims
     """
 
     face: DrawnFace
-    asked: list[list[int]]
-    waiting: deque[tuple[int, Future[dict[int, Evidence]]]] = field(default_factory=deque)
+    claims: list[list[int]]
+    waiting: deque[_Batch] = field(default_factory=deque)
     evidence: dict[int, Evidence] = field(default_factory=dict)
+    doubtful: list[tuple[NDArray[np.uint8], Sequence[int]]] = field(default_factory=list)
 
 
 class Scorer:
@@ -70,7 +92,7 @@ class Scorer:
         self._thresholds = thresholds
         self._sandbox = (sandbox or Sandbox()).draw_for(bundle.labels, bundle.manifest.raster)
         self._sandbox.start()
-        self._mapper = Mapper(recogniser, thresholds.suspicious)
+        self._mapper = Mapper(recogniser)
         self._kept = KeptScores(keep, bundle.digest, thresholds, self._sandbox.limits) if keep else None
         self._lanes = lanes or len(os.sched_getaffinity(0))
         self._recognisers = ThreadPoolExecutor(self._lanes, "recognise")
@@ -123,52 +145,81 @@ class Scorer:
                 if isinstance(message, DrawnFace):
                     if reading is not None:
                         yield self._judge(reading, progress)
-                    reading = _Reading(message, self._asked(message))
+                    reading = _Reading(message, self._claims(message))
                     continue
                 assert reading is not None
-                recognised = self._recognisers.submit(self._recognise, reading, message)
-                reading.waiting.append((message.first + len(message.pixels), recognised))
+                first, end = message.first, message.first + len(message.pixels)
+                self._submit(reading, message.pixels, reading.claims[first:end], done=end)
                 self._take(reading, self._lanes, progress)
             if reading is not None:
                 yield self._judge(reading, progress)
         finally:
-            for _, future in reading.waiting if reading is not None else ():
-                future.cancel()
+            for batch in reading.waiting if reading is not None else ():
+                batch.found.cancel()
+
+    def _submit(
+        self,
+        reading: _Reading,
+        pixels: NDArray[np.uint8],
+        claims: Sequence[Sequence[int]],
+        *,
+        done: int,
+        reflected: bool = False,
+    ) -> None:
+        found = self._recognisers.submit(self._recognise, reading.face, pixels, claims)
+        reading.waiting.append(_Batch(pixels, claims, reflected, done, found))
 
     def _take(self, reading: _Reading, most: int, progress: Progress) -> None:
-        """Wait until no more than so many chunks are being recognised."""
+        """Wait until no more than so many batches are being recognised."""
         start = time.perf_counter()
         while len(reading.waiting) > most:
-            done, recognised = reading.waiting.popleft()
-            reading.evidence |= recognised.result()
-            progress(done, reading.face.rasters)
+            batch = reading.waiting.popleft()
+            found = batch.found.result()
+            if batch.reflected:
+                for number, evidence in found.items():
+                    reading.evidence[number] = replace(reading.evidence[number], reflected=evidence.doubt)
+                continue
+            reading.evidence |= found
+            progress(batch.done, reading.face.rasters)
+            for raster, claims in zip(batch.pixels, batch.claims, strict=True):
+                doubtful = [n for n in claims if found[n].doubt >= self._thresholds.suspicious]
+                if doubtful:
+                    reading.doubtful.append((np.ascontiguousarray(raster[:, ::-1]), doubtful))
+            while len(reading.doubtful) >= _REFLECTIONS:
+                self._reflect(reading)
         self.seconds["recognise"] += time.perf_counter() - start
 
-    def _asked(self, face: DrawnFace) -> list[list[int]]:
+    def _reflect(self, reading: _Reading) -> None:
+        """Ask about reflections: a mirrored glyph looks like its claim then."""
+        some, reading.doubtful = reading.doubtful[:_REFLECTIONS], reading.doubtful[_REFLECTIONS:]
+        pixels = np.stack([raster for raster, _ in some])
+        self._submit(reading, pixels, [claims for _, claims in some], done=0, reflected=True)
+
+    def _claims(self, face: DrawnFace) -> list[list[int]]:
         """By raster, the places of the claims that the model can judge."""
-        asked: list[list[int]] = [[] for _ in range(face.rasters)]
+        claims: list[list[int]] = [[] for _ in range(face.rasters)]
         for number, claim in enumerate(face.claims):
             raster = face.drawings[claim.drawing].raster
             if raster is not None and claim.label in self._mapper.places:
-                asked[raster].append(number)
-        return asked
+                claims[raster].append(number)
+        return claims
 
-    def _recognise(self, reading: _Reading, rasters: Rasters) -> dict[int, Evidence]:
-        face = reading.face
-        metrics = np.full((len(rasters.pixels), 4), np.nan, np.float32)
-        numbers, rows = [], []
-        for row in range(len(rasters.pixels)):
-            claims = reading.asked[rasters.first + row]
-            if claims:
-                metrics[row] = face.drawings[face.claims[claims[0]].drawing].metrics
-            numbers += claims
-            rows += [row] * len(claims)
+    def _recognise(
+        self, face: DrawnFace, pixels: NDArray[np.uint8], claims: Sequence[Sequence[int]]
+    ) -> dict[int, Evidence]:
+        """Evidence by the place of the claim; claims: of each raster."""
+        metrics = [face.drawings[face.claims[its[0]].drawing].metrics if its else _UNCLAIMED for its in claims]
+        numbers = [number for its in claims for number in its]
+        rows = np.repeat(np.arange(len(claims)), list(map(len, claims)))
         labels = [face.claims[number].label for number in numbers]
-        found = self._mapper.look(rasters.pixels, metrics, np.array(rows, np.intp), labels)
+        found = self._mapper.look(pixels, np.array(metrics, np.float32), rows, labels)
         return dict(zip(numbers, found, strict=True))
 
     def _judge(self, reading: _Reading, progress: Progress) -> FaceScore:
         self._take(reading, 0, progress)
+        if reading.doubtful:
+            self._reflect(reading)
+            self._take(reading, 0, progress)
         start = time.perf_counter()
         score = judge(reading.face, reading.evidence, self.bundle, self._mapper.places, self._thresholds)
         self.seconds["judge"] += time.perf_counter() - start

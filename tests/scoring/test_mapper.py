@@ -26,7 +26,7 @@ def test_a_true_claim_is_believed_and_a_false_one_doubted(
     recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]
 ) -> None:
     claims = [Label(ord(letter)) for letter in "AbRb"]
-    found = Mapper(recogniser, suspicious=99).look(*asked, np.array([0, 1, 2, 0]), claims)
+    found = Mapper(recogniser).look(*asked, np.array([0, 1, 2, 0]), claims)
     assert [evidence.rank for evidence in found[:3]] == [1, 1, 1]
     assert all(evidence.margin < 0 and evidence.known for evidence in found[:3])
     false = found[3]
@@ -38,24 +38,11 @@ def test_a_true_claim_is_believed_and_a_false_one_doubted(
 
 
 def test_equivalents_speak_for_a_claim(recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]) -> None:
-    mapper = Mapper(recogniser, suspicious=99)
+    mapper = Mapper(recogniser)
     latin, greek = mapper.look(*asked, np.array([0, 0]), [Label(0x41), Label(0x391)])
     assert greek.rank == latin.rank == 1
     assert greek.rival != Label(0x41)
     assert sum(guess.probability for guess in latin.top) <= 1.00001
-
-
-def test_the_reflection_is_looked_at_where_a_claim_is_doubted(
-    recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]
-) -> None:
-    rasters, metrics = asked
-    mapper = Mapper(recogniser, suspicious=-8)
-    [mirrored] = mapper.look(rasters[2:, :, ::-1], metrics[2:], np.array([0]), [Label(ord("R"))])
-    assert mirrored.reflected is not None
-    assert mirrored.reflected < mirrored.doubt - 6
-    [upright] = mapper.look(rasters[2:], metrics[2:], np.array([0]), [Label(ord("R"))])
-    assert upright.reflected is None
-    assert upright.doubt == pytest.approx(mirrored.reflected, abs=1e-3)
 
 
 def test_both_heads_have_to_be_against_a_claim() -> None:
