@@ -191,16 +191,13 @@ class _Judge:
         if decorative:
             found = [_softened(finding) for finding in found]
         judged = claim.label in self._place and not claim.absent
-        verdict = Verdict(
+        return Verdict(
             codepoint=claim.codepoint, label=claim.label, glyph=drawn.name, index=drawn.index,
-            findings=tuple(found), skipped=not judged and not found, path=drawn.path, metrics=drawn.metrics,
+            findings=tuple(found), skipped=not judged and not found,
+            probability=evidence.probability if evidence else None, rank=evidence.rank if evidence else None,
+            margin=evidence.margin if evidence else None, likeness=evidence.likeness if evidence else None,
+            top=evidence.top if evidence else (), path=drawn.path, metrics=drawn.metrics,
             equivalents=self._bundle.equivalence.equivalents(claim.label),
-        )  # fmt: skip
-        if evidence is None:
-            return verdict
-        return replace(
-            verdict, probability=evidence.probability, rank=evidence.rank, margin=evidence.margin,
-            likeness=evidence.likeness, top=evidence.top,
         )  # fmt: skip
 
     def _structural(self, claim: Claim, drawn: DrawnGlyph, evidence: Evidence | None) -> list[Finding]:

@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -37,13 +38,14 @@ from numpy.typing import NDArray
 from glyphs.errors import BadFont, GlypheryError
 from glyphs.fonts import MAX_NAME, FontFile
 from glyphs.labels import Form, Label
-from glyphs.outline import Outline, outline_hash
+from glyphs.outline import Outline, outline_hash, svg_paths
 from glyphs.raster import RasterSettings, draw_all
 from scoring.marks import bears_marks
 from scoring.pieces import MOST, Piece, pieces_of
 from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 
 CHUNK = 64  # rasters of one message, which are recognised at once
+_PATHS = 1024  # that are written at once
 _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _PATIENCE = 10  # seconds by the clock for one of computing
@@ -456,7 +458,7 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         BadFont: it has more.
     """
     wanted = {claim.drawing for claim in face.claims if claim.label in labels}
-    pieces = _pieces_by_place(face, labels)
+    pieces, paths = _pieces_by_place(face, labels), _paths_by_place(face)
     drawn: list[DrawnGlyph] = []
     numbers: dict[tuple[str, tuple[float, ...]], int] = {}
     outlines: list[Outline] = []
@@ -474,10 +476,9 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
             raster = numbers.setdefault((shape, metrics), len(numbers))
             if raster == len(outlines):
                 outlines.append(glyph.outline)
-        path = glyph.outline.svg_path((0, glyph.origin[1]))
         drawn.append(
             DrawnGlyph(
-                drawing.index, drawing.name, shape, path, metrics, raster, drawing.notdef,
+                drawing.index, drawing.name, shape, paths[place], metrics, raster, drawing.notdef,
                 pieces=pieces.get(place, ()),
             )
         )  # fmt: skip
@@ -499,6 +500,19 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         pixels = draw_all(outlines[first : first + CHUNK], settings, blanks=True)
         _send(to, json.dumps({"kind": "rasters", "first": first}).encode(), pixels.tobytes())
     return len(document)
+
+
+def _paths_by_place(face: ReadFace) -> dict[int, str]:
+    """SVG paths of the drawings that have ink, which begins at x = 0; the baseline is y = 0."""
+    glyphs = {
+        place: drawing.glyph for place, drawing in enumerate(face.drawings) if drawing.glyph is not None
+    }
+    paths: list[str] = []
+    waiting = iter(glyphs.values())
+    while some := list(islice(waiting, _PATHS)):
+        origins = [(0, glyph.origin[1]) for glyph in some]
+        paths += svg_paths([glyph.outline for glyph in some], origins)
+    return dict(zip(glyphs, paths, strict=True))
 
 
 def _pieces_by_place(face: ReadFace, labels: frozenset[Label]) -> dict[int, tuple[Piece, ...]]:

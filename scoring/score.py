@@ -208,7 +208,9 @@ class Scorer:
         self, face: DrawnFace, pixels: NDArray[np.uint8], claims: Sequence[Sequence[int]]
     ) -> dict[int, Evidence]:
         """Evidence by the place of the claim; claims: of each raster."""
-        metrics = [face.drawings[face.claims[its[0]].drawing].metrics if its else _UNCLAIMED for its in claims]
+        metrics = [
+            face.drawings[face.claims[its[0]].drawing].metrics if its else _UNCLAIMED for its in claims
+        ]
         numbers = [number for its in claims for number in its]
         rows = np.repeat(np.arange(len(claims)), list(map(len, claims)))
         labels = [face.claims[number].label for number in numbers]

@@ -22,6 +22,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def records(score: FontScore) -> Iterator[dict[str, Any]]:
     """Every line of a font: its own findings, then face by face the face's and its glyphs'."""
     for finding in score.findings:
@@ -35,7 +38,7 @@ def records(score: FontScore) -> Iterator[dict[str, Any]]:
 
 def json_line(values: dict[str, Any]) -> str:
     """One line of JSON with its end; equal records give equal lines."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _ENCODER.encode(values) + "\n"
 
 
 class JsonLines(DraftReport):

@@ -6,12 +6,17 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from fontTools.pens.areaPen import AreaPen
+from fontTools.pens.basePen import AbstractPen
+from fontTools.pens.boundsPen import BoundsPen
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.svgLib.path import parse_path
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from glyphs.errors import BadDataset, BadFont
-from glyphs.outline import Outline, Outlines, outline_hash
+from glyphs.outline import Outline, Outlines, outline_hash, svg_paths
 from glyphs.raster import draw
 
 
@@ -124,3 +129,71 @@ def test_equal_shapes_hash_alike_and_another_scale_does_not() -> None:
     assert outline_hash(same.to_bytes()) == outline_hash(SQUARE.to_bytes())
     assert outline_hash(other.to_bytes()) != outline_hash(SQUARE.to_bytes())
     assert len(outline_hash(b"")) == 16
+
+
+def _drawn(outline: Outline, pen: AbstractPen, x: int = 0, y: int = 0) -> None:
+    """As TrueType means it, by fontTools: conic control points without points between them."""
+    start = 0
+    for last in outline.contours.tolist():
+        points = [(px + x, -(py + y)) for px, py in outline.points[start : last + 1].tolist()]
+        on = [bool(tag & 1) for tag in outline.tags[start : last + 1]]
+        start = last + 1
+        if not any(on):
+            pen.qCurveTo(*points, None)
+            pen.closePath()
+            continue
+        first = on.index(True)
+        pen.moveTo(points[first])
+        controls: list[tuple[int, int]] = []
+        for at in [*range(first + 1, len(points)), *range(first + 1)]:
+            controls.append(points[at])
+            if on[at]:
+                pen.qCurveTo(*controls)
+                controls = []
+        pen.closePath()
+
+
+@st.composite
+def quadratic_outlines(draw: st.DrawFn) -> Outline:
+    lengths = draw(st.lists(st.integers(1, 8), min_size=1, max_size=4))
+    count = sum(lengths)
+    return Outline(
+        draw(arrays.arrays(np.int32, (count, 2), elements=st.integers(0, 2000))),
+        draw(arrays.arrays(np.uint8, count, elements=st.integers(0, 1))),
+        (np.cumsum(lengths) - 1).astype(np.int16),
+        1000,
+    )
+
+
+@given(st.lists(quadratic_outlines(), max_size=3), st.integers(-3000, 3000))
+def test_paths_are_the_outlines_they_were_made_of(some: list[Outline], origin: int) -> None:
+    blank = Outline(np.zeros((0, 2), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int16), 1000)
+    every = [blank, *some, blank]
+    paths = svg_paths(every, [(origin, -origin)] * len(every))
+    assert (paths[0], paths[-1], len(paths)) == ("", "", len(every))
+    for outline, path in zip(some, paths[1:-1], strict=True):
+        for kind in (AreaPen, BoundsPen):
+            said, meant = kind(None), kind(None)
+            parse_path(path, said)
+            _drawn(outline, meant, origin, -origin)
+            if kind is AreaPen:
+                assert said.value == pytest.approx(meant.value, abs=1e-3)
+            elif meant.bounds is not None and said.bounds is not None:
+                assert said.bounds == pytest.approx(meant.bounds, abs=1e-6)
+        assert path.count("M") == path.count("Z") == len(outline.contours)
+
+
+def test_cubic_and_straight_contours_are_written_shortly() -> None:
+    assert svg_paths([SQUARE], [(0, 100)]) == ["M0 -100L500 -100L500 -600L0 -600Z"]
+    cubic = Outline(
+        np.array([[0, 0], [0, 50], [50, 100], [100, 100]], np.int32),
+        np.array([1, 2, 2, 1], np.uint8),
+        np.array([3], np.int16),
+        1000,
+    )
+    [path] = svg_paths([cubic], [(0, 0)])
+    pen = RecordingPen()
+    parse_path(path, pen)
+    assert path == "M0 0C0 -50 50 -100 100 -100Z"
+    assert pen.value[:2] == [("moveTo", ((0, 0),)), ("curveTo", ((0, -50), (50, -100), (100, -100)))]
+    assert svg_paths([], []) == []

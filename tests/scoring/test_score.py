@@ -10,6 +10,7 @@ from fontTools.ttLib import TTFont
 from glyphs.fonts import FontFile
 from glyphs.labels import Form
 from glyphs.shaping import Shaper
+from recognition.recogniser import Recogniser
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status, Verdict
 from tests.scoring.conftest import Edit, drawn_as, edited, emptied, swapped
@@ -95,6 +96,25 @@ def test_a_mirrored_glyph_is_found(scorer: Scorer, font_dir: Path) -> None:
     assert _checks(_problems(scorer.score("f", edited(font_dir / "sans.ttf", mirrored)))) == {
         "82": "mirrored"
     }
+
+
+def test_many_mirrored_glyphs_are_found_however_many_are_looked_at_at_once(
+    recogniser: Recogniser, font_dir: Path
+) -> None:
+    letters = "BCDEFGJKLNPQRSZabcdefghjkrstyz"
+
+    def mirror(font: TTFont) -> None:
+        for letter in letters:
+            drawn_as(letter, letter, (-1, 0, 0, 1, 620, 0))(font)
+
+    data = edited(font_dir / "sans.ttf", mirror)
+    scores = []
+    for lanes in (1, 3):
+        with Scorer(recogniser, lanes=lanes) as scorer:
+            scores.append(scorer.score("f", data))
+    assert scores[0] == scores[1]
+    mirrored = [found for found in _problems(scores[0]).values() if found.principal.check == "mirrored"]
+    assert len(mirrored) > 16  # which is more than are asked about together
 
 
 def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
