@@ -51,13 +51,13 @@ class Thresholds:
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = 3.0
+    fail: float = 3.5
     strange: float = 8.0
     supported: float = -4.0
     warn: float = -3.5
     usual: float = -9.0
-    suspicious: float = -8.0
-    reflection: float = 6.0
+    suspicious: float = -9.0
+    reflection: float = 5.0
     upright: float = -6.0
     decorative: float = 0.14
     plain: float = -14.2
@@ -76,6 +76,8 @@ _INKLESS = frozenset(
      0x16FE4, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xFE00, 0xFE10),
      *range(0xE0100, 0xE01F0)}
 )  # fmt: skip
+_CURSIVE = tuple({ord(cyrillic), ord(latin)} for cyrillic, latin in ("дg", "иu", "пn", "тm"))
+_DESIGN = 2  # others that are drawn like one, at least, for it to be a design and no fault
 _OGHAM_SPACE = 0x1680  # a space that is a line
 _NO_INK = (0.0, 0.0, 0.0, 0.0)
 _BOXES = frozenset({0x20DE, 0x2395, 0x25A1, 0x25AD, 0x25AF, 0x2610, 0xFFFD})  # may look as .notdef does
@@ -147,6 +149,14 @@ class _Judge:
                 self._unusual[script] = three_of_four if plain else nine_of_ten
                 if plain:
                     self._plain.add(script)
+        # By their marks, which characters have these, and whether their reflections fit better than they do.
+        self._with_marks: dict[frozenset[str], dict[int, bool]] = defaultdict(dict)
+        for number, asked in evidence.items():
+            if marks := _marks(face.claims[number].label):
+                better = (
+                    asked.reflected is not None and asked.reflected <= asked.doubt - limits.reflection / 2
+                )
+                self._with_marks[marks][face.claims[number].codepoint] = better
         self._joining = {
             claim.label.character.script
             for claim in face.claims
@@ -283,6 +293,8 @@ class _Judge:
         upright = min(limits.upright, doubt - limits.reflection)
         if evidence.reflected is not None and evidence.reflected <= upright and not copied:
             message = f"Its reflection looks like {_called(own)}, it does not."
+            if self._turned_by_design(own):
+                return [Finding("mirrored", Status.WARN, f"{message} Nor do others with the same mark.")]
             return [Finding("mirrored", Status.FAIL, message)]
         if doubt >= (limits.supported if copied else limits.fail):
             status = Status.FAIL
@@ -325,11 +337,19 @@ class _Judge:
                 return label.form
         return None
 
+    def _turned_by_design(self, own: Label) -> bool:
+        """Whether the reflections of a good part of the characters with the same marks fit better, too."""
+        kin = self._with_marks[_marks(own)]
+        others = [better for codepoint, better in kin.items() if codepoint != own.codepoint]
+        return sum(others) >= max(_DESIGN, len(others) / 3)
+
     def _copied(self, number: int, evidence: Evidence) -> Label | None:
         """What a claim has the outline of, and is taken for or fits much better: that it is copied from."""
         own = self._face.claims[number].label
         for other in self._twins(number):
             label, its = self._face.claims[other].label, self._evidence.get(other)
+            if _cursive(own, label):
+                continue
             if self._same(label, evidence.rival):
                 return evidence.rival
             outdone = its is not None and its.doubt <= evidence.doubt - self._limits.outdone
@@ -386,7 +406,7 @@ class _Judge:
 
     def _may_look_alike(self, first: Label, second: Label) -> bool:
         """Whether two labels drawn as one are no news: alike in other fonts, one letter, or never learned."""
-        if self._same(first, second):
+        if self._same(first, second) or _cursive(first, second):
             return True
         if first not in self._place or second not in self._place:
             return True
@@ -400,6 +420,16 @@ def _look(drawn: DrawnGlyph) -> tuple[str, int]:
     """What a copy of an outline keeps: the shape and its height above the line, not always its advance."""
     assert drawn.metrics is not None
     return drawn.shape, round(drawn.metrics[2] * 1000)
+
+
+def _cursive(first: Label, second: Label) -> bool:
+    """Whether italics draw the two alike, however little they are in upright faces."""
+    return {first.codepoint, second.codepoint} in _CURSIVE
+
+
+def _marks(label: Label) -> frozenset[str]:
+    """The marks that a character has, or is: of ñ, ˜ and U+0303 the tilde."""
+    return frozenset(filter(unicodedata.combining, unicodedata.normalize("NFKD", chr(label.codepoint))))
 
 
 def _has_ink(codepoint: int) -> bool:

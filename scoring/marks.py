@@ -51,6 +51,7 @@ _TAILED = frozenset("قن")  # whose dots may become a tail at the end of a word
 _SLACK = 0.03  # em that a mark may reach into the height of its letter
 _SAME = 0.01  # em by which a letter may differ from the bare one and be the same
 _GAP = 0.01  # em between a letter and what stands beside it
+_CLEAR = 0.02  # em of the same, where it is not known what is a mark
 _ASTRAY = 0.08  # em from where the same mark stands at other letters, or other marks at this one
 _MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a mark
 _SMALL = 0.35  # of the area of a letter of a joining script: a mark, at most
@@ -58,6 +59,7 @@ _OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
 _LOWER = 0.05  # em by which i without its dot is lower than j
 _LOST = 0.7  # of the width of a mark: what is left of it, at most
 _AS_LARGE = 1.15  # times the extent of some marks: what is no more than those
+_FORMS, _MOST_DOTS = 3, 4  # of a letter that agree; that it may have in them
 _KIN, _DOTTED_KIN = 2, 5  # letters that it takes to tell what is usual
 _USUAL, _NEARLY_ALL = 0.75, 0.9  # share of them that agree
 _NONE_THERE = {ABOVE: "No mark stands above the letter.", BELOW: "No mark stands below the letter."}
@@ -175,15 +177,15 @@ class Marks:
             own = self._dots_among(pieces) if dots(label) else []
             own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
             body = [piece for piece in pieces if piece not in own]
-            return _astray(own, body, side, "dot" if dots(label) else "mark")
+            return _astray(own, body, side, "dot" if dots(label) else "mark") or _all_beside(label, pieces)
         split = self._parted(built, pieces)
         if split is None:
-            return ""
+            return _all_beside(label, pieces)
         where = (
             self._across(built, split, side) or self._beside(label, built, split, side)
             for side in built.marks
         )
-        return next(filter(None, where), "")
+        return next(filter(None, where), "") or _all_beside(label, pieces)
 
     def lost(self, label: Label, pieces: Sequence[Piece]) -> str:
         """What a letter lacks that its kin have, a sentence; empty where nothing is known to be missing.
@@ -196,7 +198,8 @@ class Marks:
             return self._lost_over_stem(pieces)
         built = _built(label)
         if built is None:
-            return (self._lost_dots(label, pieces) if dots(label) else "") or self._lost_all(label, pieces)
+            said = self._lost_dots(label, pieces) if dots(label) else ""
+            return said or self._lost_all(label, pieces) or self._fewer(label, pieces)
         split = self._parted(built, pieces)
         if split is None:
             return ""
@@ -289,6 +292,19 @@ class Marks:
             return ""
         return "Its dots are missing." if dots(label) else "Its mark is missing."
 
+    def _fewer(self, label: Label, pieces: Sequence[Piece]) -> str:
+        """Of a letter of a joining script whose other forms, three of them, have more small pieces."""
+        own = _small(pieces)
+        others = (Label(label.codepoint, form) for form in Form if form is not label.form)
+        numbers = [_small(self._pieces[other]) for other in others if self._pieces.get(other)]
+        marked = _bears_pieces(label) or " WITH " in label.character.name
+        if not marked or own is None or len(numbers) < _FORMS or len(set(numbers)) > 1:
+            return ""
+        usual = numbers[0]
+        if usual is None or not own < usual <= _MOST_DOTS:
+            return ""
+        return "One of its marks is missing." if own else "Its marks are missing."
+
     def _reduced(self, marks: str, side: int, own: Sequence[Piece]) -> bool:
         """Whether of several marks all but one are there: what is seen is as large as they are alone."""
         for missing in range(len(marks) if len(marks) > 1 else 0):
@@ -380,6 +396,22 @@ def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str 
     if side < 0 and over.bottom >= under.top:
         return f"{said} above the letter."
     return f"{said} beside the letter." if _gap(body, own) >= _GAP else ""
+
+
+def _small(pieces: Sequence[Piece]) -> int | None:
+    """How many pieces a letter has besides a large one; None where one of them is no mark."""
+    body = max(pieces, key=lambda piece: piece.area)
+    small = sum(piece.area <= _SMALL * body.area for piece in pieces)
+    return small if small == len(pieces) - 1 else None
+
+
+def _all_beside(label: Label, pieces: Sequence[Piece]) -> str:
+    """Of a letter of a joining script whose small pieces, whatever they are, all stand beside its body."""
+    body = max(pieces, key=lambda piece: piece.area)
+    small = [piece for piece in pieces if piece.area <= _SMALL * body.area]
+    if not label.character.joining_group or not small or len(small) < len(pieces) - 1:
+        return ""
+    return "Its marks stand beside the letter." if _gap([body], small) >= _CLEAR else ""
 
 
 @cache

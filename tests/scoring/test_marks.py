@@ -107,6 +107,31 @@ def test_arabic_letters_of_one_piece_lack_what_nearly_all_others_have() -> None:
     assert few.lost(yeh, (BODY,)) == ""
 
 
+def test_small_pieces_of_arabic_letters_do_not_stand_beside_them() -> None:
+    pair = Piece(0.1, -0.2, 0.3, -0.1, 0.02)  # two of the three dots of che, melted together
+    cheh, marks = label("چ", Form.MEDI), Marks({}, {})
+    beside = (BODY, moved(pair, 0.45), moved(UNDER, 0.5, -0.1))
+    assert marks.astray(cheh, (BODY, pair, moved(UNDER, 0, -0.1))) == ""
+    assert "beside" in marks.astray(cheh, beside)
+    large = Piece(0.6, 0.0, 0.9, 0.4, 0.1)  # half a letter, and no mark
+    assert marks.astray(label("گ", Form.ISOL), (BODY, large)) == ""
+    assert marks.astray(label("ٵ"), (BODY, moved(ACUTE, 0.5))) == ""  # a high hamza
+
+
+def test_a_form_with_fewer_dots_than_all_others_of_its_letter_lacks_one() -> None:
+    three = moved(ACUTE, -0.2), ACUTE, moved(ACUTE, -0.1, 0.2)
+    forms = {label("ڠ", form): (BODY, *three) for form in (Form.ISOL, Form.INIT, Form.FINA)}
+    medial = label("ڠ", Form.MEDI)
+    marks = Marks(forms, {})
+    assert marks.lost(medial, (BODY, *three)) == ""
+    assert marks.lost(medial, (BODY, *three[:2])) == "One of its marks is missing."
+    few = Marks(dict(list(forms.items())[:2]), {})
+    assert few.lost(medial, (BODY, *three[:2])) == ""
+    # Kaf has a mark only where it ends, and no name tells of one.
+    kaf = {label("ك", form): (BODY, ACUTE) for form in (Form.ISOL, Form.MEDI, Form.FINA)}
+    assert Marks(kaf, {}).lost(label("ك", Form.INIT), (BODY,)) == ""
+
+
 def test_names_tell_where_arabic_marks_belong() -> None:
     below = moved(DOT, 0, -0.9)
     marks = Marks({}, {})

@@ -5,6 +5,9 @@ from pathlib import Path
 from string import ascii_letters, digits
 
 import pytest
+from fontTools.pens.recordingPen import DecomposingRecordingPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 from glyphs.fonts import FontFile
@@ -115,6 +118,52 @@ def test_many_mirrored_glyphs_are_found_however_many_are_looked_at_at_once(
     assert scores[0] == scores[1]
     mirrored = [found for found in _problems(scores[0]).values() if found.principal.check == "mirrored"]
     assert len(mirrored) > 16  # which is more than are asked about together
+
+
+def with_tildes(turned: str) -> Edit:
+    """õ, Õ, ũ, ĩ and ˜ are made of the letters and the tilde of ñ, some of them mirrored as a whole."""
+
+    def edit(font: TTFont) -> None:
+        glyphs, names, table = font.getGlyphSet(), font.getBestCmap(), font["glyf"]
+        tilde = next(part for part in table[names[ord("ñ")]].components if part.glyphName != "n")
+        order = font.getGlyphOrder()
+        for letter, base in {"õ": "o", "Õ": "O", "ũ": "u", "ĩ": "ı", "˜": None}.items():
+            pen = DecomposingRecordingPen(glyphs)
+            width = font["hmtx"][names[ord(base or "o")]][0]
+            if base:
+                glyphs[names[ord(base)]].draw(pen)
+            high = 150 if base == "O" else 0
+            over = tilde.x + (width - font["hmtx"]["n"][0]) // 2
+            glyphs[tilde.glyphName].draw(TransformPen(pen, (1, 0, 0, 1, over, high)))
+            outline = TTGlyphPen(None)
+            pen.replay(TransformPen(outline, (-1, 0, 0, 1, width, 0)) if letter in turned else outline)
+            name = f"made{ord(letter):04X}"
+            order.append(name)
+            table[name] = outline.glyph()
+            table[name].recalcBounds(table)
+            font["hmtx"][name] = width, table[name].xMin
+            for mapping in font["cmap"].tables:
+                if mapping.isUnicode():
+                    mapping.cmap[ord(letter)] = name
+        font.setGlyphOrder(order)
+
+    return edit
+
+
+def test_one_mirrored_tilde_is_a_fault_and_all_of_them_are_a_design(scorer: Scorer, font_dir: Path) -> None:
+    def found(turned: str) -> FontScore:
+        return scorer.score("f", edited(font_dir / "sans.ttf", with_tildes(turned)))
+
+    assert not _problems(found(""))
+    assert _checks(_problems(found("õ"))) == {"245": "mirrored"}
+    design = found("õÕũĩ˜")
+    assert not _problems(design)
+    assert "mirrored" in _checks(_problems(design, Status.WARN)).values()
+
+
+def test_the_te_of_an_italic_may_be_an_m(scorer: Scorer, font_dir: Path) -> None:
+    assert not _problems(scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("т", "m"))))
+    assert _checks(_problems(scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("т", "w")))))
 
 
 def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
