@@ -30,6 +30,7 @@ ABOVE, BELOW = 1, -1
 _SIDES = {230: ABOVE, 220: BELOW, 202: BELOW, 240: BELOW}
 _HORN = 216
 _SCRIPTS = frozenset({"Latn", "Cyrl", "Grek", "Arab"})
+_DIAERESIS = "\u0308"
 _OVER_GREEK_CAPITALS = frozenset("\u0304\u0306\u0308")  # other marks stand on their left
 _DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
 _DOTLESS = {"i": "ı", "j": "ȷ", "і": "ı", "ј": "ȷ"}  # what stands under a mark above
@@ -44,6 +45,7 @@ _DOTS = {
     "ب": -1, "ت": 2, "ث": 3, "ج": -1, "خ": 1, "ذ": 1, "ز": 1, "ش": 3, "ض": 1, "ظ": 1, "غ": 1, "ف": 1,
     "ق": 2, "ن": 1, "ي": -2, "ة": 2, "پ": -3, "چ": -3, "ژ": 3,
 }  # fmt: skip
+_FARSI_YEH = "ی"  # whose dots go where a word ends
 _NAMED = re.compile(r" WITH (?:(TWO|THREE|FOUR) )?(DOT|HAMZA)S?(?: VERTICALLY| POINTING \w+)? (ABOVE|BELOW)$")
 _EITHER_SIDE = frozenset("ؿڹݧڽࢡ")  # as their nearest kin, or in some forms, whatever their names say
 _TAILED = frozenset("قن")  # whose dots may become a tail at the end of a word, in Ruqʿa and Dīwānī
@@ -57,6 +59,7 @@ _MELTED_WIDTH = 0.05  # em between the width of a bare letter and of that with a
 _SMALL = 0.35  # of the area of a letter of a joining script: a mark, at most
 _OVER_STEM = 0.6  # of the area of i and j without it: their dot, at most
 _LOWER = 0.05  # em by which i without its dot is lower than j
+_AS_WIDE = 1.3  # times the height of a dot: its width, at most; two that melt are wider
 _LOST = 0.7  # of the width of a mark: what is left of it, at most
 _AS_LARGE = 1.15  # times the extent of some marks: what is no more than those
 _FORMS, _MOST_DOTS = 3, 4  # of a letter that agree; that it may have in them
@@ -104,6 +107,8 @@ def dots(label: Label) -> int:
     named = _NAMED.search(of.name)
     if named and named[2] == "DOT" and named[1] in (None, "TWO"):
         return (2 if named[1] else 1) * _named_side(label)
+    if of.text == _FARSI_YEH:
+        return -2 if label.form in (Form.INIT, Form.MEDI) else 0
     return _DOTS.get(of.text, 0)
 
 
@@ -240,6 +245,10 @@ class Marks:
         kin = self._of_marks(side, built.marks[side], label)
         usual = _agreed(map(len, kin), _KIN)
         melted = _melted(split, side)
+        if len(own) == 1 and built.marks[side] == _DIAERESIS and not melted:
+            width, height, _ = _extent(own)
+            if width <= _AS_WIDE * height:
+                return "Part of its mark is missing."
         if own and usual is None:
             whole = not melted and len(split.body) == 1  # no mark is part of the body
             reduced = whole and self._reduced(built.marks[side], side, own)

@@ -132,6 +132,17 @@ def test_a_form_with_fewer_dots_than_all_others_of_its_letter_lacks_one() -> Non
     assert Marks(kaf, {}).lost(label("ك", Form.INIT), (BODY,)) == ""
 
 
+def test_one_dot_is_no_diaeresis_and_a_bar_may_be_two_that_melted() -> None:
+    marks = Marks({}, BARE)
+    assert marks.lost(label("ë"), (BODY, DOTS[0])) == "Part of its mark is missing."
+    assert marks.lost(label("ë"), (BODY, Piece(0.1, 0.6, 0.4, 0.7, 0.03))) == ""
+    assert marks.lost(label("ё"), (BODY, DOTS[0])) == ""  # nobody knows how high its letter is
+
+
+def test_the_yeh_of_persian_has_dots_where_the_word_goes_on() -> None:
+    assert [dots(label("ی", form)) for form in (Form.ISOL, Form.INIT, Form.MEDI, Form.FINA)] == [0, -2, -2, 0]
+
+
 def test_names_tell_where_arabic_marks_belong() -> None:
     below = moved(DOT, 0, -0.9)
     marks = Marks({}, {})
