@@ -18,7 +18,7 @@ from scoring.skeletons import skeleton
 Look = tuple[str, int]
 _SOME = 10  # letters that have both forms, from which their share tells anything
 _FEW = 0.1  # share of letters that may have one outline for both
-_JOINS_NOT = 0x649  # alef maksura begins no word: fonts that draw it then draw anything
+JOINS_NOT = 0x649  # alef maksura begins no word: fonts that draw it then draw anything
 
 
 class Forms:
@@ -37,7 +37,7 @@ class Forms:
     def oddly_alike(self, label: Label, form: Form) -> bool:
         """Whether a label has the outline of another form of its letter, which the design tells apart."""
         alike = self._alike[frozenset((label.form, form))]
-        if label.codepoint == _JOINS_NOT or not alike.get(label.codepoint, False):
+        if label.codepoint == JOINS_NOT or not alike.get(label.codepoint, False):
             return False
         kin = [
             same

@@ -16,7 +16,7 @@ import numpy as np
 
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
-from scoring.forms import Forms
+from scoring.forms import JOINS_NOT, Forms
 from scoring.mapper import Evidence, folded
 from scoring.marks import Marks
 from scoring.reader import Claim
@@ -407,6 +407,8 @@ class _Judge:
     def _may_look_alike(self, first: Label, second: Label) -> bool:
         """Whether two labels drawn as one are no news: alike in other fonts, one letter, or never learned."""
         if self._same(first, second) or _cursive(first, second):
+            return True
+        if first.codepoint == second.codepoint == JOINS_NOT:
             return True
         if first not in self._place or second not in self._place:
             return True

@@ -190,6 +190,18 @@ def test_a_wrong_joining_form_is_found(scorer: Scorer, font_dir: Path) -> None:
     assert "final form" in finding.message
 
 
+def test_alef_maksura_which_begins_no_word_may_be_drawn_there_as_alone(
+    scorer: Scorer, font_dir: Path
+) -> None:
+    path = font_dir / "arabic.ttf"
+    [face] = FontFile.read(path).faces()
+    shaper, names = Shaper(face), TTFont(path).getGlyphOrder()
+    alone, initial = (names[shaper.shape(0x649, form)[0].glyph_index] for form in (Form.ISOL, Form.INIT))
+    sound = _problems(scorer.score("f", path.read_bytes()))
+    found = _problems(scorer.score("f", edited(path, drawn_as(initial, alone))))
+    assert found.keys() - sound.keys() <= {"1574_init"}  # which may be made of it
+
+
 def test_letters_without_joining_forms_are_told_of_once(scorer: Scorer, font_dir: Path) -> None:
     def forget(font: TTFont) -> None:
         del font["GSUB"]
