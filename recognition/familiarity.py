@@ -37,6 +37,6 @@ def familiarity(probabilities: Floats, embeddings: Floats, prototypes: Floats) -
     """
     out = np.empty(len(probabilities), np.float32)
     for row, (shares, embedding) in enumerate(zip(probabilities, embeddings, strict=True)):
-        likely = np.flatnonzero(shares > _NEXT_TO_NOTHING)  # some hundred of thousands of labels
+        likely = np.flatnonzero(shares > _NEXT_TO_NOTHING)  # some hundreds, of thousands of labels
         out[row] = shares[likely] @ (prototypes[likely] @ embedding)
     return out
