@@ -136,6 +136,19 @@ class Outlines:
             raise BadDataset(f"Not an outline: {error}.", "Build the dataset anew.") from None
         return cls(points.reshape(-1, 2), tags, contours, n_points, n_contours, units_per_em)
 
+    def contour_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(C,), (C,): where each contour's first and last point stand among all points, one at least."""
+        firsts = np.cumsum(self.point_counts) - self.point_counts
+        lasts = self.contours.astype(np.int64) + np.repeat(firsts, self.contour_counts)
+        return np.r_[0, lasts[:-1] + 1], lasts
+
+    def following(self) -> NDArray[np.int64]:
+        """(P,): which point comes after each, the first of a contour after its last."""
+        starts, lasts = self.contour_ends()
+        following = np.arange(1, len(self.points) + 1)
+        following[lasts] = starts
+        return following
+
     def part(self, start: int, end: int) -> Outlines:
         """Outlines number `start` to `end` - 1, without copying."""
         first, of_first = int(self.point_counts[:start].sum()), int(self.contour_counts[:start].sum())
@@ -170,19 +183,13 @@ def svg_paths(outlines: Sequence[Outline], origins: Sequence[tuple[int, int]]) -
 
     origins: where each outline's origin goes, y up
     """
-    sizes = np.array([len(outline.points) for outline in outlines], np.int64)
-    counts = np.array([len(outline.contours) for outline in outlines], np.int64)
-    if not sizes.sum():
+    if not any(len(outline.points) for outline in outlines):
         return [""] * len(outlines)
-    points = np.concatenate([outline.points for outline in outlines]).astype(np.float64)
-    points += np.repeat(np.asarray(origins), sizes, axis=0)
+    every = Outlines.of(outlines)
+    points = every.points.astype(np.float64)
+    points += np.repeat(np.asarray(origins), every.point_counts, axis=0)
     points[:, 1] *= -1
-    tags = np.concatenate([outline.tags for outline in outlines])
-    kinds: NDArray[np.uint8] = np.where(tags & _ON, np.uint8(_ON), tags & np.uint8(_CUBIC_CONTROL))
-    firsts = np.repeat(np.cumsum(sizes) - sizes, counts)
-    lasts = np.concatenate([outline.contours for outline in outlines]).astype(np.int64) + firsts
-    starts = np.r_[0, lasts[:-1] + 1]
-    points, kinds, starts, lasts = _with_implied(points, kinds, starts, lasts)
+    points, kinds, starts, lasts = _with_implied(every, points)
     # A contour is walked from its first point on the curve that is stored, or else from the last implied
     # one, and back to that.
     stored = np.where(kinds == _ON, np.arange(len(kinds)), len(kinds))
@@ -200,12 +207,13 @@ def svg_paths(outlines: Sequence[Outline], origins: Sequence[tuple[int, int]]) -
     command[ends - lengths] = _START
     close = np.zeros((len(walk), 2), np.uint8)
     close[ends, 0] = _CLOSE
-    close[ends[np.cumsum(counts[counts > 0]) - 1], 1] = _END
+    inked = every.contour_counts > 0
+    close[ends[np.cumsum(every.contour_counts[inked]) - 1], 1] = _END
     between = np.full(len(walk), _NEXT, np.uint8)
     letters = np.column_stack([command, _decimal(points[walk, 0]), between, _decimal(points[walk, 1]), close])
     letters[ends[before[ends]], :-2] = 0  # a line back to where it began need not be told
     drawn = iter(letters[letters > 0].tobytes().decode("ascii").split("\n"))
-    return [next(drawn) if count else "" for count in counts.tolist()]
+    return [next(drawn) if has_ink else "" for has_ink in inked.tolist()]
 
 
 def _decimal(numbers: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -227,11 +235,15 @@ def _decimal(numbers: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _with_implied(
-    points: NDArray[np.float64], kinds: NDArray[np.uint8], starts: NDArray[np.int64], lasts: NDArray[np.int64]
+    outlines: Outlines, points: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """The same contours with the points that TrueType leaves out, between two conic control points."""
-    following = np.arange(1, len(points) + 1)
-    following[lasts] = starts
+    """Points, kinds, and first and last point of each contour, with the points that TrueType leaves out,
+    between two conic control points.
+
+    points: where the points of the outlines go
+    """
+    tags, following, (starts, lasts) = outlines.tags, outlines.following(), outlines.contour_ends()
+    kinds: NDArray[np.uint8] = np.where(tags & _ON, np.uint8(_ON), tags & np.uint8(_CUBIC_CONTROL))
     implied = (kinds == _CONIC) & (kinds[following] == _CONIC)
     more = np.cumsum(implied)
     stored = np.arange(len(points)) + more - implied

@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -149,14 +150,6 @@ class _Judge:
                 self._unusual[script] = three_of_four if plain else nine_of_ten
                 if plain:
                     self._plain.add(script)
-        # By their marks, which characters have these, and whether their reflections fit better than they do.
-        self._with_marks: dict[frozenset[str], dict[int, bool]] = defaultdict(dict)
-        for number, asked in evidence.items():
-            if marks := _marks(face.claims[number].label):
-                better = (
-                    asked.reflected is not None and asked.reflected <= asked.doubt - limits.reflection / 2
-                )
-                self._with_marks[marks][face.claims[number].codepoint] = better
         self._joining = {
             claim.label.character.script
             for claim in face.claims
@@ -337,9 +330,22 @@ class _Judge:
                 return label.form
         return None
 
+    @cached_property
+    def _with_marks(self) -> dict[frozenset[str], dict[int, bool]]:
+        """By marks, the code points that have them, and whether their reflections fit better than they do.
+
+        Few faces have a mirrored glyph, for which alone it is wanted.
+        """
+        found: dict[frozenset[str], dict[int, bool]] = defaultdict(dict)
+        for number, asked in self._evidence.items():
+            claim, least = self._face.claims[number], asked.doubt - self._limits.reflection / 2
+            if marks := _marks(claim.label):
+                found[marks][claim.codepoint] = asked.reflected is not None and asked.reflected <= least
+        return found
+
     def _turned_by_design(self, own: Label) -> bool:
         """Whether the reflections of a good part of the characters with the same marks fit better, too."""
-        kin = self._with_marks[_marks(own)]
+        kin = self._with_marks.get(_marks(own), {})
         others = [better for codepoint, better in kin.items() if codepoint != own.codepoint]
         return sum(others) >= max(_DESIGN, len(others) / 3)
 

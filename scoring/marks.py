@@ -182,15 +182,21 @@ class Marks:
             own = self._dots_among(pieces) if dots(label) else []
             own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
             body = [piece for piece in pieces if piece not in own]
-            return _astray(own, body, side, "dot" if dots(label) else "mark") or _all_beside(label, pieces)
+            said = _astray(own, body, side, "dot" if dots(label) else "mark")
+        else:
+            said = self._astray_from(label, built, pieces)
+        return said or _all_beside(label, pieces)
+
+    def _astray_from(self, label: Label, built: _Built, pieces: Sequence[Piece]) -> str:
+        """The same of a letter that is built of a bare one and marks."""
         split = self._parted(built, pieces)
         if split is None:
-            return _all_beside(label, pieces)
+            return ""
         where = (
             self._across(built, split, side) or self._beside(label, built, split, side)
             for side in built.marks
         )
-        return next(filter(None, where), "") or _all_beside(label, pieces)
+        return next(filter(None, where), "")
 
     def lost(self, label: Label, pieces: Sequence[Piece]) -> str:
         """What a letter lacks that its kin have, a sentence; empty where nothing is known to be missing.
@@ -303,14 +309,15 @@ class Marks:
 
     def _fewer(self, label: Label, pieces: Sequence[Piece]) -> str:
         """Of a letter of a joining script whose other forms, three of them, have more small pieces."""
-        own = _small(pieces)
+        own = _small_besides(pieces)
         others = (Label(label.codepoint, form) for form in Form if form is not label.form)
-        numbers = [_small(self._pieces[other]) for other in others if self._pieces.get(other)]
+        theirs = [_small_besides(self._pieces[other]) for other in others if self._pieces.get(other)]
+        numbers = {len(small) if small is not None else None for small in theirs}
         marked = _bears_pieces(label) or " WITH " in label.character.name
-        if not marked or own is None or len(numbers) < _FORMS or len(set(numbers)) > 1:
+        if not marked or own is None or len(theirs) < _FORMS or len(numbers) > 1:
             return ""
-        usual = numbers[0]
-        if usual is None or not own < usual <= _MOST_DOTS:
+        [usual] = numbers
+        if usual is None or not len(own) < usual <= _MOST_DOTS:
             return ""
         return "One of its marks is missing." if own else "Its marks are missing."
 
@@ -407,20 +414,20 @@ def _astray(own: Sequence[Piece], body: Sequence[Piece], side: int, called: str 
     return f"{said} beside the letter." if _gap(body, own) >= _GAP else ""
 
 
-def _small(pieces: Sequence[Piece]) -> int | None:
-    """How many pieces a letter has besides a large one; None where one of them is no mark."""
-    body = max(pieces, key=lambda piece: piece.area)
-    small = sum(piece.area <= _SMALL * body.area for piece in pieces)
-    return small if small == len(pieces) - 1 else None
+def _small_besides(pieces: Sequence[Piece]) -> list[Piece] | None:
+    """The pieces of a letter besides its largest; None where one of them is too large for a mark."""
+    largest = max(pieces, key=lambda piece: piece.area)
+    small = [piece for piece in pieces if piece.area <= _SMALL * largest.area]
+    return small if len(small) == len(pieces) - 1 else None
 
 
 def _all_beside(label: Label, pieces: Sequence[Piece]) -> str:
     """Of a letter of a joining script whose small pieces, whatever they are, all stand beside its body."""
-    body = max(pieces, key=lambda piece: piece.area)
-    small = [piece for piece in pieces if piece.area <= _SMALL * body.area]
-    if not label.character.joining_group or not small or len(small) < len(pieces) - 1:
+    small = _small_besides(pieces)
+    if not label.character.joining_group or not small:
         return ""
-    return "Its marks stand beside the letter." if _gap([body], small) >= _CLEAR else ""
+    body = [piece for piece in pieces if piece not in small]
+    return "Its marks stand beside the letter." if _gap(body, small) >= _CLEAR else ""
 
 
 @cache

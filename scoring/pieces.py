@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.outline import Outline
+from glyphs.outline import Outline, Outlines
 
 MOST = 32  # pieces of one glyph; one with more is an ornament, of which nothing is told
 _DIGITS = 4
@@ -43,18 +43,11 @@ def pieces_of(outlines: Sequence[Outline], bottoms: Sequence[float]) -> list[tup
     """
     if not outlines:
         return []
-    counts = [len(outline.contours) for outline in outlines]
-    sizes = np.array([len(outline.points) for outline in outlines])
-    first = np.cumsum(sizes) - sizes
-    last = np.concatenate([outline.contours for outline in outlines]).astype(np.int64) + np.repeat(
-        first, counts
-    )
-    start = np.r_[0, last[:-1] + 1]
-    scale = np.repeat([1 / outline.units_per_em for outline in outlines], sizes)[:, None]
-    points = np.concatenate([outline.points for outline in outlines]) * scale
-    points[:, 1] += np.repeat(bottoms, sizes)
-    following = np.arange(1, len(points) + 1)
-    following[last] = start
+    every = Outlines.of(outlines)
+    start, _ = every.contour_ends()
+    following = every.following()
+    points = every.points * np.repeat(1 / every.units_per_em, every.point_counts)[:, None]
+    points[:, 1] += np.repeat(bottoms, every.point_counts)
     x, y = points.T
     areas = np.add.reduceat(x * y[following] - x[following] * y, start) / 2
     boxes = np.c_[
@@ -62,7 +55,7 @@ def pieces_of(outlines: Sequence[Outline], bottoms: Sequence[float]) -> list[tup
     ].round(_DIGITS)
     found: list[tuple[Piece, ...]] = []
     at = 0
-    for count in counts:
+    for count in every.contour_counts.tolist():
         of = slice(at, at + count)
         turns = np.sign(areas[of])
         outer = turns == turns[np.abs(areas[of]).argmax()]

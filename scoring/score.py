@@ -30,8 +30,6 @@ from scoring.sandbox import DrawnFace, Rasters, Sandbox
 from scoring.verdicts import FaceScore, Finding, FontScore, Status
 
 Progress = Callable[[int, int], None]  # glyphs of a face that are recognised, and how many there will be
-
-
 _REFLECTIONS = 16  # that are recognised at once
 _UNCLAIMED = (math.nan,) * 4  # metrics of a raster that the process which drew it made for no claim
 
@@ -41,6 +39,7 @@ class _Batch:
     """Shapes of a face that are being recognised: rasters as they came, or reflections of doubtful ones.
 
     pixels: (N, S, S); claims: of each its claims that the model can judge, by their places in the face
+    reflected: whether they are reflections
     done: how many of the face's rasters are recognised then
     """
 

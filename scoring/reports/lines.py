@@ -20,8 +20,6 @@ COLUMNS = (
     "form", "label", "status", "check", "message", "probability", "rank", "margin", "likeness", "top",
     "equivalents", "sha256",
 )  # fmt: skip
-
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 

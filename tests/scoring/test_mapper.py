@@ -45,6 +45,16 @@ def test_equivalents_speak_for_a_claim(recogniser: Recogniser, asked: tuple[np.n
     assert sum(guess.probability for guess in latin.top) <= 1.00001
 
 
+def test_a_letter_is_doubted_less_than_its_reflection(
+    recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]
+) -> None:
+    rasters, metrics = asked
+    mapper, claims = Mapper(recogniser), [Label(ord("R"))]
+    [mirrored] = mapper.look(np.ascontiguousarray(rasters[2:, :, ::-1]), metrics[2:], np.array([0]), claims)
+    [upright] = mapper.look(rasters[2:], metrics[2:], np.array([0]), claims)
+    assert upright.doubt < mirrored.doubt - 6
+
+
 def test_both_heads_have_to_be_against_a_claim() -> None:
     assert doubt(5, 0.2) > doubt(5, 0.9)
     assert doubt(5, 0.2) > doubt(-5, 0.2)

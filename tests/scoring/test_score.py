@@ -177,11 +177,16 @@ def test_the_box_for_missing_glyphs_is_found(scorer: Scorer, font_dir: Path) -> 
     assert _checks(_problems(score)) == {"81": "notdef"}
 
 
-def test_a_wrong_joining_form_is_found(scorer: Scorer, font_dir: Path) -> None:
-    path = font_dir / "naskh.ttf"
+def shaped(path: Path, codepoint: int, *forms: Form) -> list[str]:
+    """The names of a font's glyphs for some forms of a letter."""
     [face] = FontFile.read(path).faces()
     shaper, names = Shaper(face), TTFont(path).getGlyphOrder()
-    initial, final = (names[shaper.shape(0x643, form)[0].glyph_index] for form in (Form.INIT, Form.FINA))
+    return [names[shaper.shape(codepoint, form)[0].glyph_index] for form in forms]
+
+
+def test_a_wrong_joining_form_is_found(scorer: Scorer, font_dir: Path) -> None:
+    path = font_dir / "naskh.ttf"
+    initial, final = shaped(path, 0x643, Form.INIT, Form.FINA)
     sound = _problems(scorer.score("f", path.read_bytes()))
     found = _problems(scorer.score("f", edited(path, drawn_as(initial, final))))
     assert found.keys() - sound.keys() == {"1603_init"}
@@ -194,9 +199,7 @@ def test_alef_maksura_which_begins_no_word_may_be_drawn_there_as_alone(
     scorer: Scorer, font_dir: Path
 ) -> None:
     path = font_dir / "arabic.ttf"
-    [face] = FontFile.read(path).faces()
-    shaper, names = Shaper(face), TTFont(path).getGlyphOrder()
-    alone, initial = (names[shaper.shape(0x649, form)[0].glyph_index] for form in (Form.ISOL, Form.INIT))
+    alone, initial = shaped(path, 0x649, Form.ISOL, Form.INIT)
     sound = _problems(scorer.score("f", path.read_bytes()))
     found = _problems(scorer.score("f", edited(path, drawn_as(initial, alone))))
     assert found.keys() - sound.keys() <= {"1574_init"}  # which may be made of it
