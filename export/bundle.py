@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from export.calibration import calibrated
+from export.calibration import CALIBRATION_GLYPHS, calibrated
 from export.to_onnx import to_onnx
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
@@ -29,7 +29,6 @@ from training.models import EMBEDDING
 
 PARITY_GLYPHS = 1000
 LARGEST_DIFFERENCE = 1e-3  # between a torch logit and its ONNX twin
-CALIBRATION_GLYPHS = 5000
 PROTOTYPE_FAMILIES = 6  # whose glyphs are averaged for a label's prototype
 
 
@@ -97,8 +96,8 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         np.save(work / PROTOTYPES, _prototypes(recogniser, source).astype(np.float16))
         seal(work, manifest)
         examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=CALIBRATION_GLYPHS, seed=1)
-        temperature, threshold = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
-        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
+        calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+        seal(work, replace(manifest, **asdict(calibration)))
     return parity
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.bundle import CALIBRATION_GLYPHS
-from export.calibration import calibrated
+from export.calibration import CALIBRATION_GLYPHS, calibrated
 from export.to_onnx import save
 from glyphs.errors import BadInput
 from glyphs.labels import Label
@@ -90,7 +89,8 @@ def join(
     """Write to `out` the bundle `accurate` with the model of `fast` in front of its own.
 
     The fast model's answer stands at the least probability that loses no more than `lost` of top-1
-    against the best one. The accurate bundle's index stays; temperature and threshold are chosen anew.
+    against the best one. The accurate bundle's index and prior stay; temperature and
+    threshold are chosen anew.
     Of either bundle the model is taken that was asked for, such as that of `FOLDER@int8`.
 
     Raises:
@@ -133,8 +133,8 @@ def join(
         joined = _operating_point(Recogniser(Bundle.load(work), threads=0), alone, examined, lost, cosine)
         manifest = replace(manifest, cascade=replace(cascade, sure=joined.sure))
         seal(work, manifest)
-        temperature, threshold = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
-        seal(work, replace(manifest, temperature=temperature, known_threshold=threshold))
+        both, weight = Recogniser(Bundle.load(work), threads=0), manifest.prior_weight
+        seal(work, replace(manifest, **asdict(calibrated(both, examined, prior_weight=weight))))
     return joined
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,7 +149,7 @@ class _Glyphs:
 def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lowered:
     """Write the bundle `source` to `out` with its float32 model in fewer bits, too: as `out@PRECISION`.
 
-    Everything of the bundle stays; temperature and threshold of the new model are chosen anew.
+    Everything of the bundle stays; temperature, prior and threshold of the new model are chosen anew.
 
     Raises:
         ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
@@ -186,8 +186,11 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
             seal(work, replace(bundle.manifest, variants=variants | {precision: variant}))
             return Bundle.load(in_precision(work, precision))
 
+        manifest = bundle.manifest
         first = Variant(
-            temperature=bundle.manifest.temperature, known_threshold=bundle.manifest.known_threshold
+            temperature=manifest.temperature,
+            prior_weight=manifest.prior_weight,
+            known_threshold=manifest.known_threshold,
         )
         recogniser = Recogniser(write(first), threads=0)
         agreement = gate.agreement(recogniser.answer(gate.rasters, gate.metrics))
@@ -196,8 +199,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
                 f"In {precision} the model answers otherwise: {agreement}.",
                 f"Nothing was written; at most {MOST_LOST:.1%} may be lost, {LEAST_AGREEING:.0%} must agree.",
             )
-        temperature, threshold = calibrated(recogniser, drawn[0])
-        write(Variant(temperature=temperature, known_threshold=threshold, quality=agreement.to_dict()))
+        write(Variant(**asdict(calibrated(recogniser, drawn[0])), quality=agreement.to_dict()))
         sizes = bundle.model.stat().st_size, model.stat().st_size
     return Lowered(agreement, calibration, tuple(kept), *sizes)
 

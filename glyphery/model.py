@@ -106,7 +106,8 @@ def export(
     run: Annotated[
         Path,
         typer.Argument(
-            help="A run folder or a checkpoint; or a bundle, for its model in fewer bits or a cascade."
+            help="A run folder or a checkpoint; or a bundle, for its model in fewer bits, a cascade, or to"
+            " calibrate it."
         ),
     ],
     dataset: Data = Path("glyphs.db"),
@@ -133,6 +134,14 @@ def export(
         Path | None,
         typer.Option(help="Put the model of this bundle in front of that of the bundle RUN: a cascade."),
     ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Of the bundle RUN choose temperature, prior and threshold anew, on the dataset's validation"
+            " glyphs; its weights stay.",
+        ),
+    ] = False,
     lost: Annotated[
         float, typer.Option(min=0, max=5, help="Points of top-1 that a cascade may lose for being sooner.")
     ] = 0.2,
@@ -147,6 +156,11 @@ def export(
 
     bundle = bundle_at(run)
     lowered = precision is not _Precision.fp32
+    if calibrate:
+        if lowered or program or average or fast or name:
+            raise BadInput("A bundle is calibrated as it is.", "Give --calibrate alone.")
+        _calibrate(bundle or run, dataset, out)
+        return
     if fast is not None:
         if lowered or program or average:
             raise BadInput("A cascade is made of bundles as they are.", "Give --fast alone.")
@@ -156,7 +170,7 @@ def export(
         if not lowered or name or program or average:
             raise BadInput(
                 f"{run} is a bundle already.",
-                "Give a --precision or --fast alone, or the run it was exported from.",
+                "Give a --precision, --fast or --calibrate alone, or the run it was exported from.",
             )
         _lower(bundle, dataset, out, precision)
         return
@@ -184,6 +198,18 @@ def export(
     if program is not None:
         to_program(trained.model, program, size=trained.config.size)
         print(f"{program}: torch.export program")
+
+
+def _calibrate(bundle: Path, dataset: Path, out: Path) -> None:
+    from export.calibration import calibrate
+
+    with show.console(stderr=True).status("Calibrating"):
+        found = calibrate(bundle, dataset, out)
+    for precision, one in found.items():
+        print(
+            f"{out} ({precision}): temperature {one.temperature:.3f}, weight of the font prior"
+            f" {one.prior_weight:.2f}, known from a familiarity of {one.known_threshold:.3f}"
+        )
 
 
 def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> None:

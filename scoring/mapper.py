@@ -116,7 +116,9 @@ class Mapper:
         """Of C claims (5, C): probability, rank, margin, likeness, and the place of the rival."""
         bundle = self._bundle
         scores = answers.logits[rows]
-        scores += bundle.log_prior
+        # As often as families have them: the prior of `bundle` leans towards what is common, since it does
+        # not know the claim, and would hold against a rare character that it looks like a common one.
+        scores += bundle.log_families
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
         np.put_along_axis(scores, alike, -np.inf, axis=1)

@@ -24,7 +24,7 @@ class _Heard:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._log_prior = np.log(np.array(subject.families, np.float32))
+        self._log_prior = subject.log_prior
         self._best: dict[tuple[str, str], list[NDArray[np.int64]]] = defaultdict(list)
 
     def predict(self, rasters: NDArray[np.uint8], metrics: Floats) -> tuple[Floats, Floats]:

@@ -51,7 +51,7 @@ def readers(asked: Asked, contestants: Sequence[Contestant], nearest: NearestPix
         def best(rasters: NDArray[np.uint8], metrics: Floats) -> Places:
             subject = asked.faced(contestant.subject)
             logits, _ = subject.predict(rasters, metrics)
-            found: Places = (logits + np.log(np.array(subject.families, np.float32))).argmax(axis=1)
+            found: Places = (logits + subject.log_prior).argmax(axis=1)
             return found
 
         return Reader(contestant.name, contestant.digest, contestant.subject.settings, _KNOWN, best)

@@ -70,12 +70,11 @@ def measured(
     given = {"with_metrics": metrics, "without_metrics": np.full_like(metrics, np.nan)}
     for contestant in contestants:
         subject = faced(contestant.subject, labels, asked.equivalence)
-        log_prior = np.log(np.array(subject.families, np.float32))
         rasters = np.stack([_raster(picture, subject.settings) for picture in pictures])
         figures["contestants"][contestant.name] = {
             known: _shares(truth, characters[best.argmax(axis=1)].tolist())
             for known, some in given.items()
-            for best in [subject.predict(rasters, some)[0] + log_prior]
+            for best in [subject.predict(rasters, some)[0] + subject.log_prior]
         }
     return figures
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from glyphs.dataset.store import Dataset
+from recognition.bundle import Bundle
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -69,6 +70,19 @@ def test_a_small_model_learns_from_the_answers_of_a_run(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert Path(json.loads(done.stdout)["checkpoint"]).exists()
+
+
+def test_a_bundle_is_calibrated_in_a_word_and_nothing_else(
+    tiny_bundle: Bundle, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    wrong = run("export", tiny_bundle.path, "--calibrate", "--precision", "int8", cwd=tmp_path)
+    assert wrong.returncode == 2, wrong.stderr
+    assert "--calibrate alone" in wrong.stderr
+    data = ("--dataset", small_dataset.path)
+    done = run("export", tiny_bundle.path, "--calibrate", *data, "--out", "mine", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine (fp32): temperature" in done.stdout
+    assert Bundle.load(tmp_path / "mine").labels == tiny_bundle.labels
 
 
 def test_a_bundle_is_exported_again_only_in_another_precision(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def examine(
     the source has any) under the font prior.
     """
     labels, table, truth = subject.labels, examined.table, examined.truth
-    log_prior = np.log(np.array(subject.families, np.float32))
+    log_prior = subject.log_prior
     alike = alike_matrix(labels, subject.equivalence)
     tallies = {(asked, prior): _Tally(subject.temperature) for asked in examined.ceiling for prior in _PRIORS}
     found: dict[str, list[NDArray[np.bool_]]] = {asked: [] for asked in examined.ceiling}
