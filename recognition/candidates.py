@@ -25,7 +25,9 @@ _FEW = 100  # of the likeliest labels that are found one by one
 
 
 class Prior(StrEnum):
-    """uniform: every label alike; fonts: by how many font families have the label."""
+    """uniform: every label alike; fonts: by how many font families have the label, weighed as the
+    bundle says.
+    """
 
     UNIFORM = "uniform"
     FONTS = "fonts"

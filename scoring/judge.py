@@ -77,7 +77,9 @@ _INKLESS = frozenset(
      0x16FE4, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xFE00, 0xFE10),
      *range(0xE0100, 0xE01F0)}
 )  # fmt: skip
-_CURSIVE = tuple({ord(cyrillic), ord(latin)} for cyrillic, latin in ("дg", "иu", "пn", "тm"))
+# Drawn as one by some designs, however little by others: in italics, and the signs of pound and lira, which the
+# Unicode Standard (22.1, "Currency Symbols") calls two designs of one.
+_AS_ONE = tuple({ord(first), ord(second)} for first, second in ("дg", "иu", "пn", "тm", "£₤"))
 _DESIGN = 2  # others that are drawn like one, at least, for it to be a design and no fault
 _OGHAM_SPACE = 0x1680  # a space that is a line
 _NO_INK = (0.0, 0.0, 0.0, 0.0)
@@ -354,7 +356,7 @@ class _Judge:
         own = self._face.claims[number].label
         for other in self._twins(number):
             label, its = self._face.claims[other].label, self._evidence.get(other)
-            if _cursive(own, label):
+            if _as_one(own, label):
                 continue
             if self._same(label, evidence.rival):
                 return evidence.rival
@@ -412,7 +414,7 @@ class _Judge:
 
     def _may_look_alike(self, first: Label, second: Label) -> bool:
         """Whether two labels drawn as one are no news: alike in other fonts, one letter, or never learned."""
-        if self._same(first, second) or _cursive(first, second):
+        if self._same(first, second) or _as_one(first, second):
             return True
         if first.codepoint == second.codepoint == JOINS_NOT:
             return True
@@ -430,9 +432,8 @@ def _look(drawn: DrawnGlyph) -> tuple[str, int]:
     return drawn.shape, round(drawn.metrics[2] * 1000)
 
 
-def _cursive(first: Label, second: Label) -> bool:
-    """Whether italics draw the two alike, however little they are in upright faces."""
-    return {first.codepoint, second.codepoint} in _CURSIVE
+def _as_one(first: Label, second: Label) -> bool:
+    return {first.codepoint, second.codepoint} in _AS_ONE
 
 
 def _marks(label: Label) -> frozenset[str]:

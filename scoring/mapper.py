@@ -116,8 +116,8 @@ class Mapper:
         """Of C claims (5, C): probability, rank, margin, likeness, and the place of the rival."""
         bundle = self._bundle
         scores = answers.logits[rows]
-        # As often as families have them: the prior of `bundle` leans towards what is common, since it does
-        # not know the claim, and would hold against a rare character that it looks like a common one.
+        # Not `log_prior`, which leans further to what is common: the claim is known here, and that it is rare
+        # must not be held against a character that looks much like a common one.
         scores += bundle.log_families
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)

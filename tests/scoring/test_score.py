@@ -166,6 +166,42 @@ def test_the_te_of_an_italic_may_be_an_m(scorer: Scorer, font_dir: Path) -> None
     assert _checks(_problems(scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("т", "w")))))
 
 
+_POUND = (  # a pen's way and two bars, in thousandths of an em
+    "417,578 407,611 393,634 375,652 354,663 333,667 311,665 290,656 271,639 256,617 246,590 242,559 242,453"
+    " 257,353 257,226 228,91 151,6 89,64 152,129 173,234 173,347 158,447 158,561 163,609 180,656 208,696"
+    " 245,727 289,747 336,752 383,743 425,721 460,687 485,645 498,602",
+    "70,80 480,80 480,0 70,0",
+    "70,385 400,385 400,310 70,310",
+)
+
+
+def with_pound(*characters: str) -> Edit:
+    """All of them are drawn as the sign of pound, in the place of R."""
+
+    def edit(font: TTFont) -> None:
+        pen, em, name = TTGlyphPen(None), font["head"].unitsPerEm, font.getBestCmap()[ord("R")]
+        for contour in _POUND:
+            points = [tuple(round(int(n) * em / 1000) for n in xy.split(",")) for xy in contour.split()]
+            pen.moveTo(points[0])
+            for point in points[1:]:
+                pen.lineTo(point)
+            pen.closePath()
+        font["glyf"][name] = pen.glyph()
+        font["glyf"][name].recalcBounds(font["glyf"])
+        font["hmtx"][name] = round(0.556 * em), font["glyf"][name].xMin
+        for mapping in font["cmap"].tables:
+            if mapping.isUnicode():
+                mapping.cmap.pop(ord("R"), None)
+                mapping.cmap |= {ord(character): name for character in characters}
+
+    return edit
+
+
+def test_the_lira_may_be_a_pound(scorer: Scorer, font_dir: Path) -> None:
+    assert not _problems(scorer.score("f", edited(font_dir / "sans.ttf", with_pound("£", "₤"))))
+    assert "8364" in _problems(scorer.score("f", edited(font_dir / "sans.ttf", with_pound("£", "€"))))
+
+
 def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
     found = _problems(scorer.score("f", edited(font_dir / "sans.ttf", emptied("W"))))
     assert _checks(found) == {"87": "empty"}
