@@ -89,8 +89,7 @@ def join(
     """Write to `out` the bundle `accurate` with the model of `fast` in front of its own.
 
     The fast model's answer stands at the least probability that loses no more than `lost` of top-1
-    against the best one. The accurate bundle's index and prior stay; temperature and
-    threshold are chosen anew.
+    against the best one. The accurate bundle's index stays; temperature and threshold are chosen anew.
     Of either bundle the model is taken that was asked for, such as that of `FOLDER@int8`.
 
     Raises:
@@ -133,8 +132,8 @@ def join(
         joined = _operating_point(Recogniser(Bundle.load(work), threads=0), alone, examined, lost, cosine)
         manifest = replace(manifest, cascade=replace(cascade, sure=joined.sure))
         seal(work, manifest)
-        both, weight = Recogniser(Bundle.load(work), threads=0), manifest.prior_weight
-        seal(work, replace(manifest, **asdict(calibrated(both, examined, prior_weight=weight))))
+        calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+        seal(work, replace(manifest, **asdict(calibration)))
     return joined
 
 

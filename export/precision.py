@@ -149,7 +149,7 @@ class _Glyphs:
 def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lowered:
     """Write the bundle `source` to `out` with its float32 model in fewer bits, too: as `out@PRECISION`.
 
-    Everything of the bundle stays; temperature, prior and threshold of the new model are chosen anew.
+    Everything of the bundle stays; temperature and threshold of the new model are chosen anew.
 
     Raises:
         ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
@@ -186,11 +186,8 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
             seal(work, replace(bundle.manifest, variants=variants | {precision: variant}))
             return Bundle.load(in_precision(work, precision))
 
-        manifest = bundle.manifest
         first = Variant(
-            temperature=manifest.temperature,
-            prior_weight=manifest.prior_weight,
-            known_threshold=manifest.known_threshold,
+            temperature=bundle.manifest.temperature, known_threshold=bundle.manifest.known_threshold
         )
         recogniser = Recogniser(write(first), threads=0)
         agreement = gate.agreement(recogniser.answer(gate.rasters, gate.metrics))

@@ -158,7 +158,6 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
             settings=bundle.manifest.raster,
             names=bundle.names,
             temperature=bundle.manifest.temperature,
-            prior_weight=bundle.manifest.prior_weight,
             familiar=familiar,
             neighbours=_neighbours(ReferenceIndex.load(bundle.path)) if bundle.has(FILE) else None,
         )

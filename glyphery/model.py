@@ -138,8 +138,8 @@ def export(
         bool,
         typer.Option(
             "--calibrate",
-            help="Of the bundle RUN choose temperature, prior and threshold anew, on the dataset's validation"
-            " glyphs; its weights stay.",
+            help="Of the bundle RUN choose temperature and threshold anew, on the dataset's validation"
+            " glyphs; its model stays.",
         ),
     ] = False,
     lost: Annotated[
@@ -207,8 +207,8 @@ def _calibrate(bundle: Path, dataset: Path, out: Path) -> None:
         found = calibrate(bundle, dataset, out)
     for precision, one in found.items():
         print(
-            f"{out} ({precision}): temperature {one.temperature:.3f}, weight of the font prior"
-            f" {one.prior_weight:.2f}, known from a familiarity of {one.known_threshold:.3f}"
+            f"{out} ({precision}): temperature {one.temperature:.3f}, known from a familiarity of"
+            f" {one.known_threshold:.3f}"
         )
 
 

@@ -93,14 +93,13 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """The model in fewer bits; temperature, prior and threshold are chosen anew, as those of a manifest.
+    """The model in fewer bits; temperature and threshold are chosen anew, as those of a manifest.
 
     quality: how it answers beside the float32 model
     """
 
     temperature: float
     known_threshold: float
-    prior_weight: float = 1.0
     quality: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -113,7 +112,6 @@ class Manifest:
     variants: by precision, the same model in fewer bits
     cascade: of a bundle with a quicker model in front of the other
     temperature: what scores are divided by to become probabilities, chosen on validation
-    prior_weight: what the logarithm of how many families have a label counts in the font prior, likewise
     known_threshold: least familiarity (`recognition.familiarity`) at which a glyph counts as known
     quality: figures on families never trained on; provenance: data, configuration and code
     index: how the index was built, and its recall (`index.kinds.Built`); empty where that was not recorded
@@ -129,7 +127,6 @@ class Manifest:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     cascade: Cascade | None = None
     temperature: float = 1.0
-    prior_weight: float = 1.0
     known_threshold: float = 0.0
     quality: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -190,17 +187,12 @@ class Bundle:
         return self.path / model_file(self.variant)
 
     @property
-    def log_families(self) -> NDArray[np.float32]:
-        """(L,) float32: of how many families have each label. A label of no family counts like one of a
-        single family: it must not become impossible.
-        """
-        logs: NDArray[np.float32] = np.log(np.maximum(np.array(self.families, np.float32), 1))
-        return logs
-
-    @property
     def log_prior(self) -> NDArray[np.float32]:
-        """(L,) float32: the font prior, up to a constant."""
-        return np.float32(self.manifest.prior_weight) * self.log_families
+        """(L,) float32: the font prior. A label of no family counts like one of a single family: it must
+        not become impossible.
+        """
+        prior: NDArray[np.float32] = np.log(np.maximum(np.array(self.families, np.float32), 1))
+        return prior
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
@@ -250,8 +242,6 @@ class Bundle:
                 manifest = replace(manifest, precision=precision, **asdict(manifest.variants[precision]))
             if not 0 < manifest.temperature < float("inf"):
                 raise BadBundle(f"Its temperature is {manifest.temperature}.", _REMEDY)
-            if not 0 <= manifest.prior_weight < float("inf"):
-                raise BadBundle(f"Its prior weighs {manifest.prior_weight}.", _REMEDY)
         except BadBundle as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
         except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:

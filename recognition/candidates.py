@@ -25,9 +25,7 @@ _FEW = 100  # of the likeliest labels that are found one by one
 
 
 class Prior(StrEnum):
-    """uniform: every label alike; fonts: by how many font families have the label, weighed as the
-    bundle says.
-    """
+    """uniform: every label alike; fonts: by how many font families have the label."""
 
     UNIFORM = "uniform"
     FONTS = "fonts"

@@ -77,8 +77,8 @@ _INKLESS = frozenset(
      0x16FE4, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xFE00, 0xFE10),
      *range(0xE0100, 0xE01F0)}
 )  # fmt: skip
-# Drawn as one by some designs, however little by others: in italics, and the signs of pound and lira, which the
-# Unicode Standard (22.1, "Currency Symbols") calls two designs of one.
+# Drawn as one by some designs, however little by others: in italics, and the signs of pound and lira, which
+# the Unicode Standard (22.1, "Currency Symbols") calls two designs of one.
 _AS_ONE = tuple({ord(first), ord(second)} for first, second in ("дg", "иu", "пn", "тm", "£₤"))
 _DESIGN = 2  # others that are drawn like one, at least, for it to be a design and no fault
 _OGHAM_SPACE = 0x1680  # a space that is a line

@@ -116,9 +116,7 @@ class Mapper:
         """Of C claims (5, C): probability, rank, margin, likeness, and the place of the rival."""
         bundle = self._bundle
         scores = answers.logits[rows]
-        # Not `log_prior`, which leans further to what is common: the claim is known here, and that it is rare
-        # must not be held against a character that looks much like a common one.
-        scores += bundle.log_families
+        scores += bundle.log_prior
         alike = self._alike[places]
         own = np.take_along_axis(scores, alike, 1).max(axis=1)
         np.put_along_axis(scores, alike, -np.inf, axis=1)

@@ -25,7 +25,7 @@ from service.settings import Settings
 _LONGEST = 10_000  # characters of a list
 _K = "how many; the server has a limit, 100 unless set otherwise"
 _SCRIPTS = "ISO 15924 codes, separated by commas"
-_PRIOR = "uniform: every label alike; fonts: by how many font families have the label, weighed on validation"
+_PRIOR = "uniform: every label alike; fonts: by how many font families have the label"
 _CHARSET = "the possible characters, in all their forms, one after the other"
 _LABELS = "the possible labels, separated by commas"
 _MODEL = "name or digest of the model that shall answer; the default one otherwise"

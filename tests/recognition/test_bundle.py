@@ -5,7 +5,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bundles import SHIPPED, default_bundle
@@ -74,23 +73,6 @@ def test_labels_that_contradict_the_manifest_are_refused_even_with_a_right_hash(
         Bundle.load(copy)
 
 
-@pytest.mark.parametrize("impossible", [{"temperature": 0.0}, {"prior_weight": -1.0}])
-def test_what_probabilities_cannot_be_made_of_is_refused(
-    copy: Path, tiny_bundle: Bundle, impossible: dict[str, float]
-) -> None:
-    seal(copy, replace(tiny_bundle.manifest, **impossible))
-    with pytest.raises(BadBundle, match=f"{abs(next(iter(impossible.values())))}"):
-        Bundle.load(copy)
-
-
-def test_the_prior_counts_for_as_much_as_the_manifest_says(tiny_bundle: Bundle) -> None:
-    logs = np.log(np.array(tiny_bundle.families))
-    assert len(set(tiny_bundle.families)) > 1
-    for weight in (0.0, 1.0, 1.5):
-        bundle = replace(tiny_bundle, manifest=replace(tiny_bundle.manifest, prior_weight=weight))
-        assert np.allclose(bundle.log_prior, weight * logs, atol=1e-5)
-
-
 def test_a_target_is_a_bundle_by_its_folder_or_its_shipped_name(copy: Path, tmp_path: Path) -> None:
     assert bundle_at(copy) == copy
     assert bundle_at(Path(SHIPPED[0])) == default_bundle()
@@ -102,7 +84,7 @@ def test_a_target_is_a_bundle_by_its_folder_or_its_shipped_name(copy: Path, tmp_
 def halved(copy: Path, tiny_bundle: Bundle) -> Path:
     """A bundle that has its model as fp16, too; the bits do not matter here."""
     shutil.copy(copy / MODEL, copy / model_file("fp16"))
-    half = Variant(temperature=2.0, prior_weight=1.5, known_threshold=0.5, quality={"top1": 0.9})
+    half = Variant(temperature=2.0, known_threshold=0.5, quality={"top1": 0.9})
     seal(copy, replace(tiny_bundle.manifest, variants={"fp16": half}))
     return copy
 
@@ -114,7 +96,6 @@ def test_a_precision_is_named_after_the_folder(halved: Path) -> None:
     of = half.manifest
     assert (of.precision, of.temperature, of.known_threshold) == ("fp16", 2.0, 0.5)
     assert of.quality == {"top1": 0.9}
-    assert np.allclose(half.log_prior, 1.5 * np.log(whole.families))
     assert (whole.manifest.precision, whole.model) == ("fp32", halved / MODEL)
     assert half.digest != whole.digest
     assert [Bundle.load(one.address).digest for one in (half, whole)] == [half.digest, whole.digest]

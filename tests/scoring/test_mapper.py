@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,21 +35,6 @@ def test_a_true_claim_is_believed_and_a_false_one_doubted(
     assert false.doubt > found[0].doubt + 10
     assert recogniser.bundle.equivalence.same(false.rival, Label(ord("A")))
     assert false.top == found[0].top  # what it looks like does not depend on what it claims to be
-
-
-def test_how_much_a_bundle_trusts_its_prior_is_not_held_against_a_claim(
-    recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]
-) -> None:
-    claims = [Label(ord("A")), Label(ord("b")), Label(0x1D6A)]
-    plain = Mapper(recogniser).look(*asked, np.arange(3), claims)
-    bundle = recogniser.bundle
-    heavy = copy(recogniser)
-    heavy.bundle = replace(bundle, manifest=replace(bundle.manifest, prior_weight=3.0))
-    for one, other in zip(plain, Mapper(heavy).look(*asked, np.arange(3), claims), strict=True):
-        assert (one.margin, one.likeness, one.rank, one.rival) == (
-            other.margin, other.likeness, other.rank, other.rival,
-        )  # fmt: skip
-        assert one.top != other.top
 
 
 def test_equivalents_speak_for_a_claim(recogniser: Recogniser, asked: tuple[np.ndarray, np.ndarray]) -> None:

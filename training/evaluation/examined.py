@@ -35,7 +35,6 @@ class Subject:
     """A model that can be asked, wherever it comes from.
 
     families: of each label, in the order of `labels`; they give the font prior
-    prior_weight: what their logarithm counts in it
     channels: 3 where it wants colour
     names: what people call the labels that stand for no character
     temperature: what scores are divided by to become probabilities
@@ -51,7 +50,6 @@ class Subject:
     channels: int = 1
     names: Mapping[Label, str] = field(default_factory=dict)
     temperature: float = 1.0
-    prior_weight: float = 1.0
     familiar: Familiar | None = None
     neighbours: Neighbours | None = None
     model: Recogniser | None = None
@@ -59,7 +57,8 @@ class Subject:
     @property
     def log_prior(self) -> Floats:
         """(L,) the font prior, up to a constant."""
-        return np.float32(self.prior_weight) * np.log(np.array(self.families, np.float32))
+        prior: Floats = np.log(np.array(self.families, np.float32))
+        return prior
 
     def called(self, place: int) -> str:
         """A label as people read it."""

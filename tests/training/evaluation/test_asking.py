@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from string import ascii_letters
 
@@ -78,22 +77,6 @@ def _knows_the_first(examined: Examined, labels: tuple[Label, ...]) -> tuple[dic
         settings=RasterSettings(),
     )  # fmt: skip
     return examine(examined, subject)
-
-
-def test_a_prior_that_weighs_more_leans_further_to_what_families_have(source: GlyphSource) -> None:
-    examined = Examined.of(source, Split.TEST, (A, B))
-    subject = Subject(
-        predict=lambda rasters, metrics: (
-            np.tile(np.float32([5.0, 0.0]), (len(rasters), 1)),
-            np.zeros((len(rasters), 128), np.float32),
-        ),
-        labels=(A, B), families=(1, 100), equivalence=Equivalence(), settings=RasterSettings(),
-    )  # fmt: skip
-    assert np.allclose(replace(subject, prior_weight=2.0).log_prior, [0, 2 * np.log(100)])
-    light, heavy = (examine(examined, replace(subject, prior_weight=weight)) for weight in (1.0, 1.5))
-    assert set(light[1].answer.tolist()) == {0}
-    assert set(heavy[1].answer.tolist()) == {1}
-    assert heavy[0]["with_metrics"]["uniform"] == light[0]["with_metrics"]["uniform"]
 
 
 def test_known_glyphs_are_told_from_other_labels_and_from_other_scripts(source: GlyphSource) -> None:
