@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
 from training.config import TrainConfig, at
@@ -141,7 +141,9 @@ class GlyphModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
-        optimizer = AdamW(self._parameter_groups(), lr=self.learning_rate)
+        # Fused it takes a quarter of the time, but cannot be had with float16's scaled gradients.
+        fused = self.trainer.precision != "16-mixed"
+        optimizer = AdamW(self._parameter_groups(), lr=self.learning_rate, fused=fused)
         total = math.ceil(config.batches / config.accumulate)
         warm = max(1, round(total * config.warmup))
         if config.schedule == "plateau":
@@ -161,6 +163,16 @@ class GlyphModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": LambdaLR(optimizer, rate), "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        # Lightning's own refuses every fused optimiser in mixed precision, fearing for scaled gradients.
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """Backbone and heads, each with and without weight decay.

@@ -8,14 +8,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from training.checkpoint import load_checkpoint
-from training.fit import find_learning_rate, train, trainer_options
+from training.fit import find_learning_rate, prepare, train, trainer_options
 from training.presets import TINY
 
 
@@ -41,6 +43,27 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_never_stopped(
     assert whole["global_step"] == resumed["global_step"] == 4
     for name, tensor in whole["state_dict"].items():
         assert torch.equal(tensor, resumed["state_dict"][name]), name
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped_for_a_fused_optimiser(small_dataset: Dataset, precision: str) -> None:
+    seen: list[float] = []
+
+    class Watch(Callback):
+        def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
+            assert trainer.optimizers[0].defaults["fused"]
+            seen.append(
+                float(torch.stack([p.grad.norm() for p in module.parameters() if p.grad is not None]).norm())
+            )
+
+    config = replace(TINY, clip=0.01, precision=precision)  # type: ignore[arg-type]
+    data, module = prepare(small_dataset.path, config, None)
+    trainer = Trainer(
+        max_steps=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        callbacks=[Watch()], **trainer_options(config),
+    )  # fmt: skip
+    trainer.fit(module, data)
+    assert seen == pytest.approx([0.01, 0.01], rel=0.01)
 
 
 def test_a_folder_of_another_run_is_left_alone(tiny_run: Path, small_dataset: Dataset) -> None:
