@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.calibration import CALIBRATION_GLYPHS, calibrated
+from export.calibration import calibrated, calibration_glyphs
 from export.to_onnx import to_onnx
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
@@ -95,7 +95,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         recogniser = Recogniser(Bundle.load(work), threads=0)
         np.save(work / PROTOTYPES, _prototypes(recogniser, source).astype(np.float16))
         seal(work, manifest)
-        examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=CALIBRATION_GLYPHS, seed=1)
+        examined = calibration_glyphs(source, vocabulary.labels)
         calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
         seal(work, replace(manifest, **asdict(calibration)))
     return parity

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from glyphs.labels import Label
 from glyphs.splits import Split
 from recognition.bundle import Bundle, in_precision, replacing, seal
 from recognition.familiarity import familiarity, posterior
 from recognition.recogniser import Recogniser
-from training.data import open_source
+from training.data import Source, open_source
 from training.evaluation import Examined
 from training.evaluation.measures import log_probabilities
 
-CALIBRATION_GLYPHS = 5000
+_GLYPHS = 5000
 KNOWN_ACCEPTED = 0.95  # share of validation glyphs of known labels that the threshold lets through
 
 
@@ -27,6 +28,15 @@ class Calibration:
 
     temperature: float
     known_threshold: float
+
+
+def calibration_glyphs(source: Source, labels: tuple[Label, ...]) -> Examined:
+    """The validation glyphs that a bundle of these labels is calibrated on.
+
+    Raises:
+        BadDataset: there are none.
+    """
+    return Examined.of(source, Split.VALIDATION, labels, limit=_GLYPHS, seed=1)
 
 
 def calibrated(recogniser: Recogniser, examined: Examined) -> Calibration:
@@ -63,7 +73,7 @@ def calibrate(source: Path, dataset: Path, out: Path) -> dict[str, Calibration]:
     """
     bundle = Bundle.load_whole(source)
     with open_source(dataset) as glyphs, replacing(out) as work:
-        examined = Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=CALIBRATION_GLYPHS, seed=1)
+        examined = calibration_glyphs(glyphs, bundle.labels)
         found = {
             precision: calibrated(
                 Recogniser(Bundle.load(in_precision(bundle.path, precision)), threads=0), examined

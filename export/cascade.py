@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.calibration import CALIBRATION_GLYPHS, calibrated
+from export.calibration import calibrated, calibration_glyphs
 from export.to_onnx import save
 from glyphs.errors import BadInput
 from glyphs.labels import Label
@@ -127,7 +127,7 @@ def join(
         _turn_embeddings(network, turned)
         save(network, work / FAST)
 
-        examined = Examined.of(source, Split.VALIDATION, labels, limit=CALIBRATION_GLYPHS, seed=1)
+        examined = calibration_glyphs(source, labels)
         seal(work, manifest)
         joined = _operating_point(Recogniser(Bundle.load(work), threads=0), alone, examined, lost, cosine)
         manifest = replace(manifest, cascade=replace(cascade, sure=joined.sure))

@@ -142,7 +142,7 @@ class GlyphModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
         # Fused it takes a quarter of the time, but cannot be had with float16's scaled gradients.
-        fused = self.trainer.precision != "16-mixed"
+        fused = config.precision != "16-mixed"
         optimizer = AdamW(self._parameter_groups(), lr=self.learning_rate, fused=fused)
         total = math.ceil(config.batches / config.accumulate)
         warm = max(1, round(total * config.warmup))
