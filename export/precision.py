@@ -10,9 +10,12 @@ answer differently on another machine.
 
 from __future__ import annotations
 
+import io
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +30,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.calibration import calibrated
+from export.graphs import lightened, without_rectifiers
 from glyphs.errors import BadInput, ParityError
 from glyphs.splits import Split
 from recognition.bundle import (
@@ -53,6 +57,8 @@ RANGE_GLYPHS = 512  # that show the ranges of activations
 SEARCH_GLYPHS = 1500  # on which ranges and sensitive layers are compared
 GATE_GLYPHS = 5000
 _CHUNK = 64
+# Shorter sums stay in float32: to round what goes in and comes out costs more than the sum.
+FEWEST_SUMMANDS = 64
 _LINEAR = ("MatMul", "Gemm")
 _METHODS: dict[Calibration, tuple[CalibrationMethod, dict[str, Any]]] = {
     "minmax": (CalibrationMethod.MinMax, {}),
@@ -102,7 +108,9 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """What came of it. calibration: how ranges were found; kept: nodes left in float32; bytes of models."""
+    """What came of it. calibration: how ranges were found; kept: nodes left in float32 for the sake of
+    accuracy, beside those of short sums; bytes of models.
+    """
 
     agreement: Agreement
     calibration: str
@@ -222,21 +230,34 @@ def _to_dynamic(path: Path, scratch: Path) -> None:
 
 
 def _prepared(path: Path, scratch: Path) -> Path:
-    """The model with its constants folded and the shapes of its tensors written in, as quantisation needs."""
+    """The model with its constants folded and the shapes of its tensors written in, as quantisation needs,
+    and without what it can do without.
+    """
     prepared = scratch / "prepared.onnx"
     # Symbolic shape inference stumbles over the scalar that divides the image; ONNX's own suffices.
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    onnx.save(lightened(onnx.load(prepared)), prepared)
     return prepared
 
 
-def _weighted(model: onnx.ModelProto, kinds: Sequence[str]) -> list[str]:
-    """Nodes of these kinds that have weights: not the products of attention."""
-    constants = {tensor.name for tensor in model.graph.initializer}
+def _weighted(model: onnx.ModelProto, kinds: Sequence[str], summands: int = 1) -> list[str]:
+    """Nodes of these kinds that have weights, which the products of attention have not, and that add up at
+    least so many products for each number they put out.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
     return [
         node.name
         for node in model.graph.node
-        if node.op_type in kinds and any(name in constants for name in node.input[1:2])
+        if node.op_type in kinds
+        and len(node.input) > 1
+        and node.input[1] in constants
+        and _summands(node, constants[node.input[1]].dims) >= summands
     ]
+
+
+def _summands(node: onnx.NodeProto, weight: Sequence[int]) -> int:
+    turned = node.op_type == "Conv" or any(of.name == "transB" and of.i for of in node.attribute)
+    return math.prod(weight[1:]) if turned else weight[0]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -255,7 +276,7 @@ class _Search:
     def __init__(self, bundle: Bundle, judges: _Glyphs, shown: _Glyphs, scratch: Path) -> None:
         self._bundle, self._judges, self._shown, self._scratch = bundle, judges, shown, scratch
         self._float = _prepared(bundle.model, scratch)
-        self._nodes = _weighted(onnx.load(self._float), ("Conv", *_LINEAR))
+        self._nodes = _weighted(onnx.load(self._float), ("Conv", *_LINEAR), FEWEST_SUMMANDS)
 
     def write(self, path: Path) -> tuple[Calibration, list[str]]:
         """Write the model; returns how ranges were found and which nodes stay in float32."""
@@ -303,10 +324,11 @@ class _Search:
             kind,
             extra_options=options,
         )
-        for start in range(0, len(self._shown.rasters), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            calibrator.collect_data(_Reader(self._shown.rasters[rows], self._shown.metrics[rows]))
-        return calibrator.compute_data()
+        with redirect_stdout(io.StringIO()):  # it tells all it does
+            for start in range(0, len(self._shown.rasters), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                calibrator.collect_data(_Reader(self._shown.rasters[rows], self._shown.metrics[rows]))
+            return calibrator.compute_data()
 
     def _quantise(self, ranges: TensorsData, kept: Sequence[str], path: Path) -> None:
         quantizer = QDQQuantizer(
@@ -316,4 +338,4 @@ class _Search:
             {"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
         )  # fmt: skip
         quantizer.quantize_model()
-        quantizer.model.save_model_to_file(str(path))
+        onnx.save(without_rectifiers(quantizer.model.model), path)

@@ -219,7 +219,8 @@ def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> Non
         lowered = lower(bundle, dataset, out, precision.value)
     megabytes = f"{lowered.bytes_after / 1e6:.1f} MB (float32 {lowered.bytes_before / 1e6:.1f})"
     how = (
-        f"; ranges of activations by {lowered.calibration}, {len(lowered.kept)} layers in float32"
+        f"; ranges of activations by {lowered.calibration}; left in float32 for accuracy:"
+        f" {', '.join(lowered.kept) or 'nothing'}"
         if lowered.calibration
         else ""
     )

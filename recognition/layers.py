@@ -19,6 +19,7 @@ import onnxruntime as ort
 
 from glyphs.errors import BadBundle
 from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, Bundle
+from recognition.recogniser import session_options
 
 # By operator, which input holds a convolution's weights.
 _CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
@@ -101,11 +102,9 @@ def _profile(
         IMAGE: np.zeros((batch, 1, size, size), np.uint8), METRICS: np.full((batch, 4), np.nan, np.float32)
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        options = ort.SessionOptions()
+        options = session_options(threads)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
         for name, value in (settings or {}).items():
             options.add_session_config_entry(name, value)
         try:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -53,6 +54,18 @@ def test_a_learned_model_answers_alike_in_fewer_bits(
     assert np.array_equal(whole.logits, theirs.logits)
     assert 0 < np.abs(ours.logits - theirs.logits).max() < 1.0  # noise is not what ranges were made for
     assert np.allclose(np.linalg.norm(ours.embeddings, axis=1), 1, atol=0.01)
+
+
+def test_short_sums_stay_in_float32_and_rectifiers_go(learned: Path, pictures: Path, tmp_path: Path) -> None:
+    lower(learned, pictures, tmp_path / "bundle", "int8")
+    whole, network = (onnx.load(tmp_path / "bundle" / model_file(name)).graph for name in ("", "int8"))
+    weights = {of.name: (of.data_type, *of.dims) for of in network.initializer}
+    convolutions = [weights.get(node.input[1]) for node in network.node if node.op_type == "Conv"]
+    floats = [weight for weight in convolutions if weight]
+    assert len(floats) < len(convolutions)
+    assert [dims for kind, *dims in floats if kind == onnx.TensorProto.FLOAT] == [[32, 1, 3, 3]]
+    rectifiers = [sum(node.op_type == "Relu" for node in graph.node) for graph in (whole, network)]
+    assert rectifiers[1] < rectifiers[0]
 
 
 def test_a_model_that_would_answer_otherwise_is_refused_and_nothing_is_written(

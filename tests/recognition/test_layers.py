@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,13 @@ def test_the_operators_of_a_bundle_come_with_their_times_and_products(tiny_bundl
     manifest = tiny_bundle.manifest
     assert sum(layer.multiply_adds for layer in found) >= manifest.embedding * manifest.labels
     assert not any(layer.integers for layer in found)
+
+
+def test_an_addition_and_a_normalisation_stay_two_layers_on_a_cpu() -> None:
+    bundle = Bundle.load(Path(__file__).parents[2] / "bundles" / "unified_mlp")
+    operators = {layer.operator for layer in layers(bundle, batch=1, runs=1)}
+    assert {"Add", "LayerNormalization"} <= operators
+    assert "SkipLayerNormalization" not in operators
 
 
 def test_products_do_not_depend_on_the_batch(tiny_bundle: Bundle) -> None:

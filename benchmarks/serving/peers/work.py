@@ -18,6 +18,7 @@ from glyphs.errors import BadPicture
 from glyphs.picture import read_picture
 from glyphs.raster import Raster
 from recognition.bundle import IMAGE, LOGITS, METRICS, Bundle
+from recognition.recogniser import session_options
 
 __all__ = ["Asked", "BadPicture", "Classifier", "session"]
 
@@ -45,10 +46,7 @@ class Asked:
 
 
 def session(model: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model, session_options(threads), providers=["CPUExecutionProvider"])
 
 
 class Classifier:

@@ -1,0 +1,136 @@
+"""What an INT8 network can do without, its answers staying what they are.
+
+ONNX Runtime fuses what can be fused; here is what it does not see. Everything here is exact: neither a weight
+nor a rounding changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+
+def lightened(network: onnx.ModelProto) -> onnx.ModelProto:
+    """A float32 network, its shapes written in, without what cannot change an answer.
+
+    Attention to a single token is that token's value, whatever the score; and what is split after a product
+    is put out by products of its own, that nobody needs to take apart, or not at all where it is not read.
+    """
+    model = ir.from_proto(network)
+    for node in model.graph:
+        if node.op_type == "MatMul" and _is_one(node.inputs[0]):
+            node.outputs[0].replace_all_uses_with(_read(node, 1))
+    RemoveUnusedNodesPass()(model)
+    for node in list(model.graph):
+        if node.op_type == "Split":
+            _put_out_apart(model.graph, node)
+    RemoveUnusedNodesPass()(model)
+    return ir.to_proto(model)
+
+
+def without_rectifiers(network: onnx.ModelProto) -> onnx.ModelProto:
+    """A network with pairs of quantisation (QDQ), without ReLUs whose outputs are all rounded to bytes from
+    zero up: rounding clips what is negative by itself. What was rounded just before such a ReLU is not.
+    """
+    model = ir.from_proto(network)
+    model.graph.sort()  # the quantiser leaves it in any order, in which what is unused is not all found
+    for node in model.graph:
+        if node.op_type == "Relu" and all(_clips(reader) for reader in _readers(node.outputs[0])):
+            node.outputs[0].replace_all_uses_with(_unrounded(_read(node, 0)))
+    RemoveUnusedNodesPass()(model)
+    return ir.to_proto(model)
+
+
+def _read(node: ir.Node, place: int) -> ir.Value:
+    value = node.inputs[place]
+    assert value is not None
+    return value
+
+
+def _constant(value: ir.Value | None) -> NDArray[np.generic] | None:
+    return None if value is None or value.const_value is None else value.const_value.numpy()
+
+
+def _is_one(value: ir.Value | None) -> bool:
+    """Whether a tensor is the attention to one token: 1, since shares add up to 1."""
+    node = value.producer() if value is not None else None
+    return (
+        node is not None
+        and node.op_type == "Softmax"
+        and value is not None
+        and value.shape is not None
+        and value.shape[-1] == 1
+    )
+
+
+def _put_out_apart(graph: ir.Graph, split: ir.Node) -> None:
+    """Replace Split(Reshape(Gemm)), along the last axis, by a Reshape(Gemm) for each part that is read."""
+    reshape = _read(split, 0).producer()
+    gemm = _read(reshape, 0).producer() if reshape is not None and reshape.op_type == "Reshape" else None
+    if reshape is None or gemm is None or gemm.op_type != "Gemm" or len(gemm.inputs) < 3:
+        return
+    weight, bias = _constant(gemm.inputs[1]), _constant(gemm.inputs[2])
+    shape, sizes = _constant(reshape.inputs[1]), _constant(split.inputs[1])
+    if weight is None or bias is None or shape is None or sizes is None:
+        return
+    last = split.attributes["axis"].as_int() in (-1, len(shape) - 1)
+    turned = "transB" in gemm.attributes and gemm.attributes["transB"].as_int() == 1
+    alone = len(gemm.outputs[0].uses()) == len(reshape.outputs[0].uses()) == 1
+    if not (last and turned and alone):
+        return
+    rows = np.split(np.arange(len(weight)).reshape(-1, shape[-1]), np.cumsum(sizes)[:-1].tolist(), axis=1)
+    for number, (part, chosen) in enumerate(zip(split.outputs, rows, strict=True)):
+        if part.uses():
+            product = _like(gemm, number, weight[chosen.ravel()], bias[chosen.ravel()])
+            product.replace_input_with(0, gemm.inputs[0])
+            shaped = _like(reshape, number, np.append(shape[:-1], chosen.shape[1]))
+            shaped.replace_input_with(0, product.outputs[0])
+            shaped.outputs[0].shape = part.shape
+            for node in (product, shaped):
+                for value in node.inputs[1:]:
+                    assert value is not None
+                    graph.register_initializer(value)
+            graph.insert_before(split, [product, shaped])
+            part.replace_all_uses_with(shaped.outputs[0])
+
+
+def _like(node: ir.Node, number: int, *constants: NDArray[np.generic]) -> ir.Node:
+    """A node as another one, with other constants after its first input, which is left open."""
+    [output] = node.outputs
+    name = f"{output.name}.{number}"  # outputs have names in every network, nodes need not
+    held = [
+        ir.Value(name=f"{of.name}.{name}", const_value=ir.tensor(np.ascontiguousarray(constant)))
+        for of, constant in zip(node.inputs[1:], constants, strict=True)
+        if of is not None
+    ]
+    made = ir.Node("", node.op_type, [None, *held], list(node.attributes.values()), name=name)
+    made.outputs[0].name, made.outputs[0].type = name, output.type
+    return made
+
+
+def _readers(value: ir.Value) -> Iterator[ir.Node]:
+    """The nodes that read a tensor, or the same numbers in another shape."""
+    for node, _ in value.uses():
+        if node.op_type in ("Reshape", "Transpose"):
+            yield from _readers(node.outputs[0])
+        else:
+            yield node
+
+
+def _clips(node: ir.Node) -> bool:
+    zero = _constant(node.inputs[2]) if node.op_type == "QuantizeLinear" else None
+    return zero is not None and zero.dtype == np.uint8 and not zero.any()
+
+
+def _unrounded(value: ir.Value) -> ir.Value:
+    """What a tensor was before it was rounded for one reader, or the tensor."""
+    back = value.producer()
+    rounding = _read(back, 0).producer() if back is not None and back.op_type == "DequantizeLinear" else None
+    if rounding is None or rounding.op_type != "QuantizeLinear" or len(value.uses()) > 1:
+        return value
+    return _read(rounding, 0)
