@@ -153,11 +153,14 @@ class Figures:
                 rate.threads, _text(_rounded(rate.median)).rjust(8), rate.unit,
                 f"{_text(_rounded(rate.low))} to {_text(_rounded(rate.high))}",
                 "" if rate.share is None else f"{rate.share:.0%}",
+                *(["" if rate.beside is None else f"{rate.beside:.2f} x"] if several else []),
             )
             for rate in self.rates
         ]  # fmt: skip
-        columns = ("", "what", "threads", "median", "", "slowest to fastest round", "of the ceiling")
-        tables = [Table(f"{self.machine.processor}, {cores} processors", columns, rows)]
+        columns = ["", "what", "threads", "median", "", "slowest to fastest round", "of the ceiling"]
+        if several:
+            columns.append("beside the first")
+        tables = [Table(f"{self.machine.processor}, {cores} processors", tuple(columns), rows)]
         if self.profiled:
             tables += [_by_operator(model, self.rates) for model in self.models]
         return tables

@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import truediv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Rate:
     """How fast something is: the median of its rounds, with the slowest and the fastest.
 
     share: of what the machine can do at most, where that is known
+    beside: how many times as fast it is as the same of the first bundle, the median of the rounds' ratios
     """
 
     group: str
@@ -45,15 +47,21 @@ class Rate:
     low: float
     high: float
     share: float | None = None
+    beside: float | None = None
 
 
 def measure(
     works: Sequence[Work], seconds: float, rounds: int, tell: Callable[[int], object] = lambda done: None
 ) -> list[Rate]:
-    """The rates of some work, in its order.
+    """The rates of some work, in its order but for what is the same of several bundles, which comes together.
 
     seconds: that each work is run, once a round at least; tell: of how many rounds are done
     """
+    alike: dict[tuple[str, str, int], list[Work]] = {}
+    for work in works:
+        alike.setdefault((work.group, work.name, work.threads), []).append(work)
+    firsts = [same[0] for same in alike.values() for _ in same]
+    works = [work for same in alike.values() for work in same]
     repeats = []
     for work in works:
         work.run()  # what is made only once is made now
@@ -65,12 +73,14 @@ def measure(
         for work, times, rates in zip(works, repeats, found, strict=True):
             rates.append(work.items * times / _took(work, times))
     tell(rounds)
+    of = dict(zip(map(id, works), found, strict=True))
     return [
         Rate(
             group=work.group, name=work.name, unit=work.unit, threads=work.threads, bundle=work.bundle,
             median=statistics.median(rates), low=min(rates), high=max(rates),
+            beside=None if first is work else statistics.median(map(truediv, rates, of[id(first)])),
         )
-        for work, rates in zip(works, found, strict=True)
+        for work, first, rates in zip(works, firsts, found, strict=True)
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import onnxruntime as ort
@@ -81,6 +82,9 @@ def test_bundles_of_one_name_are_told_apart(tiny_bundle: Bundle) -> None:
     names = [model["name"] for model in found["models"]]
     assert len(set(names)) == 2
     assert all(name.startswith(f"{tiny_bundle.manifest.name} fp32") for name in names)
+    recognised = [rate for rate in found["rates"] if rate["group"] == "recognise"]
+    assert [rate["bundle"] for rate in recognised] == names * (len(recognised) // 2)
+    assert [rate["beside"] is None for rate in recognised] == [True, False] * (len(recognised) // 2)
     assert {rate["bundle"] for rate in found["rates"] if rate["group"] == "recognise"} == set(names)
 
 
@@ -102,6 +106,20 @@ def test_rates_are_medians_of_rounds_that_take_turns() -> None:
     assert told == [0, 1, 2, 3]
     assert [rate.name for rate in rates] == ["a", "b"]
     assert all(rate.low <= rate.median <= rate.high for rate in rates)
+
+
+def test_the_same_of_several_bundles_comes_together_and_is_told_beside_the_first() -> None:
+    works = [
+        Work(group="g", name=name, unit="u", items=items, run=lambda: sleep(0.002), bundle=bundle)
+        for bundle, items in (("one", 1), ("other", 10**9))
+        for name in "ab"
+    ]
+    rates = measure(works, 1e-9, 3)
+    assert [(rate.name, rate.bundle) for rate in rates] == [
+        ("a", "one"), ("a", "other"), ("b", "one"), ("b", "other")
+    ]  # fmt: skip
+    assert [rate.beside is None for rate in rates] == [True, False] * 2
+    assert all(rate.beside is None or rate.beside > 1000 for rate in rates)
 
 
 def test_the_ceilings_products_are_right() -> None:
