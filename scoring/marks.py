@@ -14,40 +14,22 @@ differ.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import median
 
 from glyphs.labels import Form, Label
+from scoring.composition import ABOVE, BELOW, DOT_ABOVE, Built, decomposed, dots, has_pieces, named_side
 from scoring.pieces import Piece, around
 
-ABOVE, BELOW = 1, -1
-# Canonical combining classes: above; below, attached below, and the iota subscript; attached above right.
-_SIDES = {230: ABOVE, 220: BELOW, 202: BELOW, 240: BELOW}
-_HORN = 216
-_SCRIPTS = frozenset({"Latn", "Cyrl", "Grek", "Arab"})
 _DIAERESIS = "\u0308"
-_OVER_GREEK_CAPITALS = frozenset("\u0304\u0306\u0308")  # other marks stand on their left
-_DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
 _DOTLESS = {"i": "ı", "j": "ȷ", "і": "ı", "ј": "ȷ"}  # what stands under a mark above
 # Marks stand beside their ascenders, horns and descenders, or melt into them.
 _REACHING = {ABOVE: frozenset("bdfhkltßþLŁƠơƯư"), BELOW: frozenset("gjpqyQ")}
 # A caron beside the letter is an apostrophe; a high hamza belongs there, and a digit that is a mark (ݳ).
 # A ring melts into the letter.
 _BESIDE_BY_DESIGN, _MELTED = frozenset("ďťľĽǺٵٶٷٸࢷ"), frozenset("ÅǺ\u212b")
-# Dots of Arabic letters, those below negative; of other letters the names tell, where there are one or two:
-# three or four are drawn smaller, or as one mark.
-_DOTS = {
-    "ب": -1, "ت": 2, "ث": 3, "ج": -1, "خ": 1, "ذ": 1, "ز": 1, "ش": 3, "ض": 1, "ظ": 1, "غ": 1, "ف": 1,
-    "ق": 2, "ن": 1, "ي": -2, "ة": 2, "پ": -3, "چ": -3, "ژ": 3,
-}  # fmt: skip
-_FARSI_YEH = "ی"  # whose dots go where a word ends
-_NAMED = re.compile(r" WITH (?:(TWO|THREE|FOUR) )?(DOT|HAMZA)S?(?: VERTICALLY| POINTING \w+)? (ABOVE|BELOW)$")
-_EITHER_SIDE = frozenset("ؿڹݧڽࢡ")  # as their nearest kin, or in some forms, whatever their names say
 _TAILED = frozenset("قن")  # whose dots may become a tail at the end of a word, in Ruqʿa and Dīwānī
 
 _SLACK = 0.03  # em that a mark may reach into the height of its letter
@@ -72,14 +54,6 @@ Box = tuple[float, float, float, float]  # width, height, bottom, advance; em
 
 
 @dataclass(frozen=True, slots=True)
-class _Built:
-    """What a letter is made of: the bare letter, and the marks on either side."""
-
-    base: Label
-    marks: Mapping[int, str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Split:
     """The pieces of a letter: its body, and what is above and below the bare letter.
 
@@ -92,52 +66,6 @@ class _Split:
     sides: Mapping[int, tuple[Piece, ...]]
 
 
-def bears_marks(label: Label) -> bool:
-    """Whether anything can be said of a label's marks, if its pieces are known."""
-    of = label.character
-    return of.text in _DOT_ABOVE or bool(of.joining_group) or _built(label) is not None
-
-
-@cache
-def dots(label: Label) -> int:
-    """How many dots tell an Arabic letter from others: above, or below where negative; 0 of other letters."""
-    of = label.character
-    if not of.joining_group or of.text in _EITHER_SIDE:
-        return 0
-    named = _NAMED.search(of.name)
-    if named and named[2] == "DOT" and named[1] in (None, "TWO"):
-        return (2 if named[1] else 1) * _named_side(label)
-    if of.text == _FARSI_YEH:
-        return -2 if label.form in (Form.INIT, Form.MEDI) else 0
-    return _DOTS.get(of.text, 0)
-
-
-@cache
-def _built(label: Label) -> _Built | None:
-    """None where a letter has no marks that stand clear of it."""
-    of = label.character
-    base, *marks = list(unicodedata.normalize("NFD", of.text))
-    if not marks or of.script not in _SCRIPTS:
-        return None
-    if _HORN in map(unicodedata.combining, marks):
-        horned = next(mark for mark in marks if unicodedata.combining(mark) == _HORN)
-        base = unicodedata.normalize("NFC", base + horned)
-        marks.remove(horned)
-    sides = [_SIDES.get(unicodedata.combining(mark), 0) for mark in marks]
-    if len(base) > 1 or not marks or not all(sides):
-        return None
-    if of.script == "Grek" and of.category != "Ll" and not _OVER_GREEK_CAPITALS.issuperset(marks):
-        return None
-    bare = Label(ord(base), label.form)
-    if dots(bare):  # which are lost under a hamza
-        return None
-    by_side = {
-        side: "".join(mark for mark, its in zip(marks, sides, strict=True) if its == side)
-        for side in sorted(set(sides))
-    }
-    return _Built(bare, by_side)
-
-
 class Marks:
     """What the letters of a face say of one another's marks."""
 
@@ -148,7 +76,7 @@ class Marks:
         self._same_marks: dict[tuple[int, str], list[Label]] = defaultdict(list)
         self._same_base: dict[tuple[int, Label], list[Label]] = defaultdict(list)
         for label, found in pieces.items():
-            built = _built(label)
+            built = decomposed(label)
             if built is None or (split := self._parted(built, found)) is None:
                 continue
             self._split[label] = split
@@ -156,7 +84,7 @@ class Marks:
                 self._same_base[side, built.base].append(label)
                 self._same_marks[side, marks].append(label)
         self._dot = _dot_of(pieces)
-        self._several = {label: len(found) > 1 for label, found in pieces.items() if _bears_pieces(label)}
+        self._several = {label: len(found) > 1 for label, found in pieces.items() if has_pieces(label)}
         # By how many dots letters have, how many pieces they are.
         self._dotted: dict[int, dict[Label, int]] = defaultdict(dict)
         for label, found in pieces.items():
@@ -171,14 +99,14 @@ class Marks:
         if not pieces:
             return ""
         largest = max(pieces, key=lambda piece: piece.area)
-        if label.character.text in _DOT_ABOVE:
+        if label.character.text in DOT_ABOVE:
             dot = [piece for piece in pieces if piece.area <= _OVER_STEM * largest.area]
             return _astray(dot, [largest], ABOVE)
-        built = _built(label)
+        built = decomposed(label)
         if label.character.text in _BESIDE_BY_DESIGN or " DIGIT " in label.character.name:
             return ""
         if built is None:  # dots, or marks of other kinds of a joining script
-            side = dots(label) or _named_side(label)
+            side = dots(label) or named_side(label)
             own = self._dots_among(pieces) if dots(label) else []
             own = own or [piece for piece in pieces if piece.area <= _SMALL * largest.area]
             body = [piece for piece in pieces if piece not in own]
@@ -187,7 +115,7 @@ class Marks:
             said = self._astray_from(label, built, pieces)
         return said or _all_beside(label, pieces)
 
-    def _astray_from(self, label: Label, built: _Built, pieces: Sequence[Piece]) -> str:
+    def _astray_from(self, label: Label, built: Built, pieces: Sequence[Piece]) -> str:
         """The same of a letter that is built of a bare one and marks."""
         split = self._parted(built, pieces)
         if split is None:
@@ -205,9 +133,9 @@ class Marks:
         """
         if not pieces:
             return ""
-        if label.character.text in _DOT_ABOVE:
+        if label.character.text in DOT_ABOVE:
             return self._lost_over_stem(pieces)
-        built = _built(label)
+        built = decomposed(label)
         if built is None:
             said = self._lost_dots(label, pieces) if dots(label) else ""
             return said or self._lost_all(label, pieces) or self._fewer(label, pieces)
@@ -220,7 +148,7 @@ class Marks:
         )
         return next(filter(None, where), "")
 
-    def _parted(self, built: _Built, pieces: Sequence[Piece]) -> _Split | None:
+    def _parted(self, built: Built, pieces: Sequence[Piece]) -> _Split | None:
         """None where the face does not tell what the bare letter is like."""
         bare = self._bare(built.base)
         if bare is None:
@@ -243,7 +171,7 @@ class Marks:
             return stem.bottom, stem.top
         return None
 
-    def _lost(self, label: Label, built: _Built, split: _Split, side: int) -> str:
+    def _lost(self, label: Label, built: Built, split: _Split, side: int) -> str:
         """Of a letter on whose side there is less than the same marks have elsewhere, or nothing at all."""
         if built.base.character.text in _REACHING[side] or label.character.text in _MELTED:
             return ""
@@ -273,7 +201,7 @@ class Marks:
             return ""
         return _NONE_THERE[side]
 
-    def _lost_whole(self, label: Label, built: _Built, pieces: Sequence[Piece], side: int) -> str:
+    def _lost_whole(self, label: Label, built: Built, pieces: Sequence[Piece], side: int) -> str:
         """Of a letter of one piece that reaches nowhere where the bare one does not, or is a mark itself."""
         bare = self._boxes.get(built.base)
         if bare is None or len(pieces) > 1 or label.character.text in _BESIDE_BY_DESIGN:
@@ -300,7 +228,7 @@ class Marks:
     def _lost_all(self, label: Label, pieces: Sequence[Piece]) -> str:
         """Of Arabic letters that are one piece where nearly all that have dots or a hamza are several."""
         at_end = label.form in (Form.ISOL, Form.FINA)
-        if len(pieces) > 1 or not _bears_pieces(label) or (at_end and label.character.text in _TAILED):
+        if len(pieces) > 1 or not has_pieces(label) or (at_end and label.character.text in _TAILED):
             return ""
         kin = [several for other, several in self._several.items() if other != label]
         if len(kin) < _DOTTED_KIN or sum(kin) < _NEARLY_ALL * len(kin):
@@ -313,7 +241,7 @@ class Marks:
         others = (Label(label.codepoint, form) for form in Form if form is not label.form)
         theirs = [_small_besides(self._pieces[other]) for other in others if self._pieces.get(other)]
         numbers = {len(small) if small is not None else None for small in theirs}
-        marked = _bears_pieces(label) or " WITH " in label.character.name
+        marked = has_pieces(label) or " WITH " in label.character.name
         if not marked or own is None or len(theirs) < _FORMS or len(numbers) > 1:
             return ""
         [usual] = numbers
@@ -333,7 +261,7 @@ class Marks:
                 return True
         return False
 
-    def _across(self, built: _Built, split: _Split, side: int) -> str:
+    def _across(self, built: Built, split: _Split, side: int) -> str:
         """Of a letter that has nothing on the side where its mark belongs, and something where none does."""
         if split.sides[side] or not split.sides[-side] or not split.body or -side in built.marks:
             return ""
@@ -342,7 +270,7 @@ class Marks:
             return ""
         return f"Its mark sits {'below' if side == ABOVE else 'above'} the letter."
 
-    def _beside(self, label: Label, built: _Built, split: _Split, side: int) -> str:
+    def _beside(self, label: Label, built: Built, split: _Split, side: int) -> str:
         base, own, body = built.base, split.sides[side], split.body
         if not own or not body or _gap(body, own) < _GAP:
             return ""
@@ -362,7 +290,7 @@ class Marks:
 
     def _lost_over_stem(self, own: Sequence[Piece]) -> str:
         """Of i, j and their Cyrillic likes."""
-        others = (self._pieces.get(Label(ord(text)), ()) for text in sorted(_DOT_ABOVE))
+        others = (self._pieces.get(Label(ord(text)), ()) for text in sorted(DOT_ABOVE))
         lower = any(len(its) > 1 and own[0].top < around(its).top - _LOWER for its in others)
         return "Its dot is missing." if len(own) == 1 and lower else ""
 
@@ -428,21 +356,6 @@ def _all_beside(label: Label, pieces: Sequence[Piece]) -> str:
         return ""
     body = [piece for piece in pieces if piece not in small]
     return "Its marks stand beside the letter." if _gap(body, small) >= _CLEAR else ""
-
-
-@cache
-def _named_side(label: Label) -> int:
-    """Where the name of an Arabic letter says that all its dots are, or its hamza; 0 where it does not."""
-    of = label.character
-    named = _NAMED.search(of.name)
-    if named is None or not of.joining_group or of.text in _EITHER_SIDE:
-        return 0
-    return ABOVE if named[3] == "ABOVE" else BELOW
-
-
-def _bears_pieces(label: Label) -> bool:
-    """Whether a letter of a joining script has marks that are pieces of their own."""
-    return dots(label) != 0 or _named_side(label) != 0
 
 
 def _melted(split: _Split, side: int) -> bool:

@@ -40,7 +40,7 @@ from glyphs.fonts import MAX_NAME, FontFile
 from glyphs.labels import Form, Label
 from glyphs.outline import Outline, outline_hash, svg_paths
 from glyphs.raster import RasterSettings, draw_all
-from scoring.marks import bears_marks
+from scoring.composition import bears_marks
 from scoring.pieces import MOST, Piece, pieces_of
 from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
 

@@ -26,7 +26,8 @@ from glyphs.errors import BadFont, BadInput
 from glyphs.fonts import FontFile
 from glyphs.labels import Label
 from glyphs.splits import Split, frozen_splits
-from scoring.marks import Box, Marks, bears_marks
+from scoring.composition import bears_marks
+from scoring.marks import Box, Marks
 from scoring.pieces import Piece, pieces_of
 from scoring.reader import ReadFace, read_faces
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glyphs.labels import Form, Label
-from scoring.marks import Box, Marks, bears_marks, dots
+from scoring.composition import bears_marks
+from scoring.marks import Box, Marks
 from scoring.pieces import Piece
 
 BODY = Piece(0.0, 0.0, 0.5, 0.5, 0.15)
@@ -139,10 +140,6 @@ def test_one_dot_is_no_diaeresis_and_a_bar_may_be_two_that_melted() -> None:
     assert marks.lost(label("ё"), (BODY, DOTS[0])) == ""  # nobody knows how high its letter is
 
 
-def test_the_yeh_of_persian_has_dots_where_the_word_goes_on() -> None:
-    assert [dots(label("ی", form)) for form in (Form.ISOL, Form.INIT, Form.MEDI, Form.FINA)] == [0, -2, -2, 0]
-
-
 def test_names_tell_where_arabic_marks_belong() -> None:
     below = moved(DOT, 0, -0.9)
     marks = Marks({}, {})
@@ -220,13 +217,6 @@ def test_arabic_dots_are_counted_and_placed(
     assert astray in marks.astray(own, pieces)
     assert lost in marks.lost(own, pieces)
     assert (bool(marks.astray(own, pieces)), bool(marks.lost(own, pieces))) == (bool(astray), bool(lost))
-
-
-@pytest.mark.parametrize(
-    ("letter", "number"), [("ب", -1), ("ث", 3), ("ح", 0), ("ڑ", 0), ("ڕ", 0), ("ڙ", 0), ("ڧ", 1), ("ݖ", 0)]
-)
-def test_dots_are_those_of_the_name(letter: str, number: int) -> None:
-    assert dots(label(letter, Form.ISOL)) == number
 
 
 @given(st.integers(0, 0x10FFFF).filter(lambda code: not 0xD800 <= code <= 0xDFFF), st.floats(0.01, 1))
