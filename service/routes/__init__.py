@@ -13,10 +13,12 @@ from service.routes import (
     models,
     page,
     primitives,
+    protocol,
     similar,
 )
 
 _MODULES = (
-    classify, similar, embed, primitives, batch, fonts, jobs, inference, models, admin, health, metrics, page,
+    classify, similar, embed, primitives, batch, fonts, jobs, protocol, inference, models, admin,
+    health, metrics, page,
 )  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -1,4 +1,4 @@
-"""/v2: the Open Inference Protocol, version 2, so that clients of KServe and Triton work as they are.
+"""/v2/.../infer: tensors in, tensors out, by the Open Inference Protocol, version 2.
 
 A request's glyphs go through the engine in pieces of at most a batch. One piece is interactive work;
 of more, a few at a time stand behind whatever is.
@@ -17,9 +17,8 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 import numpy as np
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from glyphs.errors import BadLabel, BadPicture
 from glyphs.picture import PictureLimits, read_picture
@@ -27,11 +26,12 @@ from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS
 from recognition.candidates import NoCandidates
 from recognition.recogniser import Answers
 from service.engine import Engine
-from service.errors import OF_THE_DOOR, BodyTooLarge, InvalidRequest, NotReady, TooManyItems, UnknownModel
+from service.errors import BodyTooLarge, InvalidRequest, TooManyItems, UnknownModel
 from service.models import Context, ServedModel
 from service.parameters import engine_of, settings_of
 from service.problems import documented
 from service.reading import PICTURE_PROBLEMS, read_body
+from service.routes.protocol import PICTURE, PREFIX, TAG, VERSIONED, Named, inputs_of
 from service.settings import Settings
 from service.tensors import (
     LENGTH_HEADER,
@@ -40,7 +40,6 @@ from service.tensors import (
     InferenceRequest,
     Output,
     RequestOutput,
-    Tensor,
     read_request,
     to_binary,
     to_json,
@@ -48,15 +47,11 @@ from service.tensors import (
 )
 from service.waiting import Inputs
 
-PICTURE: Final = "picture"  # an input that the protocol has and the model has not: files in place of `image`
-_EXTENSIONS = ["binary_tensor_data", "classification"]
-_PLATFORM = "onnxruntime_onnx"
 # In em, as everywhere: width, height and advance are not negative.
 _LEAST, _MOST = np.array((0, 0, -64, 0), np.float32), np.float32(64)
 Encoded = tuple[int, bytes]  # some rows of an output: how long each is, and their elements
 Finish = Callable[[Answers], list[Encoded]]
 _AHEAD = 2  # pieces of one request for each executor, so that none waits for the next
-_NO_MODEL = documented(UnknownModel, *OF_THE_DOOR)
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -77,181 +72,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     },
 }
 
-router = APIRouter(prefix="/v2", tags=["open inference protocol"])
-
-
-class ServerMetadata(BaseModel):
-    """What answers here."""
-
-    name: str
-    version: str
-    extensions: list[str]
-
-
-class Live(BaseModel):
-    """That the server lives."""
-
-    live: bool
-
-
-class Ready(BaseModel):
-    """That the server, or a model, should be sent requests."""
-
-    name: str | None = None
-    ready: bool
-
-
-class ModelMetadata(BaseModel):
-    """A model's tensors."""
-
-    name: str
-    versions: list[str]
-    platform: str
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-    parameters: dict[str, str]
-
-
-class IndexEntry(BaseModel):
-    """A model in the index of those served."""
-
-    name: str
-    version: str
-    state: str
-    reason: str
-
-
-# --- dependencies ---------------------------------------------------------------------------------
-
-
-async def read_named_model(
-    request: Request,
-    name: Annotated[str, Path(max_length=200, description="name or digest of a model")],
-) -> ServedModel:
-    """The model of the path. Raises UnknownModel where none is called so."""
-    return engine_of(request).models.find(name)
-
-
-async def check_version(
-    model: Annotated[ServedModel, Depends(read_named_model)],
-    version: Annotated[str, Path(max_length=200, description="the version of the model's bundle")],
-) -> None:
-    """Raises UnknownModel where the model is of another version than the path's."""
-    served = model.bundle.manifest.version
-    if version != served:
-        raise UnknownModel(f"The version of {model.name} served here is {served}.")
-
-
-_VERSIONED = [Depends(check_version)]
-Named = Annotated[ServedModel, Depends(read_named_model)]
-
-
-# --- metadata and health --------------------------------------------------------------------------
-
-
-@router.get("", response_model=ServerMetadata, responses=documented(*OF_THE_DOOR))
-async def server_metadata(request: Request) -> Any:
-    """The server's name, version, and the extensions of the protocol it speaks."""
-    return {"name": "glyphery", "version": request.app.version, "extensions": _EXTENSIONS}
-
-
-@router.get("/health/live", response_model=Live)
-async def server_live() -> Any:
-    """As /healthz."""
-    return {"live": True}
-
-
-@router.get(
-    "/health/ready", response_model=Ready, response_model_exclude_none=True, responses=documented(NotReady)
-)
-async def server_ready(request: Request) -> Any:
-    """As /readyz."""
-    _check_ready(engine_of(request))
-    return {"ready": True}
-
-
-@router.post("/repository/index", response_model=list[IndexEntry], responses=documented(*OF_THE_DOOR))
-async def repository_index(request: Request) -> Any:
-    """The models served, the default first. The body is not read: there are none but served ones."""
-    engine = engine_of(request)
-    state, reason = ("READY", "") if engine.ready else ("UNAVAILABLE", "The engine is not warm.")
-    return [
-        {"name": model.name, "version": model.bundle.manifest.version, "state": state, "reason": reason}
-        for model in engine.models.all
-    ]
-
-
-@router.get("/models/{name}", response_model=ModelMetadata, responses=_NO_MODEL)
-@router.get(
-    "/models/{name}/versions/{version}",
-    response_model=ModelMetadata,
-    responses=_NO_MODEL,
-    dependencies=_VERSIONED,
-    name="model_version_metadata",
-)
-async def model_metadata(model: Named) -> Any:
-    """The tensors a model takes and gives, its version, and its bundle's digest."""
-    return {
-        "name": model.name,
-        "versions": [model.bundle.manifest.version],
-        "platform": _PLATFORM,
-        "inputs": inputs_of(model),
-        "outputs": outputs_of(model),
-        "parameters": {"digest": model.digest},
-    }
-
-
-@router.get(
-    "/models/{name}/ready",
-    response_model=Ready,
-    responses=documented(UnknownModel, NotReady, *OF_THE_DOOR),
-)
-@router.get(
-    "/models/{name}/versions/{version}/ready",
-    response_model=Ready,
-    responses=documented(UnknownModel, NotReady, *OF_THE_DOOR),
-    dependencies=_VERSIONED,
-    name="model_version_ready",
-)
-async def model_ready(request: Request, model: Named) -> Any:
-    """Ready with the engine; a `not-ready` problem otherwise."""
-    _check_ready(engine_of(request))
-    return {"name": model.name, "ready": True}
-
-
-def inputs_of(model: ServedModel) -> list[Tensor]:
-    """What a request may bring."""
-    size = model.bundle.manifest.raster.size
-    rasters = f"rasters as the model takes them, ink 255 on 0; or leave it out and send {PICTURE}"
-    files = f"pictures as files (PNG, JPEG, ...), in JSON as base64; in place of {IMAGE}"
-    metrics = "width, height, bottom and advance, em; NaN, in JSON null, where unknown; may be left out"
-
-    def optional(name: str, datatype: Datatype, shape: list[int], description: str) -> Tensor:
-        parameters = {"optional": True, "description": description}
-        return Tensor(name=name, datatype=datatype, shape=shape, parameters=parameters)
-
-    return [
-        optional(IMAGE, "UINT8", [-1, 1, size, size], rasters),
-        optional(METRICS, "FP32", [-1, 4], metrics),
-        optional(PICTURE, "BYTES", [-1], files),
-    ]
-
-
-def outputs_of(model: ServedModel) -> list[Tensor]:
-    """What a request may ask for."""
-    manifest = model.bundle.manifest
-    return [
-        Tensor(name=LOGITS, datatype="FP32", shape=[-1, manifest.labels]),
-        Tensor(name=EMBEDDING, datatype="FP32", shape=[-1, manifest.embedding]),
-    ]
-
-
-def _check_ready(engine: Engine) -> None:
-    if not engine.ready:
-        raise NotReady("The engine is not warm yet.", "Ask again in a moment.")
-
-
-# --- inference ------------------------------------------------------------------------------------
+router = APIRouter(prefix=PREFIX, tags=[TAG])
 
 
 @router.post(
@@ -266,7 +87,7 @@ def _check_ready(engine: Engine) -> None:
     response_class=Response,
     responses=_ANSWERS,
     openapi_extra=_BODY,
-    dependencies=_VERSIONED,
+    dependencies=VERSIONED,
     name="version_infer",
     summary="Tensors in, tensors out",
 )

@@ -29,6 +29,7 @@ import uvicorn
 from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
+from tritonclient.http import InferenceServerClient
 
 from glyphs.equivalence import Equivalence, Evidence
 from glyphs.labels import Label
@@ -288,6 +289,19 @@ def server(serve: Serve) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def client(server: Running) -> httpx.Client:
     return server.client
+
+
+@contextmanager
+def triton_of(running: Running) -> Iterator[InferenceServerClient]:
+    """Triton's own client of a running service."""
+    with InferenceServerClient(f"127.0.0.1:{running.port}") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def triton(server: Running) -> Iterator[InferenceServerClient]:
+    with triton_of(server) as client:
+        yield client
 
 
 @pytest.fixture
