@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections import defaultdict
@@ -194,21 +195,21 @@ def write_plot(figures: Figures, path: Path) -> None:
     Raises:
         BadInput: the picture cannot be written.
     """
-    line, name_width, bar_width, margin = 22, 420, 360, 20
+    line, bar_width, margin, font = 22, 360, 20, ImageFont.load_default(size=14)
     rates = figures.rates
+    names = [f"{rate.group}: {rate.name}, {rate.threads} thr. {rate.bundle}" for rate in rates]
+    name_width = math.ceil(max(map(font.getlength, names))) + 2 * margin
     best: dict[tuple[str, str], float] = defaultdict(float)
     for rate in rates:
         best[rate.group, rate.unit] = max(best[rate.group, rate.unit], rate.median)
     picture = Image.new("RGB", (name_width + bar_width + 300, line * (len(rates) + 2) + 2 * margin), "white")
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(size=14)
+    pen = ImageDraw.Draw(picture)
     pen.text(
         (margin, margin), f"{figures.machine.processor}, {figures.machine.cores} processors", "black", font
     )
-    for row, rate in enumerate(rates, 2):
+    for row, (rate, name) in enumerate(zip(rates, names, strict=True), 2):
         y = margin + row * line
-        pen.text(
-            (margin, y), f"{rate.group}: {rate.name}, {rate.threads} thr. {rate.bundle}"[:58], "black", font
-        )
+        pen.text((margin, y), name, "black", font)
         length = round(bar_width * rate.median / best[rate.group, rate.unit])
         pen.rectangle((name_width, y + 2, name_width + max(1, length), y + line - 5), "#4a7fb5")
         share = "" if rate.share is None else f", {rate.share:.0%} of the ceiling"
