@@ -1,12 +1,10 @@
 """What an INT8 network can do without, its answers staying what they are.
 
-ONNX Runtime fuses what can be fused; here is what it does not see. Everything here is exact: neither a weight
-nor a rounding changes.
+ONNX Runtime fuses what can be fused; here is what it does not see. No weight changes; where there were two
+roundings one after the other, one goes.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import onnx
@@ -23,7 +21,7 @@ def lightened(network: onnx.ModelProto) -> onnx.ModelProto:
     """
     model = ir.from_proto(network)
     for node in model.graph:
-        if node.op_type == "MatMul" and _is_one(node.inputs[0]):
+        if node.op_type == "MatMul" and _is_one(node.inputs[0]) and not node.outputs[0].is_graph_output():
             node.outputs[0].replace_all_uses_with(_read(node, 1))
     RemoveUnusedNodesPass()(model)
     for node in list(model.graph):
@@ -34,13 +32,13 @@ def lightened(network: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def without_rectifiers(network: onnx.ModelProto) -> onnx.ModelProto:
-    """A network with pairs of quantisation (QDQ), without ReLUs whose outputs are all rounded to bytes from
-    zero up: rounding clips what is negative by itself. What was rounded just before such a ReLU is not.
+    """A network with pairs of quantisation (QDQ), without ReLUs of which all that is put out is rounded to
+    bytes from zero up: rounding clips what is negative by itself. What was rounded before one no longer is.
     """
     model = ir.from_proto(network)
     model.graph.sort()  # the quantiser leaves it in any order, in which what is unused is not all found
     for node in model.graph:
-        if node.op_type == "Relu" and all(_clips(reader) for reader in _readers(node.outputs[0])):
+        if node.op_type == "Relu" and _is_clipped(node.outputs[0]):
             node.outputs[0].replace_all_uses_with(_unrounded(_read(node, 0)))
     RemoveUnusedNodesPass()(model)
     return ir.to_proto(model)
@@ -113,13 +111,12 @@ def _like(node: ir.Node, number: int, *constants: NDArray[np.generic]) -> ir.Nod
     return made
 
 
-def _readers(value: ir.Value) -> Iterator[ir.Node]:
-    """The nodes that read a tensor, or the same numbers in another shape."""
-    for node, _ in value.uses():
-        if node.op_type in ("Reshape", "Transpose"):
-            yield from _readers(node.outputs[0])
-        else:
-            yield node
+def _is_clipped(value: ir.Value) -> bool:
+    """Whether all that read a tensor, or its numbers in another shape, round them to bytes from zero up."""
+    return not value.is_graph_output() and all(
+        _is_clipped(node.outputs[0]) if node.op_type in ("Reshape", "Transpose") else _clips(node)
+        for node, _ in value.uses()
+    )
 
 
 def _clips(node: ir.Node) -> bool:
