@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -116,7 +117,7 @@ def score(
         return
 
     statuses: list[Status] = []
-    with ExitStack() as open_:
+    with _sigterm_as_exit(), ExitStack() as open_:
         files = places.find(map(places.place, fonts))
         processes = min(len(files), jobs or len(os.sched_getaffinity(0)))
         scorer = None
@@ -137,6 +138,16 @@ def score(
     if kept and (unused := kept.unused()):
         print(f"glyphery: {len(unused)} entries of {baseline} match nothing any more.", file=sys.stderr)
     _end(worst(statuses), error_code_on)
+
+
+@contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """Have SIGTERM end the program as Ctrl-C does, so that reports in the making are taken away."""
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _thresholds(changes: list[str]) -> Thresholds:

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,25 @@ def test_a_fault_is_told_and_ends_with_exit_code_1(faulty: Path) -> None:
     assert "LATIN SMALL LETTER G" in told
     _run(faulty, "--error-code-on", "ERROR")
     _run(faulty, "--error-code-on", "never")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_that_is_stopped_leaves_no_report_in_the_making(
+    number: signal.Signals, jobs: str, font_dir: Path, tmp_path: Path
+) -> None:
+    fonts = [shutil.copy(font_dir / "sans.ttf", tmp_path / f"{count}.ttf") for count in range(40)]
+    out = tmp_path / "out" / "report.json"
+    command = [sys.executable, "-m", "glyphery", "score", *fonts, "--out", out, "--jobs", jobs]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        run.stdout.readline()  # the first font has been scored
+        assert list(out.parent.iterdir())
+        run.send_signal(number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 128 + number
+    assert "Traceback" not in said
+    assert not list(out.parent.iterdir())
 
 
 def test_every_report_is_written(faulty: Path, good: Path, tmp_path: Path) -> None:
