@@ -63,7 +63,14 @@ def _is_one(value: ir.Value | None) -> bool:
         and value is not None
         and value.shape is not None
         and value.shape[-1] == 1
+        and _is_along_last(node, len(value.shape), default=-1)
     )
+
+
+def _is_along_last(node: ir.Node, axes: int, *, default: int) -> bool:
+    """default: the axis of such an operator that names none"""
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default
+    return axis in (-1, axes - 1)
 
 
 def _put_out_apart(graph: ir.Graph, split: ir.Node) -> None:
@@ -76,10 +83,10 @@ def _put_out_apart(graph: ir.Graph, split: ir.Node) -> None:
     shape, sizes = _constant(reshape.inputs[1]), _constant(split.inputs[1])
     if weight is None or bias is None or shape is None or sizes is None:
         return
-    last = split.attributes["axis"].as_int() in (-1, len(shape) - 1)
+    last = _is_along_last(split, len(shape), default=0)
     turned = "transB" in gemm.attributes and gemm.attributes["transB"].as_int() == 1
     alone = len(gemm.outputs[0].uses()) == len(reshape.outputs[0].uses()) == 1
-    if not (last and turned and alone):
+    if not (last and turned and alone) or any(part.is_graph_output() for part in split.outputs):
         return
     rows = np.split(np.arange(len(weight)).reshape(-1, shape[-1]), np.cumsum(sizes)[:-1].tolist(), axis=1)
     for number, (part, chosen) in enumerate(zip(split.outputs, rows, strict=True)):

@@ -57,11 +57,8 @@ def measure(
 
     seconds: that each work is run, once a round at least; tell: of how many rounds are done
     """
-    alike: dict[tuple[str, str, int], list[Work]] = {}
-    for work in works:
-        alike.setdefault((work.group, work.name, work.threads), []).append(work)
-    firsts = [same[0] for same in alike.values() for _ in same]
-    works = [work for same in alike.values() for work in same]
+    order = list(dict.fromkeys(map(_kind, works)))
+    works = sorted(works, key=lambda work: order.index(_kind(work)))
     repeats = []
     for work in works:
         work.run()  # what is made only once is made now
@@ -73,15 +70,23 @@ def measure(
         for work, times, rates in zip(works, repeats, found, strict=True):
             rates.append(work.items * times / _took(work, times))
     tell(rounds)
-    of = dict(zip(map(id, works), found, strict=True))
+    firsts: dict[tuple[str, str, int], list[float]] = {}
+    for work, rates in zip(works, found, strict=True):
+        firsts.setdefault(_kind(work), rates)
     return [
         Rate(
             group=work.group, name=work.name, unit=work.unit, threads=work.threads, bundle=work.bundle,
             median=statistics.median(rates), low=min(rates), high=max(rates),
-            beside=None if first is work else statistics.median(map(truediv, rates, of[id(first)])),
+            beside=None if rates is first else statistics.median(map(truediv, rates, first)),
         )
-        for work, first, rates in zip(works, firsts, found, strict=True)
+        for work, rates in zip(works, found, strict=True)
+        for first in [firsts[_kind(work)]]
     ]  # fmt: skip
+
+
+def _kind(work: Work) -> tuple[str, str, int]:
+    """What works on several bundles have in common where they do the same."""
+    return work.group, work.name, work.threads
 
 
 def _took(work: Work, times: int) -> float:
