@@ -93,7 +93,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         parity = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
         parity.check()
         recogniser = Recogniser(Bundle.load(work), threads=0)
-        np.save(work / PROTOTYPES, _prototypes(recogniser, source).astype(np.float16))
+        np.save(work / PROTOTYPES, prototypes(recogniser, source).astype(np.float16))
         seal(work, manifest)
         examined = calibration_glyphs(source, vocabulary.labels)
         calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
@@ -101,7 +101,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
     return parity
 
 
-def _prototypes(recogniser: Recogniser, source: Source) -> Floats:
+def prototypes(recogniser: Recogniser, source: Source) -> Floats:
     """(L, E) float32: the mean direction of a few training glyphs of each label, zero without any."""
     bundle = recogniser.bundle
     places = source.places(bundle.labels)

@@ -13,6 +13,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from export.graphs import whole
 from glyphs.errors import BadBundle
 from recognition.bundle import Bundle
 from training.models import ModelOptions, Recogniser, create
@@ -26,6 +27,8 @@ _REMEDY = "Train on from a LeViT or unified MLP bundle of this version, or from 
 
 def start_from_bundle(path: Path) -> Start:
     """The model of a bundle, its batch normalisations merged into the layers before them.
+
+    What `export.broad` let join the embedding is left out: what was trained on is broadened anew.
 
     Raises:
         BadInput: it is a bundle's model in fewer bits.
@@ -52,7 +55,7 @@ def named_weights(path: Path) -> dict[str, Tensor]:
     `attention.0`, `attention.1` and so on in the order of the graph; what is looked up in a table by
     number is called `table.0`, `table.1`. A convolution's bias is that of the normalisation after it.
     """
-    graph = onnx.load(path).graph
+    graph = whole(onnx.load(path)).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
 
     def value(name: str) -> Tensor:
@@ -62,7 +65,7 @@ def named_weights(path: Path) -> dict[str, Tensor]:
     attention = tables = 0
     for node in graph.node:
         held = [name for name in node.input if name in constants]
-        if node.op_type in ("Conv", "Gemm"):
+        if node.op_type in ("Conv", "Gemm") and len(node.input) == 3:
             weight, bias = node.input[1:3]
             found[_plain(weight).removesuffix("weight") + "bias"] = value(bias)
         elif node.op_type == "GatherND" and held:

@@ -1,16 +1,22 @@
-"""What an INT8 network can do without, its answers staying what they are.
+"""Networks rewritten: what an INT8 network can do without, and weights in half the bytes.
 
-ONNX Runtime fuses what can be fused; here is what it does not see. No weight changes; where there were two
-roundings one after the other, one goes.
+ONNX Runtime fuses what can be fused; `lightened` and `without_rectifiers` are for what it does not see. No
+weight changes by them; where there were two roundings one after the other, one goes.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+_HALVED = ".half"  # how the names of weights kept as float16 end
+_FEWEST_HALVED = 1024  # numbers; less is not worth a node
 
 
 def lightened(network: onnx.ModelProto) -> onnx.ModelProto:
@@ -42,6 +48,47 @@ def without_rectifiers(network: onnx.ModelProto) -> onnx.ModelProto:
             node.outputs[0].replace_all_uses_with(_unrounded(_read(node, 0)))
     RemoveUnusedNodesPass()(model)
     return ir.to_proto(model)
+
+
+def halved(network: onnx.ModelProto) -> onnx.ModelProto:
+    """A float32 network whose weights are kept as float16, rounded to 11 bits.
+
+    Every runtime makes them float32 again when it loads the network, once, as it folds any constant; what
+    is computed is computed in float32.
+    """
+    kept = onnx.ModelProto.FromString(network.SerializeToString())
+    graph = kept.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and math.prod(tensor.dims) >= _FEWEST_HALVED:
+            name = tensor.name
+            halves = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}{_HALVED}"))
+            casts.append(
+                helper.make_node("Cast", [tensor.name], [name], tensor.name, to=onnx.TensorProto.FLOAT)
+            )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return kept
+
+
+def whole(network: onnx.ModelProto) -> onnx.ModelProto:
+    """A network whose weights are kept as `halved` keeps them, with float32 weights of the same names."""
+    made = onnx.ModelProto.FromString(network.SerializeToString())
+    graph = made.graph
+    halves = {tensor.name: tensor for tensor in graph.initializer if tensor.name.endswith(_HALVED)}
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in halves:
+            tensor = halves[node.input[0]]
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+        else:
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return made
 
 
 def _read(node: ir.Node, place: int) -> ir.Value:

@@ -30,7 +30,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.calibration import calibrated
-from export.graphs import lightened, without_rectifiers
+from export.graphs import halved, lightened, whole, without_rectifiers
 from glyphs.errors import BadInput, ParityError
 from glyphs.splits import Split
 from recognition.bundle import (
@@ -53,6 +53,7 @@ Calibration = Literal["minmax", "entropy", "percentile"]
 
 MOST_LOST = 0.003  # top-1 under the font prior
 LEAST_AGREEING = 0.99  # share of glyphs whose best label stays
+LEAST_LIKE = 0.999  # the same, where only weights are rounded
 RANGE_GLYPHS = 512  # that show the ranges of activations
 SEARCH_GLYPHS = 1500  # on which ranges and sensitive layers are compared
 GATE_GLYPHS = 5000
@@ -209,12 +210,44 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
     return Lowered(agreement, calibration, tuple(kept), *sizes)
 
 
+def compact(source: Path, dataset: Path, out: Path) -> Lowered:
+    """Write the bundle `source` to `out` with the weights of its float32 model kept as float16, in half the
+    bytes; it computes in float32 as before. All else stays.
+
+    Raises:
+        ParityError: other than LEAST_LIKE of the glyphs would be answered otherwise.
+        BadBundle, BadDataset: one of them cannot be used.
+        BadInput: the bundle is not float32, or one precision alone.
+    """
+    bundle = Bundle.load_whole(source)
+    if bundle.manifest.precision != "fp32" or bundle.manifest.cascade:
+        raise BadInput(f"{source} holds no single float32 model.", "Compact the bundles that it was made of.")
+    with open_source(dataset) as glyphs, replacing(out) as work:
+        examined = Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=GATE_GLYPHS, seed=1)
+        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+        network = halved(whole(onnx.load(bundle.model)))
+        onnx.save(network, work / MODEL)
+        seal(work, bundle.manifest)
+        gate = _Glyphs(bundle, examined)
+        agreement = gate.agreement(
+            Recogniser(Bundle.load(work), threads=0).answer(gate.rasters, gate.metrics)
+        )
+        if agreement.same < LEAST_LIKE * agreement.glyphs:
+            raise ParityError(
+                f"With weights in 16 bits the model answers otherwise: {agreement}.",
+                f"Nothing was written; {LEAST_LIKE:.1%} must agree.",
+            )
+        sizes = bundle.model.stat().st_size, (work / MODEL).stat().st_size
+    return Lowered(agreement, "", (), *sizes)
+
+
 def _to_half(path: Path) -> None:
     """Weights and arithmetic in float16, inputs and outputs as they were.
 
     The embedding's length, a sum of squares, stays in float32.
     """
-    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True, op_block_list=["ReduceL2"]), path)
+    network = whole(onnx.load(path))
+    onnx.save(convert_float_to_float16(network, keep_io_types=True, op_block_list=["ReduceL2"]), path)
 
 
 def _to_dynamic(path: Path, scratch: Path) -> None:

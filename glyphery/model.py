@@ -107,7 +107,7 @@ def export(
         Path,
         typer.Argument(
             help="A run folder or a checkpoint; or a bundle, for its model in fewer bits, a cascade, or to"
-            " calibrate it."
+            " broaden, compact or calibrate it."
         ),
     ],
     dataset: Data = Path("glyphs.db"),
@@ -134,6 +134,22 @@ def export(
         Path | None,
         typer.Option(help="Put the model of this bundle in front of that of the bundle RUN: a cascade."),
     ] = None,
+    broaden: Annotated[
+        bool,
+        typer.Option(
+            "--broaden",
+            help="Let the embedding of the bundle RUN tell apart what it was never taught. The classifier"
+            " stays; make its index anew afterwards, and its models in fewer bits.",
+        ),
+    ] = False,
+    compact: Annotated[
+        bool,
+        typer.Option(
+            "--compact",
+            help="Keep the weights of the bundle RUN in half the bytes, rounded to float16; it computes in"
+            " float32 as before.",
+        ),
+    ] = False,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -156,10 +172,13 @@ def export(
 
     bundle = bundle_at(run)
     lowered = precision is not _Precision.fp32
-    if calibrate:
-        if lowered or program or average or fast or name:
-            raise BadInput("A bundle is calibrated as it is.", "Give --calibrate alone.")
-        _calibrate(bundle or run, dataset, out)
+    changes = {"--broaden": broaden, "--compact": compact, "--calibrate": calibrate}
+    if chosen := [change for change, wanted in changes.items() if wanted]:
+        if lowered or program or average or fast or name or len(chosen) > 1:
+            raise BadInput(f"{chosen[0]} changes a bundle as it is.", f"Give {chosen[0]} alone.")
+        {"--broaden": _broaden, "--compact": _compact, "--calibrate": _calibrate}[chosen[0]](
+            bundle or run, dataset, out
+        )
         return
     if fast is not None:
         if lowered or program or average:
@@ -170,7 +189,8 @@ def export(
         if not lowered or name or program or average:
             raise BadInput(
                 f"{run} is a bundle already.",
-                "Give a --precision, --fast or --calibrate alone, or the run it was exported from.",
+                "Give a --precision, --fast, --broaden, --compact or --calibrate alone, or the run it was"
+                " exported from.",
             )
         _lower(bundle, dataset, out, precision)
         return
@@ -210,6 +230,26 @@ def _calibrate(bundle: Path, dataset: Path, out: Path) -> None:
             f"{out} ({precision}): temperature {one.temperature:.3f}, known from a familiarity of"
             f" {one.known_threshold:.3f}"
         )
+
+
+def _broaden(bundle: Path, dataset: Path, out: Path) -> None:
+    from export.broad import broaden
+
+    with show.console(stderr=True).status("Broadening and comparing"):
+        before, after = broaden(bundle, dataset, out)
+    print(
+        f"{out}: a glyph of its label is among the ten nearest for {100 * after.unlearned:.1f} % of glyphs of"
+        f" labels never learned (before: {100 * before.unlearned:.1f} %), for {100 * after.learned:.1f} % of"
+        f" others ({100 * before.learned:.1f} %)"
+    )
+
+
+def _compact(bundle: Path, dataset: Path, out: Path) -> None:
+    from export.precision import compact
+
+    with show.console(stderr=True).status("Rounding and comparing"):
+        done = compact(bundle, dataset, out)
+    print(f"{out}: {done.bytes_after / 1e6:.1f} MB (before: {done.bytes_before / 1e6:.1f}): {done.agreement}")
 
 
 def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> None:

@@ -12,9 +12,10 @@ import onnx.shape_inference
 import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
+from onnx import numpy_helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from export.graphs import lightened, without_rectifiers
+from export.graphs import halved, lightened, whole, without_rectifiers
 from recognition.bundle import IMAGE, METRICS
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
@@ -50,6 +51,26 @@ def test_a_lightened_model_answers_as_it_did_bit_for_bit(shipped: onnx.ModelProt
         feed = {IMAGE: squares[:batch], METRICS: metrics[:batch]}
         for before, after in zip(_answers(shipped, **feed), _answers(light, **feed), strict=True):
             assert np.array_equal(before, after)
+
+
+def test_weights_kept_in_half_the_bytes_are_the_rounded_ones_and_nothing_else_changes(
+    shipped: onnx.ModelProto,
+) -> None:
+    half = halved(shipped)
+    onnx.checker.check_model(half, full_check=True)
+    assert half.ByteSize() < 0.55 * shipped.ByteSize()
+    again = whole(half)
+    assert [node.name for node in again.graph.node] == [node.name for node in shipped.graph.node]
+    for before, after in zip(shipped.graph.initializer, again.graph.initializer, strict=True):
+        assert (before.name, before.data_type, before.dims) == (after.name, after.data_type, after.dims)
+        values = numpy_helper.to_array(before)
+        rounded = values.astype(np.float16).astype(values.dtype) if values.size >= 1024 else values
+        assert np.array_equal(numpy_helper.to_array(after), rounded if values.dtype == np.float32 else values)
+    rng = np.random.default_rng(0)
+    squares = np.kron(rng.random((5, 1, 8, 8)) < 0.5, np.ones((8, 8))).astype(np.uint8) * 255
+    feed = {IMAGE: squares, METRICS: np.full((5, 4), np.nan, np.float32)}
+    for kept, meant in zip(_answers(half, **feed), _answers(again, **feed), strict=True):
+        assert np.array_equal(kept, meant)
 
 
 def test_levit_attends_to_no_single_token_and_takes_nothing_apart(shipped: onnx.ModelProto) -> None:

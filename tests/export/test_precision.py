@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from export.bundle import export_bundle
-from export.precision import Agreement, Precision, lower
+from export.from_onnx import named_weights
+from export.precision import Agreement, Precision, compact, lower
 from export.to_program import to_program
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput, ParityError
-from recognition.bundle import Bundle, model_file
+from recognition.bundle import MODEL, Bundle, model_file
 from recognition.recogniser import Recogniser
 from training.checkpoint import load_checkpoint
 from training.config import Losses
@@ -87,6 +88,38 @@ def test_a_bundle_may_have_its_model_in_several_precisions(
     assert list(Bundle.load(both).manifest.variants) == ["fp16", "int8_dynamic"]
     assert Bundle.load(tmp_path / "both@fp16").model.read_bytes() == half
     assert Bundle.load(tmp_path / "both@int8_dynamic").manifest.precision == "int8_dynamic"
+
+
+def test_a_compact_bundle_has_half_the_bytes_and_all_else(
+    learned: Path, pictures: Path, tmp_path: Path
+) -> None:
+    both = tmp_path / "both"
+    lower(learned, pictures, both, "int8_dynamic")
+    done = compact(both, pictures, both)  # in its own place
+    assert done.agreement.same == done.agreement.glyphs == 100
+    assert done.bytes_after == (both / MODEL).stat().st_size < 0.55 * done.bytes_before
+    before, after = Bundle.load(learned), Bundle.load(both)
+    assert {
+        name for name, digest in after.manifest.files.items() if before.manifest.files.get(name) == digest
+    } == (set(before.manifest.files) - {MODEL})
+    assert list(after.manifest.variants) == ["int8_dynamic"]
+    assert after.manifest.temperature == before.manifest.temperature
+    ours, theirs = (named_weights(bundle.model) for bundle in (after, before))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-6) for name in ours)
+    # Once more changes nothing; what is made of it is made of float32 weights.
+    model = (both / MODEL).read_bytes()
+    compact(both, pictures, both)
+    assert (both / MODEL).read_bytes() == model
+    for precision in ("fp16", "int8"):
+        assert lower(both, pictures, tmp_path / precision, precision).agreement.same >= 99
+
+
+def test_one_precision_alone_is_not_made_compact(learned: Path, pictures: Path, tmp_path: Path) -> None:
+    lower(learned, pictures, tmp_path / "both", "int8_dynamic")
+    with pytest.raises(BadInput, match="int8_dynamic only"):
+        compact(tmp_path / "both@int8_dynamic", pictures, tmp_path / "less")
+    assert not (tmp_path / "less").exists()
 
 
 def test_only_float32_is_lowered(learned: Path, pictures: Path, tmp_path: Path) -> None:

@@ -85,6 +85,22 @@ def test_a_bundle_is_calibrated_in_a_word_and_nothing_else(
     assert Bundle.load(tmp_path / "mine").labels == tiny_bundle.labels
 
 
+def test_a_bundle_is_made_broad_in_a_word_and_once(
+    tiny_bundle: Bundle, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    wrong = run("export", tiny_bundle.path, "--broaden", "--compact", cwd=tmp_path)
+    assert wrong.returncode == 2, wrong.stderr
+    assert "--broaden alone" in wrong.stderr
+    data = ("--dataset", small_dataset.path)
+    done = run("export", tiny_bundle.path, "--broaden", *data, "--out", "broad", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "labels never learned (before: " in done.stdout
+    again = run("export", "broad", "--broaden", *data, "--out", "broader", cwd=tmp_path)
+    assert again.returncode == 2, again.stderr
+    assert "broad already" in again.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["broad"]
+
+
 def test_a_bundle_is_exported_again_only_in_another_precision(tmp_path: Path) -> None:
     done = run("export", Path("bundles/levit_128s").resolve(), "--out", "bundle", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
