@@ -13,6 +13,7 @@ Shape legend: N glyphs, F features, E width of the embedding.
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -101,7 +102,8 @@ def broaden(source: Path, dataset: Path, out: Path) -> tuple[Breadth, Breadth]:
         for name in (LABELS, EQUIVALENCE, PROTOTYPES):
             shutil.copy(bundle.path / name, work)
         onnx.save(fitted, work / MODEL)
-        manifest = replace(bundle.manifest, variants={}, index={}, quality={})
+        version = importlib.metadata.version("glyphery")
+        manifest = replace(bundle.manifest, version=version, variants={}, index={}, quality={})
         seal(work, manifest)
         recogniser = Recogniser(Bundle.load(work), threads=0)
         np.save(work / PROTOTYPES, prototypes(recogniser, glyphs).astype(np.float16))

@@ -52,7 +52,7 @@ class Thresholds:
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = 3.5
+    fail: float = 4.0
     strange: float = 8.0
     supported: float = -4.0
     warn: float = -3.5
