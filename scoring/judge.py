@@ -54,21 +54,21 @@ class Thresholds:
 
     fail: float = 4.0
     strange: float = 8.0
-    supported: float = -4.0
-    warn: float = -3.5
-    usual: float = -9.0
-    suspicious: float = -9.0
+    supported: float = -3.6
+    warn: float = -3.1
+    usual: float = -8.7
+    suspicious: float = -8.6
     reflection: float = 5.0
-    upright: float = -6.0
+    upright: float = -5.5
     decorative: float = 0.14
-    plain: float = -14.2
+    plain: float = -13.9
     encoded: float = 0.25
     judged: int = 20
     outdone: float = 3.0
     recognised: float = 0.5
     expected: float = 0.8
     placeholder: int = 16
-    distinct: float = 0.65
+    distinct: float = 0.62
 
 
 # Characters that have a category of their own but are drawn with nothing.
