@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def test_a_run_that_is_stopped_leaves_no_report_in_the_making(
     fonts = [shutil.copy(font_dir / "sans.ttf", tmp_path / f"{count}.ttf") for count in range(40)]
     out = tmp_path / "out" / "report.json"
     command = [sys.executable, "-m", "glyphery", "score", *fonts, "--out", out, "--jobs", jobs]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Where these tests run in the background of a shell, it lets them and their children ignore Ctrl-C.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=heard) as run:
         assert run.stdout is not None
         run.stdout.readline()  # the first font has been scored
         assert list(out.parent.iterdir())
