@@ -28,7 +28,7 @@ from export.bundle import prototypes
 from export.calibration import calibrated, calibration_glyphs
 from export.graphs import whole
 from glyphs.dataset.store import GlyphTable
-from glyphs.errors import BadBundle, BadInput
+from glyphs.errors import BadBundle, BadDataset, BadInput
 from glyphs.splits import Split
 from recognition.bundle import (
     EMBEDDING,
@@ -48,7 +48,7 @@ from training.data import Source, open_source
 Floats = NDArray[np.float32]
 
 FAMILIES = 8  # whose glyphs of each label are looked at
-EXPONENT = 0.25  # of whitening: 0 is none, 0.5 whole
+_EXPONENT = 0.25  # of whitening: 0 is none, 0.5 whole
 _REGULARISATION = 0.02  # of the mean variance, added to all
 _SHARE = 1.0  # of whitened features beside the embedding as it was
 _ASKED = 10_000  # glyphs that what came of it is measured on
@@ -207,6 +207,8 @@ def _seen(
     places = glyphs.places(bundle.labels)
     table = glyphs.table(Split.TRAIN)
     table = table.take(places[table.label] >= 0).spread(FAMILIES)
+    if not len(table):
+        raise BadDataset(f"{glyphs.path} has no training glyph of the bundle's labels.")
     inner = head.features, head.last.outputs[0]
     network = ir.to_proto(model)
     network.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in inner)
@@ -225,13 +227,13 @@ def _seen(
 
 
 def _whitening(features: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """(F, F), symmetric: covariance within labels, regularised, to the power of -EXPONENT."""
+    """(F, F), symmetric: covariance within labels, regularised, to the power of -_EXPONENT."""
     _, place, count = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.zeros((len(count), features.shape[1]))
     np.add.at(sums, place, features)
     apart = features - (sums / count[:, None])[place]
     variances, directions = np.linalg.eigh(apart.T @ apart / len(apart))
-    scale: NDArray[np.float64] = (variances + _REGULARISATION * variances.mean()) ** -EXPONENT
+    scale: NDArray[np.float64] = (variances + _REGULARISATION * variances.mean()) ** -_EXPONENT
     whitening: NDArray[np.float64] = (directions * scale) @ directions.T
     return whitening
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from export.broad import FAMILIES, broaden
 from export.from_onnx import start_from_bundle
 from glyphs.dataset.store import Dataset
-from glyphs.errors import BadBundle, BadInput
+from glyphs.errors import BadBundle, BadDataset, BadInput
 from glyphs.splits import Split
 from recognition.bundle import EMBEDDING, EQUIVALENCE, IMAGE, LABELS, METRICS, MODEL, PROTOTYPES, Bundle, seal
 from recognition.recogniser import Answers, Recogniser
@@ -132,3 +132,9 @@ def test_what_is_broad_or_has_another_head_is_refused_and_nothing_is_written(
     with pytest.raises(BadBundle, match="in another way"):
         broaden(other, small_dataset.path, tmp_path / "broader")
     assert not (tmp_path / "broader").exists()
+
+
+def test_a_dataset_without_its_labels_is_refused(tiny_bundle: Bundle, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadDataset, match="no training glyph"):
+        broaden(tiny_bundle.path, pictures, tmp_path / "broad")
+    assert not (tmp_path / "broad").exists()
