@@ -215,7 +215,7 @@ def compact(source: Path, dataset: Path, out: Path) -> Lowered:
     bytes; it computes in float32 as before. All else stays.
 
     Raises:
-        ParityError: other than LEAST_LIKE of the glyphs would be answered otherwise.
+        ParityError: fewer than LEAST_LIKE of the glyphs would keep their best label.
         BadBundle, BadDataset: one of them cannot be used.
         BadInput: the bundle is not float32, or one precision alone.
     """
