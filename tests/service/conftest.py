@@ -16,8 +16,13 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +48,7 @@ from recognition.recogniser import Recogniser
 from service.app import create_app
 from service.connections import connection_class
 from service.engine import Engine
+from service.models import Models
 from service.settings import Settings
 
 # label -> number of families with it, height in em
@@ -261,6 +267,25 @@ def _running(app: FastAPI, wait: bool = True, port: int = 0) -> Iterator[Running
         server.should_exit = True
         thread.join(30)
         listening.close()
+
+
+@pytest.fixture
+def cold(bundle: Path) -> Callable[[], AbstractAsyncContextManager[tuple[httpx.AsyncClient, Engine]]]:
+    """Gives a client of a service whose engine is not warm yet, and the engine."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[tuple[httpx.AsyncClient, Engine]]:
+        settings = Settings(bundles=[bundle], executors=1)
+        app = create_app(settings)
+        engine = app.state.engine = Engine(Models.load([bundle]), settings)  # as the lifespan does
+        transport = httpx.ASGITransport(app)
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://glyphery") as client:
+                yield client, engine
+        finally:
+            engine.close()
+
+    return start
 
 
 Serve = Callable[..., AbstractContextManager[Running]]

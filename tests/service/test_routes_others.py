@@ -3,13 +3,7 @@
 import asyncio
 import time
 
-import httpx
 import pytest
-
-from service.app import create_app
-from service.engine import Engine
-from service.models import Models
-from service.settings import Settings
 
 
 def test_an_embedding_has_the_models_width_and_length_one(client, picture):
@@ -53,16 +47,12 @@ def test_a_warm_server_is_ready(client):
     assert client.get("/readyz").json() == {"status": "ready", "providers": providers}
 
 
-def test_a_server_is_not_ready_before_its_engine_is_warm(bundle, is_problem):
+def test_a_server_is_not_ready_before_its_engine_is_warm(cold, is_problem):
     async def ask() -> None:
-        settings = Settings(bundles=[bundle], executors=1)
-        app = create_app(settings)
-        engine = app.state.engine = Engine(Models.load([bundle]), settings)  # as the lifespan does
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://glyphery") as client:
-            cold = await client.get("/readyz")
-            is_problem(cold, 503, "not-ready")
-            assert cold.headers["retry-after"] == "1"
+        async with cold() as (client, engine):
+            answer = await client.get("/readyz")
+            is_problem(answer, 503, "not-ready")
+            assert answer.headers["retry-after"] == "1"
             assert (await client.get("/healthz")).status_code == 200
             await engine.warm_up()
             assert (await client.get("/readyz")).json()["status"] == "ready"

@@ -2,14 +2,8 @@
 
 import asyncio
 
-import httpx
 import pytest
 from tritonclient.utils import InferenceServerException
-
-from service.app import create_app
-from service.engine import Engine
-from service.models import Models
-from service.settings import Settings
 
 
 def test_the_server_says_what_it_is(triton, server):
@@ -70,19 +64,14 @@ def test_a_path_that_is_none_is_an_error_that_tritons_client_can_read(triton, cl
     assert "error" not in is_problem(client.get("/v3"), 404, "not-found")
 
 
-def test_nothing_is_ready_before_the_engine_is_warm(bundle, is_problem):
+def test_nothing_is_ready_before_the_engine_is_warm(cold, is_problem):
     async def ask() -> None:
-        settings = Settings(bundles=[bundle], executors=1)
-        app = create_app(settings)
-        engine = app.state.engine = Engine(Models.load([bundle]), settings)  # as the lifespan does
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://glyphery") as client:
+        async with cold() as (client, engine):
             for path in ("/v2/health/ready", "/v2/models/stars/ready"):
                 assert "error" in is_problem(await client.get(path), 503, "not-ready")
             assert (await client.post("/v2/repository/index")).json()[0]["state"] == "UNAVAILABLE"
             assert (await client.get("/v2/health/live")).status_code == 200
             await engine.warm_up()
             assert (await client.get("/v2/models/stars/ready")).status_code == 200
-            engine.close()
 
     asyncio.run(ask())
