@@ -21,6 +21,8 @@ from recognition.bundle import EMBEDDING, EQUIVALENCE, IMAGE, LABELS, METRICS, M
 from recognition.recogniser import Answers, Recogniser
 from training.data import open_source
 
+Seen = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]  # rasters, metrics, label ids
+
 
 @pytest.fixture(scope="module")
 def broad(tiny_bundle: Bundle, small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
@@ -30,9 +32,7 @@ def broad(tiny_bundle: Bundle, small_dataset: Dataset, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
-def seen(
-    tiny_bundle: Bundle, small_dataset: Dataset
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
+def seen(tiny_bundle: Bundle, small_dataset: Dataset) -> Seen:
     """Rasters, metrics and labels of the glyphs that it was broadened on."""
     with open_source(small_dataset.path) as source:
         table = source.table(Split.TRAIN)
@@ -41,16 +41,14 @@ def seen(
         return shapes.draw_all(table.shape, tiny_bundle.manifest.raster), table.metrics, table.label
 
 
-def _answers(
-    bundle: Bundle, seen: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]
-) -> Answers:
+def _answers(bundle: Bundle, seen: Seen) -> Answers:
     return Recogniser(bundle).answer(seen[0][:256], seen[1][:256])
 
 
 def test_the_classifier_stays_bit_for_bit_and_embeddings_have_length_one(
     tiny_bundle: Bundle,
     broad: Bundle,
-    seen: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]],
+    seen: Seen,
 ) -> None:
     before, after = _answers(tiny_bundle, seen), _answers(broad, seen)
     assert np.array_equal(after.logits, before.logits)
@@ -61,7 +59,7 @@ def test_the_classifier_stays_bit_for_bit_and_embeddings_have_length_one(
 def test_embeddings_are_the_old_ones_and_whitened_features_side_by_side(
     tiny_bundle: Bundle,
     broad: Bundle,
-    seen: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]],
+    seen: Seen,
 ) -> None:
     """Worked out anew from the old model's insides, whitened glyph by glyph rather than by one product."""
     network = onnx.load(tiny_bundle.model)
@@ -95,9 +93,7 @@ def test_embeddings_are_the_old_ones_and_whitened_features_side_by_side(
     assert found @ found.T == pytest.approx(wanted @ wanted.T, abs=2e-3)
 
 
-def test_prototypes_and_threshold_belong_to_the_new_embedding(
-    tiny_bundle: Bundle, broad: Bundle, seen: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]
-) -> None:
+def test_prototypes_and_threshold_belong_to_the_new_embedding(tiny_bundle: Bundle, broad: Bundle) -> None:
     assert broad.prototypes.shape == tiny_bundle.prototypes.shape
     assert not np.allclose(broad.prototypes, tiny_bundle.prototypes, atol=0.05)
     assert broad.manifest.temperature == pytest.approx(tiny_bundle.manifest.temperature, rel=1e-3)
@@ -106,9 +102,7 @@ def test_prototypes_and_threshold_belong_to_the_new_embedding(
     assert set(broad.manifest.files) == {MODEL, LABELS, EQUIVALENCE, PROTOTYPES}
 
 
-def test_it_is_trained_on_from_by_its_classifier(
-    tiny_bundle: Bundle, broad: Bundle, seen: tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]
-) -> None:
+def test_it_is_trained_on_from_by_its_classifier(tiny_bundle: Bundle, broad: Bundle) -> None:
     ours, theirs = (start_from_bundle(bundle.path).model.state_dict() for bundle in (broad, tiny_bundle))
     assert ours.keys() == theirs.keys()
     different = {name for name in ours if not ours[name].equal(theirs[name])}
