@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,8 @@ import onnx_ir as ir
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.bundle import prototypes
-from export.calibration import calibrated, calibration_glyphs
-from export.graphs import whole
-from glyphs.dataset.store import GlyphTable
+from export.bundle import complete, embedded
+from export.graphs import read, whole
 from glyphs.errors import BadBundle, BadDataset, BadInput
 from glyphs.splits import Split
 from recognition.bundle import (
@@ -44,8 +42,6 @@ from recognition.bundle import (
 )
 from recognition.recogniser import LARGEST_BATCH, Recogniser, session_options
 from training.data import Source, open_source
-
-Floats = NDArray[np.float32]
 
 FAMILIES = 8  # whose glyphs of each label are looked at
 _EXPONENT = 0.25  # of whitening: 0 is none, 0.5 whole
@@ -105,13 +101,8 @@ def broaden(source: Path, dataset: Path, out: Path) -> tuple[Breadth, Breadth]:
         version = importlib.metadata.version("glyphery")
         manifest = replace(bundle.manifest, version=version, variants={}, index={}, quality={})
         seal(work, manifest)
-        recogniser = Recogniser(Bundle.load(work), threads=0)
-        np.save(work / PROTOTYPES, prototypes(recogniser, glyphs).astype(np.float16))
-        seal(work, manifest)
-        recogniser = Recogniser(Bundle.load(work), threads=0)
-        calibration = calibrated(recogniser, calibration_glyphs(glyphs, bundle.labels))
-        seal(work, replace(manifest, **asdict(calibration)))
-        before, after = (_breadth(of, glyphs) for of in (Recogniser(bundle, threads=0), recogniser))
+        complete(work, manifest, glyphs)
+        before, after = (_breadth(Recogniser(of, threads=0), glyphs) for of in (bundle, Bundle.load(work)))
     return before, after
 
 
@@ -119,14 +110,14 @@ def _fitted(network: onnx.ModelProto, bundle: Bundle, glyphs: Source) -> onnx.Mo
     """The network with its embedding broadened."""
     model = ir.from_proto(network)
     head = _head(model, bundle)
-    features, embedded, labels = _seen(model, head, bundle, glyphs)
+    features, unscaled, labels = _seen(model, head, bundle, glyphs)
     mean = features.mean(axis=0)
     whitening = _whitening(features, labels)
     white = (features - mean) @ whitening
-    lengths = [float(np.linalg.norm(part, axis=1).mean()) for part in (embedded, white)]
+    lengths = [float(np.linalg.norm(part, axis=1).mean()) for part in (unscaled, white)]
     scales = [1 / lengths[0], _SHARE / lengths[1]]
-    both = np.concatenate([embedded * scales[0], white * scales[1]], axis=1)
-    width = embedded.shape[1]
+    both = np.concatenate([unscaled * scales[0], white * scales[1]], axis=1)
+    width = unscaled.shape[1]
     kept = np.linalg.eigh(both.T @ both)[1][:, : -width - 1 : -1]  # (E + F, E), the widest first
     of_embedding, of_features = kept[:width].T * scales[0], (kept[width:].T * scales[1]) @ whitening.T
     weight, bias = (_constant(head.last, place) for place in (1, 2))
@@ -149,9 +140,9 @@ def _head(model: ir.Model, bundle: Bundle) -> _Head:
     first = _producer(last)
     while first is not None and first.op_type != "Gemm":
         first = _producer(first)
-    if first is None or last is None or last.op_type != "Gemm" or first.inputs[0] is None:
+    if first is None or last is None or last.op_type != "Gemm":
         raise BadBundle(f"{bundle.path} makes its embedding in another way.", _UNSUITABLE)
-    return _Head(first.inputs[0], last)
+    return _Head(read(first, 0), last)
 
 
 def _producer(node: ir.Node | None) -> ir.Node | None:
@@ -161,10 +152,9 @@ def _producer(node: ir.Node | None) -> ir.Node | None:
 
 
 def _constant(node: ir.Node, place: int) -> NDArray[np.float64]:
-    value = node.inputs[place]
-    assert value is not None
-    assert value.const_value is not None
-    return value.const_value.numpy().astype(np.float64)
+    held = read(node, place).const_value
+    assert held is not None
+    return held.numpy().astype(np.float64)
 
 
 def _put(
@@ -178,8 +168,7 @@ def _put(
     last = head.last
     before = last.outputs[0]
     for place, values in ((1, weight), (2, bias)):
-        held = last.inputs[place]
-        assert held is not None
+        held = read(last, place)
         held.const_value = ir.tensor(np.ascontiguousarray(values, np.float32), name=held.name)
     broad = ir.Value(
         name="broad.weight",
@@ -222,8 +211,8 @@ def _seen(
         rasters = shapes.draw_all(table.shape[rows], bundle.manifest.raster)
         given = {IMAGE: rasters[:, None], METRICS: table.metrics[rows]}
         parts.append(session.run([value.name for value in inner], given))
-    features, embedded = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
-    return features, embedded, table.label
+    features, unscaled = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))
+    return features, unscaled, table.label
 
 
 def _whitening(features: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -243,13 +232,13 @@ def _breadth(recogniser: Recogniser, glyphs: Source) -> Breadth:
     known = glyphs.places(recogniser.bundle.labels) >= 0
     training, validation = glyphs.table(Split.TRAIN), glyphs.table(Split.VALIDATION)
     references = training.spread(2)
-    at_hand = _embedded(recogniser, glyphs, references)
+    at_hand = embedded(recogniser, glyphs, references)
     pairs = np.flatnonzero((references.label[1:] == references.label[:-1]) & ~known[references.label[1:]])
     rng = np.random.default_rng(0)
     shares = []
     for asked in validation.take(known[validation.label]), references.take(pairs):
         some = asked.take(np.sort(rng.permutation(len(asked))[:_ASKED]))
-        queries = _embedded(recogniser, glyphs, some)
+        queries = embedded(recogniser, glyphs, some)
         hits = np.zeros(len(some), bool)
         for start in range(0, len(some), LARGEST_BATCH):
             rows = slice(start, start + LARGEST_BATCH)
@@ -259,16 +248,3 @@ def _breadth(recogniser: Recogniser, glyphs: Source) -> Breadth:
             hits[rows] = (references.label[nearest] == some.label[rows, None]).any(axis=1)
         shares.append(float(hits.mean()) if len(hits) else 0.0)
     return Breadth(*shares)
-
-
-def _embedded(recogniser: Recogniser, glyphs: Source, table: GlyphTable) -> Floats:
-    """(N, E) unit embeddings of a table's glyphs."""
-    settings = recogniser.bundle.manifest.raster
-    shapes = glyphs.shapes(np.unique(table.shape).tolist())
-    parts = [np.empty((0, recogniser.bundle.manifest.embedding), np.float32)]
-    for start in range(0, len(table), LARGEST_BATCH):
-        rows = slice(start, start + LARGEST_BATCH)
-        parts.append(
-            recogniser.answer(shapes.draw_all(table.shape[rows], settings), table.metrics[rows]).embeddings
-        )
-    return np.concatenate(parts)

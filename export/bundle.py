@@ -16,6 +16,7 @@ import torch
 
 from export.calibration import calibrated, calibration_glyphs
 from export.to_onnx import to_onnx
+from glyphs.dataset.store import GlyphTable
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
@@ -92,30 +93,47 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         seal(work, manifest)
         parity = _compare(trained, Recogniser(Bundle.load(work)), examined, settings)
         parity.check()
-        recogniser = Recogniser(Bundle.load(work), threads=0)
-        np.save(work / PROTOTYPES, prototypes(recogniser, source).astype(np.float16))
-        seal(work, manifest)
-        examined = calibration_glyphs(source, vocabulary.labels)
-        calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
-        seal(work, replace(manifest, **asdict(calibration)))
+        complete(work, manifest, source)
     return parity
 
 
-def prototypes(recogniser: Recogniser, source: Source) -> Floats:
+def complete(work: Path, manifest: Manifest, source: Source) -> None:
+    """Give the sealed bundle in `work` what depends on its embedding and logits: prototypes, temperature and
+    threshold of the unknown.
+
+    Raises:
+        BadDataset: the source has no validation glyph of its labels.
+    """
+    bundle = Bundle.load(work)
+    np.save(work / PROTOTYPES, _prototypes(Recogniser(bundle, threads=0), source).astype(np.float16))
+    seal(work, manifest)
+    examined = calibration_glyphs(source, bundle.labels)
+    calibration = calibrated(Recogniser(Bundle.load(work), threads=0), examined)
+    seal(work, replace(manifest, **asdict(calibration)))
+
+
+def _prototypes(recogniser: Recogniser, source: Source) -> Floats:
     """(L, E) float32: the mean direction of a few training glyphs of each label, zero without any."""
     bundle = recogniser.bundle
     places = source.places(bundle.labels)
     table = source.table(Split.TRAIN)
     table = table.take(places[table.label] >= 0).spread(PROTOTYPE_FAMILIES)
-    shapes = source.shapes(np.unique(table.shape).tolist())
     sums = np.zeros((len(bundle.labels), EMBEDDING), np.float32)
-    for start in range(0, len(table), LARGEST_BATCH):
-        rows = slice(start, start + LARGEST_BATCH)
-        rasters = np.stack([shapes.draw(int(shape), bundle.manifest.raster) for shape in table.shape[rows]])
-        embeddings = recogniser.answer(rasters, table.metrics[rows]).embeddings
-        np.add.at(sums, places[table.label[rows]], embeddings)
+    np.add.at(sums, places[table.label], embedded(recogniser, source, table))
     out: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     return out
+
+
+def embedded(recogniser: Recogniser, source: Source, table: GlyphTable) -> Floats:
+    """(N, E) unit embeddings of a table's glyphs."""
+    settings = recogniser.bundle.manifest.raster
+    shapes = source.shapes(np.unique(table.shape).tolist())
+    parts = [np.empty((0, recogniser.bundle.manifest.embedding), np.float32)]
+    for start in range(0, len(table), LARGEST_BATCH):
+        rows = slice(start, start + LARGEST_BATCH)
+        rasters = shapes.draw_all(table.shape[rows], settings)
+        parts.append(recogniser.answer(rasters, table.metrics[rows]).embeddings)
+    return np.concatenate(parts)
 
 
 def _compare(trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings) -> Parity:

@@ -28,7 +28,7 @@ def lightened(network: onnx.ModelProto) -> onnx.ModelProto:
     model = ir.from_proto(network)
     for node in model.graph:
         if node.op_type == "MatMul" and _is_one(node.inputs[0]) and not node.outputs[0].is_graph_output():
-            node.outputs[0].replace_all_uses_with(_read(node, 1))
+            node.outputs[0].replace_all_uses_with(read(node, 1))
     RemoveUnusedNodesPass()(model)
     for node in list(model.graph):
         if node.op_type == "Split":
@@ -45,7 +45,7 @@ def without_rectifiers(network: onnx.ModelProto) -> onnx.ModelProto:
     model.graph.sort()  # the quantiser leaves it in any order, in which what is unused is not all found
     for node in model.graph:
         if node.op_type == "Relu" and _is_clipped(node.outputs[0]):
-            node.outputs[0].replace_all_uses_with(_unrounded(_read(node, 0)))
+            node.outputs[0].replace_all_uses_with(_unrounded(read(node, 0)))
     RemoveUnusedNodesPass()(model)
     return ir.to_proto(model)
 
@@ -91,7 +91,8 @@ def whole(network: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
-def _read(node: ir.Node, place: int) -> ir.Value:
+def read(node: ir.Node, place: int) -> ir.Value:
+    """What a node reads there, which has to be something."""
     value = node.inputs[place]
     assert value is not None
     return value
@@ -122,8 +123,8 @@ def _is_along_last(node: ir.Node, axes: int, *, default: int) -> bool:
 
 def _put_out_apart(graph: ir.Graph, split: ir.Node) -> None:
     """Replace Split(Reshape(Gemm)), along the last axis, by a Reshape(Gemm) for each part that is read."""
-    reshape = _read(split, 0).producer()
-    gemm = _read(reshape, 0).producer() if reshape is not None and reshape.op_type == "Reshape" else None
+    reshape = read(split, 0).producer()
+    gemm = read(reshape, 0).producer() if reshape is not None and reshape.op_type == "Reshape" else None
     if reshape is None or gemm is None or gemm.op_type != "Gemm" or len(gemm.inputs) < 3:
         return
     weight, bias = _constant(gemm.inputs[1]), _constant(gemm.inputs[2])
@@ -181,7 +182,7 @@ def _clips(node: ir.Node) -> bool:
 def _unrounded(value: ir.Value) -> ir.Value:
     """What a tensor was before it was rounded for one reader, or the tensor."""
     back = value.producer()
-    rounding = _read(back, 0).producer() if back is not None and back.op_type == "DequantizeLinear" else None
+    rounding = read(back, 0).producer() if back is not None and back.op_type == "DequantizeLinear" else None
     if rounding is None or rounding.op_type != "QuantizeLinear" or len(value.uses()) > 1:
         return value
-    return _read(rounding, 0)
+    return read(rounding, 0)

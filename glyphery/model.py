@@ -172,13 +172,17 @@ def export(
 
     bundle = bundle_at(run)
     lowered = precision is not _Precision.fp32
-    changes = {"--broaden": broaden, "--compact": compact, "--calibrate": calibrate}
-    if chosen := [change for change, wanted in changes.items() if wanted]:
+    changes = {
+        "--broaden": (broaden, _broaden),
+        "--compact": (compact, _compact),
+        "--calibrate": (calibrate, _calibrate),
+    }
+    if chosen := [option for option, (wanted, _) in changes.items() if wanted]:
+        option = chosen[0]
         if lowered or program or average or fast or name or len(chosen) > 1:
-            raise BadInput(f"{chosen[0]} changes a bundle as it is.", f"Give {chosen[0]} alone.")
-        {"--broaden": _broaden, "--compact": _compact, "--calibrate": _calibrate}[chosen[0]](
-            bundle or run, dataset, out
-        )
+            raise BadInput(f"{option} changes a bundle as it is.", f"Give {option} alone.")
+        _, change = changes[option]
+        change(bundle or run, dataset, out)
         return
     if fast is not None:
         if lowered or program or average:
