@@ -18,12 +18,14 @@ have each level, and finds the same ink several times as fast.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glyphs import bits
 from glyphs.errors import BadPicture
 
 Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
@@ -34,10 +36,13 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _SKETCH = 256  # px; enough to measure levels, light and noise
 _SMALLEST = 16  # px; in less, noise and light cannot be told from antialiasing
 _LEAST_CONTRAST = 6.0  # of 255, between background and stroke; below it a picture is blank
-_LEVELS = np.arange(256)
+_FIRM = 192  # of 255; of a clean picture more pixels are background than are fainter than that
 _CLEAR = 64  # of 255, between background and stroke of a picture that is clean at a glance
 _LEAST_SIGNAL = 4.0  # contrast over the noise's standard deviation; below it a picture is blank
 _SEEN = 16  # of 255; fainter ink does not count where blobs are told apart, nor in `raster.fit`
+_STRONG = 128  # of 255; what reaches it nowhere is faint
+_CRUMB, _FAINT_CRUMB = 0.003, 0.03  # of the largest blob's area; what is smaller is dropped
+_STEPS = 16  # from the squares of strong ink in a blob to its ends, beyond which it is looked at run by run
 
 
 class BlankPicture(BadPicture):
@@ -90,36 +95,32 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
     have found nothing to do.
     """
     background = int(grey[0, 0])
-    if not (_margin(grey) == background).all():
-        return None
     differs = grey != background
     rows, columns = differs.any(axis=1).nonzero()[0], differs.any(axis=0).nonzero()[0]
-    if not rows.size:
+    if not rows.size or 0 in (rows[0], columns[0]):
         return None
     # The glyph and a pixel around it: the rest is background, and need only be counted.
     part = slice(rows[0] - 1, rows[-1] + 2), slice(columns[0] - 1, columns[-1] + 2)
+    if part[0].stop > grey.shape[0] or part[1].stop > grey.shape[1]:
+        return None
     glyph = grey[part]
-    counts = np.bincount(glyph.ravel(), minlength=256)
-    counts[background] += grey.size - glyph.size
-    present = counts.nonzero()[0]
-    darkest, lightest = int(present[0]), int(present[-1])
+    darkest, lightest = int(glyph.min()), int(glyph.max())
     if background not in (darkest, lightest):
         return None
-    contrast = (darkest if background == lightest else lightest) - background
-    height = np.abs(_LEVELS - background)
-    other, faint = (
-        grey.size - counts[background],
-        counts[(height > 0) & (height < 0.75 * abs(contrast))].sum(),
-    )
+    stroke = darkest if background == lightest else lightest
+    ink = _full_contrast(background, stroke).take(glyph)
+    other = np.count_nonzero(ink)
+    faint = other - np.count_nonzero(ink >= _FIRM)
     # The median of what is not ink is background then, and the 0.98 quantile of what is ink is stroke.
-    of_stroke = counts[background + contrast]
-    if abs(contrast) < _CLEAR or faint > counts[background] or of_stroke < 0.03 * other + 2:
+    if (
+        abs(stroke - background) < _CLEAR
+        or faint > grey.size - other
+        or np.count_nonzero(ink == 255) < 0.03 * other + 2
+    ):
         return None
-    changes = np.count_nonzero(glyph[1:] != glyph[:-1]) + np.count_nonzero(glyph[:, 1:] != glyph[:, :-1])
+    changes = np.count_nonzero(ink[1:] != ink[:-1]) + np.count_nonzero(ink[:, 1:] != ink[:, :-1])
     if 2 * changes > 0.6 * 2 * grey.size:  # a change makes two second differences; see `_noise`
         return None
-    stretched = (_LEVELS - background).astype(np.float32) * np.float32(255 / contrast)
-    ink = np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)[glyph]
     if _strays(ink):
         return None
     whole = np.zeros(grey.shape, np.uint8)
@@ -127,19 +128,24 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
     return whole
 
 
+@lru_cache(1024)
+def _full_contrast(background: int, stroke: int) -> Levels:
+    """What becomes of each level, (256,), where background becomes 0 and stroke 255; between them no two
+    become one.
+    """
+    stretched = (np.arange(256) - background).astype(np.float32) * np.float32(255 / (stroke - background))
+    levels: Levels = np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)
+    return levels
+
+
 def _strays(ink: NDArray[np.uint8]) -> bool:
-    """Whether there is ink more than a pixel or two away from what is surely stroke."""
+    """Whether there is ink more than a pixel or two away from what is surely stroke; the margin is empty."""
     stride = ink.shape[1]
-    strong = (ink >= 128).ravel()
-    # The margin is background, wherefore no neighbour of ink lies outside but two rows or columns away.
-    left = np.flatnonzero((ink.ravel() > 0) & ~strong)
-    for reach in (1, 2):
-        for down in range(-reach, reach + 1):
-            for right in range(-reach, reach + 1):
-                if max(abs(down), abs(right)) == reach:
-                    left = left[~strong.take(left + (down * stride + right), mode="clip")]
-                    if left.size < 8:
-                        return False
+    near = bits.of_mask(ink >= _STRONG)
+    for _ in range(2):
+        near = bits.spread(near, stride)
+        if (bits.of_mask(ink > 0) & ~near).bit_count() < 8:
+            return False
     return True
 
 
@@ -330,6 +336,8 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     The dot of an i has more than 1 % of its stem's area even in a hairline font. In a shaded
     picture faint or small blobs at the margin go too: shadows, glare and edges of the paper.
     """
+    if not shaded and _no_crumbs(ink):
+        return ink
     starts, stops, labels = _blobs(ink > _SEEN)
     if not labels.any():
         return ink
@@ -337,7 +345,7 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     area = np.bincount(labels, stops - starts)
     peak = np.zeros(len(area), np.uint8)
     np.maximum.at(peak, labels, np.maximum.reduceat(padded.ravel(), starts))
-    least = area.max() * np.where(peak < 128, 0.03, 0.003)
+    least = area.max() * np.where(peak < _STRONG, _FAINT_CRUMB, _CRUMB)
     if shaded:
         (row, left), right = np.divmod(starts, padded.shape[1]), stops % padded.shape[1]
         outermost = (row == 0) | (row == len(ink) - 1) | (left == 1) | (right == padded.shape[1] - 1)
@@ -350,6 +358,18 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     change.flat[starts[drop]] = 1
     change.flat[stops[drop]] = -1
     return np.where(np.cumsum(change, axis=1)[:, 1:-1] > 0, np.uint8(0), ink)
+
+
+def _no_crumbs(ink: NDArray[np.uint8]) -> bool:
+    """Whether it is plain to see that no blob is dropped: each holds a square of strong ink that would be
+    large enough alone, were everything else a single blob.
+    """
+    framed = _framed(ink)
+    stride = framed.shape[1]
+    seen = bits.of_mask(framed > _SEEN)
+    side = math.ceil(math.sqrt(_CRUMB * seen.bit_count()))
+    cores = bits.squares(bits.of_mask(framed >= _STRONG), stride, side)
+    return bits.reached(cores, seen, stride, _STEPS) == seen
 
 
 # --- tools --------------------------------------------------------------------------------------
