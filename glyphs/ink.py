@@ -27,10 +27,10 @@ from PIL import Image
 
 from glyphs import bits
 from glyphs.errors import BadPicture
+from glyphs.masks import Mask, blobs, framed, grown
 
 Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
 Levels = NDArray[np.uint8]  # (H, W), the same in whole numbers
-Mask = NDArray[np.bool_]  # (H, W)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _SKETCH = 256  # px; enough to measure levels, light and noise
@@ -68,21 +68,6 @@ def find_ink(grey: Grey | Levels) -> NDArray[np.uint8]:
     dark = grey < threshold
     is_ink = dark if _dark_is_ink(dark) else ~dark
     return _despeckle(_quieten(_stretch(grey, is_ink, noise), is_ink, noise), shaded)
-
-
-def grown(mask: Mask, by: int) -> Mask:
-    """The mask and all within `by` pixels of it along rows and columns."""
-    reach = 0
-    while reach < by:
-        step = min(2 * reach + 1, by - reach)
-        wide = mask.copy()
-        wide[step:] |= mask[:-step]
-        wide[:-step] |= mask[step:]
-        mask = wide.copy()
-        mask[:, step:] |= wide[:, :-step]
-        mask[:, :-step] |= wide[:, step:]
-        reach += step
-    return mask
 
 
 # --- clean pictures -----------------------------------------------------------------------------
@@ -291,7 +276,7 @@ def _dark_is_ink(dark: Mask) -> bool:
 
 def _pieces(mask: Mask) -> int:
     """How many blobs there are of more than a few pixels."""
-    starts, stops, labels = _blobs(mask)
+    starts, stops, labels = blobs(mask)
     return int(np.count_nonzero(np.bincount(labels, stops - starts) >= max(2, 0.004 * mask.size)))
 
 
@@ -338,10 +323,10 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     """
     if not shaded and _no_crumbs(ink):
         return ink
-    starts, stops, labels = _blobs(ink > _SEEN)
+    starts, stops, labels = blobs(ink > _SEEN)
     if not labels.any():
         return ink
-    padded = _framed(ink)
+    padded = framed(ink)
     area = np.bincount(labels, stops - starts)
     peak = np.zeros(len(area), np.uint8)
     np.maximum.at(peak, labels, np.maximum.reduceat(padded.ravel(), starts))
@@ -364,48 +349,15 @@ def _no_crumbs(ink: NDArray[np.uint8]) -> bool:
     """Whether it is plain to see that no blob is dropped: each holds a square of strong ink that would be
     large enough alone, were everything else a single blob.
     """
-    framed = _framed(ink)
-    stride = framed.shape[1]
-    seen = bits.of_mask(framed > _SEEN)
+    apart = framed(ink)
+    stride = apart.shape[1]
+    seen = bits.of_mask(apart > _SEEN)
     side = math.ceil(math.sqrt(_CRUMB * seen.bit_count()))
-    cores = bits.squares(bits.of_mask(framed >= _STRONG), stride, side)
+    cores = bits.squares(bits.of_mask(apart >= _STRONG), stride, side)
     return bits.reached(cores, seen, stride, _STEPS) == seen
 
 
 # --- tools --------------------------------------------------------------------------------------
-
-
-def _blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Connected blobs (8 neighbours) as runs along the rows: start, stop and blob number of each.
-
-    Positions count through a copy of the mask with an empty column on either side. Runs touch
-    where they overlap one row apart; of touching runs all take the smallest number, until
-    nothing changes.
-    """
-    stride = mask.shape[1] + 2
-    flat = _framed(mask).ravel()
-    ends = (flat[1:] != flat[:-1]).nonzero()[0] + 1
-    starts, stops = ends[0::2], ends[1::2]
-    first = np.searchsorted(stops, starts + stride, "left")
-    touching = np.searchsorted(starts, stops + stride, "right") - first
-    above = np.repeat(np.arange(len(starts)), touching)
-    below = np.arange(len(above)) + np.repeat(first - np.cumsum(touching) + touching, touching)
-    labels = np.arange(len(starts))
-    while True:
-        a, b = labels[above], labels[below]
-        if (a == b).all():
-            break
-        np.minimum.at(labels, np.maximum(a, b), np.minimum(a, b))
-        labels = labels[labels]
-    first_of = labels == np.arange(len(labels))
-    return starts, stops, (np.cumsum(first_of) - 1)[labels]
-
-
-def _framed(values: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The same with an empty column on either side."""
-    framed = np.zeros((values.shape[0], values.shape[1] + 2), values.dtype)
-    framed[:, 1:-1] = values
-    return framed
 
 
 def _quantile(values: NDArray[np.floating[Any]], share: float) -> float:

@@ -31,6 +31,16 @@ class Form(StrEnum):
         """As people call it, such as `initial`; empty for NONE."""
         return _WORDS[self]
 
+    @property
+    def joins_before(self) -> bool:
+        """Whether it is joined to the letter that is read before it."""
+        return self in (Form.MEDI, Form.FINA)
+
+    @property
+    def joins_after(self) -> bool:
+        """Whether it is joined to the letter that is read after it."""
+        return self in (Form.INIT, Form.MEDI)
+
 
 _WORDS: Final = {
     Form.NONE: "", Form.ISOL: "isolated", Form.INIT: "initial", Form.MEDI: "medial", Form.FINA: "final"

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from glyphs.errors import BadPicture
-from glyphs.ink import BlankPicture, Grey, Levels, find_ink, grown
+from glyphs.ink import BlankPicture, Grey, Levels, find_ink
+from glyphs.masks import grown
 from glyphs.raster import Raster, RasterSettings, fit
 
 __all__ = [

@@ -14,7 +14,6 @@ from glyphs.fonts import Component, Face
 from glyphs.labels import Form, Label, fold, forms_of
 
 _ZWJ = 0x200D
-_CONTEXT = {Form.ISOL: (0, 0), Form.INIT: (0, 1), Form.MEDI: (1, 1), Form.FINA: (1, 0)}
 
 
 class Shaper:
@@ -36,10 +35,9 @@ class Shaper:
         """
         if self._font is None:
             return ()
-        before, after = _CONTEXT[form]
         buffer = self._buffer
         buffer.clear_contents()
-        buffer.add_codepoints([_ZWJ] * before + [codepoint] + [_ZWJ] * after)
+        buffer.add_codepoints([_ZWJ] * form.joins_before + [codepoint] + [_ZWJ] * form.joins_after)
         buffer.set_script_from_ot_tag(character(codepoint).script.lower())
         buffer.language = "und"  # not the process's own
         buffer.guess_segment_properties()  # the script's direction: Mongolian and Phags-pa join left to right

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from glyphs.labels import Form, Label
+from glyphs.labels import Label
 
 ABOVE, BELOW = 1, -1
 DOT_ABOVE = frozenset("ijіј")  # which Unicode does not take for a mark
@@ -82,7 +82,7 @@ def dots(label: Label) -> int:
     if named and named[2] == "DOT" and named[1] in (None, "TWO"):
         return (2 if named[1] else 1) * named_side(label)
     if of.text == _FARSI_YEH:
-        return -2 if label.form in (Form.INIT, Form.MEDI) else 0
+        return -2 if label.form.joins_after else 0
     return _DOTS.get(of.text, 0)
 
 

@@ -71,7 +71,6 @@ class Thresholds:
     distinct: float = 0.62
 
 
-_JOINING = Form.INIT, Form.MEDI  # with what comes after
 # Characters that have a category of their own but are drawn with nothing.
 _INKLESS = frozenset(
     {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0xFFFC,
@@ -418,7 +417,7 @@ class _Judge:
         if self._same(first, second) or _as_one(first, second):
             return True
         lone = [label for label in (first, second) if label.codepoint == JOINS_NOT]
-        if len(lone) == 2 or any(label.form in _JOINING for label in lone):
+        if len(lone) == 2 or any(label.form.joins_after for label in lone):
             return True
         if first not in self._place or second not in self._place:
             return True

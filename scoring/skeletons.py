@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-from glyphs.labels import Form, Label
+from glyphs.labels import Label
 
 _ONE_TOOTH = frozenset({"beh", "noon", "nya", "yeh", "farsi_yeh", "african_noon", "thin_yeh", "rohingya_yeh"})
 _ONE_LOOP = frozenset({"feh", "qaf", "african_feh", "african_qaf"})
@@ -28,7 +28,7 @@ def skeleton(label: Label) -> str:
     of = label.character
     if of.joining_group:
         group = of.joining_group
-        if label.form in (Form.INIT, Form.MEDI):
+        if label.form.joins_after:
             group = "tooth" if group in _ONE_TOOTH else "loop" if group in _ONE_LOOP else group
         return f"{of.script} {group}"
     text = unicodedata.normalize("NFD", of.text)

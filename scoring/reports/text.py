@@ -6,7 +6,7 @@ import html
 import re
 from pathlib import PurePosixPath
 
-from glyphs.labels import Form, Label
+from glyphs.labels import Label
 
 # What is not seen itself but changes what is seen around it: controls, line separators, bidirectional
 # marks, embeddings, overrides and isolates, invisible operators, the byte order mark, annotation marks,
@@ -64,8 +64,8 @@ def specimen(label: Label) -> str:
     text = chr(label.codepoint)
     if category[0] == "M":
         return _DOTTED_CIRCLE + text
-    before = _ZWJ if label.form in (Form.MEDI, Form.FINA) else ""
-    after = _ZWJ if label.form in (Form.INIT, Form.MEDI) else ""
+    before = _ZWJ if label.form.joins_before else ""
+    after = _ZWJ if label.form.joins_after else ""
     return before + text + after
 
 

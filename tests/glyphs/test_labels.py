@@ -22,6 +22,20 @@ def labels(draw: st.DrawFn) -> Label:
     return Label(codepoint, draw(st.sampled_from([Form.NONE, *forms_of(codepoint)])))
 
 
+@pytest.mark.parametrize(
+    ("form", "before", "after"),
+    [
+        (Form.NONE, False, False),
+        (Form.ISOL, False, False),
+        (Form.INIT, False, True),
+        (Form.MEDI, True, True),
+        (Form.FINA, True, False),
+    ],
+)
+def test_a_form_tells_what_it_is_joined_to(form: Form, before: bool, after: bool) -> None:
+    assert (form.joins_before, form.joins_after) == (before, after)
+
+
 @given(labels())
 def test_a_label_is_read_as_it_was_written(label: Label) -> None:
     assert Label.parse(str(label)) == label

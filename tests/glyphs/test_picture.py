@@ -679,37 +679,6 @@ class TestCrumbs:
         assert ink._despeckle(speckled, shaded=False)[2, 2] == 0
 
 
-class TestBlobs:
-    @settings(deadline=None, max_examples=200)
-    @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32))
-    def test_blobs_are_what_a_flood_would_fill(self, height: int, width: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        mask = rng.random((height, width)) < rng.random()
-        starts, stops, labels = ink._blobs(mask)
-        read = np.zeros(mask.shape, int)
-        for start, stop, label in zip(starts, stops, labels, strict=True):
-            row, left = divmod(int(start), width + 2)
-            read[row, left - 1 : left - 1 + stop - start] = label + 1
-        np.testing.assert_array_equal(read > 0, mask)
-
-        filled = np.zeros(mask.shape, int)
-        for seed_row, seed_column in np.argwhere(mask):
-            if filled[seed_row, seed_column]:
-                continue
-            wave, number = [(seed_row, seed_column)], filled.max() + 1
-            while wave:
-                row, column = wave.pop()
-                if (
-                    0 <= row < height
-                    and 0 <= column < width
-                    and mask[row, column]
-                    and not filled[row, column]
-                ):
-                    filled[row, column] = number
-                    wave += [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-        assert len(set(zip(read[mask], filled[mask], strict=True))) == filled.max() == len(set(labels))
-
-
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "1", "I;16", "CMYK"])
 def test_colours_of_any_mode_are_three_channels_on_white(mode: str) -> None:
     packed = io.BytesIO()
