@@ -17,6 +17,17 @@ def of_mask(mask: NDArray[np.bool_]) -> int:
     return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
 
 
+def box(bits: int, stride: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is in a mask that is not empty, the latter two exclusive."""
+    top, bottom = ((bits & -bits).bit_length() - 1) // stride, (bits.bit_length() - 1) // stride + 1
+    rows = 1
+    while rows < bottom:  # folded into the first
+        bits |= bits >> rows * stride
+        rows *= 2
+    bits &= (1 << stride) - 1
+    return (bits & -bits).bit_length() - 1, top, bits.bit_length(), bottom
+
+
 def spread(bits: int, stride: int) -> int:
     """The mask and the eight neighbours of all that is in it."""
     wide = bits | bits << 1 | bits >> 1

@@ -80,14 +80,15 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
     have found nothing to do.
     """
     background = int(grey[0, 0])
-    differs = grey != background
-    rows, columns = differs.any(axis=1).nonzero()[0], differs.any(axis=0).nonzero()[0]
-    if not rows.size or 0 in (rows[0], columns[0]):
+    differs = bits.of_mask(grey != background)
+    if not differs:
+        return None
+    height, width = grey.shape
+    left, top, right, bottom = bits.box(differs, width)
+    if not (left and top and right < width and bottom < height):
         return None
     # The glyph and a pixel around it: the rest is background, and need only be counted.
-    part = slice(rows[0] - 1, rows[-1] + 2), slice(columns[0] - 1, columns[-1] + 2)
-    if part[0].stop > grey.shape[0] or part[1].stop > grey.shape[1]:
-        return None
+    part = slice(top - 1, bottom + 1), slice(left - 1, right + 1)
     glyph = grey[part]
     darkest, lightest = int(glyph.min()), int(glyph.max())
     if background not in (darkest, lightest):
@@ -106,10 +107,14 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
     changes = np.count_nonzero(ink[1:] != ink[:-1]) + np.count_nonzero(ink[:, 1:] != ink[:, :-1])
     if 2 * changes > 0.6 * 2 * grey.size:  # a change makes two second differences; see `_noise`
         return None
-    if _strays(ink):
+    stride = ink.shape[1]
+    strong = bits.of_mask(ink >= _STRONG)
+    if _strays(bits.of_mask(ink > 0), strong, stride):
         return None
     whole = np.zeros(grey.shape, np.uint8)
-    whole[part] = _despeckle(ink, shaded=False)
+    whole[part] = (
+        ink if _no_crumbs(bits.of_mask(ink > _SEEN), strong, stride) else _despeckle(ink, shaded=False)
+    )
     return whole
 
 
@@ -123,15 +128,24 @@ def _full_contrast(background: int, stroke: int) -> Levels:
     return levels
 
 
-def _strays(ink: NDArray[np.uint8]) -> bool:
-    """Whether there is ink more than a pixel or two away from what is surely stroke; the margin is empty."""
-    stride = ink.shape[1]
-    near = bits.of_mask(ink >= _STRONG)
+def _strays(ink: int, strong: int, stride: int) -> bool:
+    """Whether there is ink more than a pixel or two away from what is surely stroke; masks in bits, with an
+    empty margin.
+    """
+    near = strong
     for _ in range(2):
         near = bits.spread(near, stride)
-        if (bits.of_mask(ink > 0) & ~near).bit_count() < 8:
+        if (ink & ~near).bit_count() < 8:
             return False
     return True
+
+
+def _no_crumbs(seen: int, strong: int, stride: int) -> bool:
+    """Whether it is plain to see that no blob is a crumb: each holds a square of strong ink that would be
+    large enough alone, were everything else a single blob. Masks in bits, with an empty margin.
+    """
+    side = math.ceil(math.sqrt(_CRUMB * seen.bit_count()))
+    return bits.reached(bits.squares(strong, stride, side), seen, stride, _STEPS) == seen
 
 
 # --- calm ---------------------------------------------------------------------------------------
@@ -321,8 +335,6 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     The dot of an i has more than 1 % of its stem's area even in a hairline font. In a shaded
     picture faint or small blobs at the margin go too: shadows, glare and edges of the paper.
     """
-    if not shaded and _no_crumbs(ink):
-        return ink
     starts, stops, labels = blobs(ink > _SEEN)
     if not labels.any():
         return ink
@@ -343,18 +355,6 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     change.flat[starts[drop]] = 1
     change.flat[stops[drop]] = -1
     return np.where(np.cumsum(change, axis=1)[:, 1:-1] > 0, np.uint8(0), ink)
-
-
-def _no_crumbs(ink: NDArray[np.uint8]) -> bool:
-    """Whether it is plain to see that no blob is dropped: each holds a square of strong ink that would be
-    large enough alone, were everything else a single blob.
-    """
-    apart = framed(ink)
-    stride = apart.shape[1]
-    seen = bits.of_mask(apart > _SEEN)
-    side = math.ceil(math.sqrt(_CRUMB * seen.bit_count()))
-    cores = bits.squares(bits.of_mask(apart >= _STRONG), stride, side)
-    return bits.reached(cores, seen, stride, _STEPS) == seen
 
 
 # --- tools --------------------------------------------------------------------------------------

@@ -148,7 +148,8 @@ def _reduced(image: Image.Image) -> Image.Image:
     elif image.has_transparency_data:
         plain = image.convert("RGBA")
     else:
-        plain = image.convert("L" if image.mode in ("1", "L") else "RGB")
+        mode = "L" if image.mode in ("1", "L") else "RGB"
+        plain = image if image.mode == mode else image.convert(mode)
     factor = math.ceil(max(plain.size) / _LONGEST)
     plain = plain.reduce(factor) if factor > 1 else plain
     with contextlib.suppress(Exception):  # a damaged EXIF block costs the turn, not the picture

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glyphs import foreign
+from glyphs import bits, foreign
 from glyphs.errors import BadFont, BadPicture
 from glyphs.outline import Outline, Outlines
 
@@ -238,13 +238,13 @@ def fit(ink: NDArray[np.uint8], settings: RasterSettings = RasterSettings()) -> 
     Raises:
         BadPicture: there is no ink.
     """
-    mask = ink > _EMPTY_EDGE
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    mask = bits.of_mask(ink > _EMPTY_EDGE)
+    if not mask:
         raise BadPicture("The picture holds no ink.")
+    first, above, last, below = bits.box(mask, ink.shape[1])
     # Resampled by itself and pasted: a resampling kernel that saw the empty surroundings would
     # smear the ink beyond its box. The price is a centre that may be half a pixel off.
-    crop = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    crop = Image.fromarray(ink[above:below, first:last])
     scale = settings.box / max(crop.size)
     width, height = (max(1, round(side * scale)) for side in crop.size)
     raster = np.zeros((settings.size, settings.size), np.uint8)

@@ -23,6 +23,7 @@ from service.errors import (
 from service.forms import FORM, FormFiles
 from service.reading import (
     FILE_FIELDS,
+    NOTHING_KNOWN,
     PostedGlyph,
     Uploads,
     check_headers,
@@ -30,8 +31,9 @@ from service.reading import (
     parse_json,
     pieces_of,
     posted,
+    row_of,
 )
-from service.schemas import ItemBody, Metrics
+from service.schemas import ItemBody
 from service.settings import Settings
 
 LINES: Final = "application/x-ndjson"
@@ -96,7 +98,7 @@ def _of_line(line: bytearray, limit: int) -> Item:
         return Item(None, BodyTooLarge(limit))
     try:
         given, data = parse_json(line, ItemBody)
-        return Item(given.id, posted(data, given.metrics or Metrics()))
+        return Item(given.id, posted(data, row_of(given.metrics) if given.metrics else NOTHING_KNOWN))
     except BadRequest as error:
         return Item(_id_in(line), error)
 
@@ -151,7 +153,7 @@ class _Form(FormFiles):
         try:
             if len(self._file) > self._limit:
                 raise BodyTooLarge(self._limit)
-            glyph = posted(bytes(self._file))
+            glyph = posted(bytes(self._file), NOTHING_KNOWN)
         except BadRequest as error:
             glyph = error
         self._items.append(Item(self._name, glyph))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
 from fastapi import Request
@@ -73,6 +74,7 @@ class InContext(BaseModel):
     charset: Annotated[str, Field(max_length=_LONGEST, description=_CHARSET)] = ""
     labels: Annotated[str, Field(max_length=_LONGEST, description=_LABELS, examples=["65,97"])] = ""
 
+    @cached_property
     def context(self) -> Context:
         """The same as the engine wants it.
 

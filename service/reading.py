@@ -12,6 +12,7 @@ import binascii
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Final, TypeVar
 
 import numpy as np
@@ -99,6 +100,17 @@ class Uploads:
             self.arriving -= 1
 
 
+def row_of(given: Metrics | Measured) -> NDArray[np.float32]:
+    """Metrics as a model takes them: (4,) float32, NaN where unknown. Shared, and so not to be written."""
+    known = (getattr(given, name) for name in METRICS)
+    row = np.array([np.nan if value is None else value for value in known], np.float32)
+    row.flags.writeable = False
+    return row
+
+
+NOTHING_KNOWN: Final = row_of(Metrics())
+
+
 class Measured(BaseModel):
     """Metrics in the query."""
 
@@ -107,8 +119,9 @@ class Measured(BaseModel):
     bottom: Annotated[Position | None, Field(description="foot of the ink above the baseline, em")] = None
     advance: Annotated[Extent | None, Field(description="advance width, em")] = None
 
-    def metrics(self) -> Metrics:
-        return Metrics(width=self.width, height=self.height, bottom=self.bottom, advance=self.advance)
+    @cached_property
+    def row(self) -> NDArray[np.float32]:
+        return row_of(self)
 
 
 async def read_glyph(request: Request, asked: Measured) -> PostedGlyph:
@@ -123,8 +136,11 @@ async def read_glyph(request: Request, asked: Measured) -> PostedGlyph:
     body = await read_body(request, settings.max_body_bytes, settings.max_upload_seconds)
     if not body:
         raise EmptyBody
-    data, inside = await reader(request, body) if reader else (body, Metrics())
-    return posted(data, asked.metrics(), inside)
+    data, inside = await reader(request, body) if reader else (body, None)
+    if inside is None:
+        return posted(data, asked.row)
+    row = row_of(inside)
+    return posted(data, np.where(np.isnan(row), asked.row, row))
 
 
 def media_type_of(request: Request) -> str:
@@ -168,16 +184,15 @@ def parse_json(body: bytes | bytearray, schema: type[B]) -> tuple[B, bytes]:
         raise InvalidRequest([{"location": ["body", "image"], "message": "not base64"}]) from None
 
 
-def posted(data: bytes, *metrics: Metrics) -> PostedGlyph:
-    """A glyph as the engine takes it; where metrics are given twice, the later count.
+def posted(data: bytes, row: NDArray[np.float32]) -> PostedGlyph:
+    """A glyph as the engine takes it. row: its metrics, as `row_of` makes it
 
     Raises:
         EmptyBody: there is no picture.
     """
     if not data:
         raise EmptyBody
-    known = {name: value for part in metrics for name, value in part if value is not None}
-    return PostedGlyph(data, np.array([known.get(name, np.nan) for name in METRICS], np.float32))
+    return PostedGlyph(data, row)
 
 
 def _reader(media_type: str) -> Any:
@@ -260,9 +275,9 @@ async def _from_form(request: Request, body: bytes) -> tuple[bytes, Metrics]:
         await form.close()
 
 
-async def _from_json(request: Request, body: bytes) -> tuple[bytes, Metrics]:
+async def _from_json(request: Request, body: bytes) -> tuple[bytes, Metrics | None]:
     given, data = parse_json(body, PictureBody)
-    return data, given.metrics or Metrics()
+    return data, given.metrics
 
 
 def _validated(given: Mapping[str, Any]) -> Metrics:

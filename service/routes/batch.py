@@ -97,7 +97,7 @@ async def classify_batch(request: Request, query: Annotated[ClassifyBatchQuery, 
     line with the index null. The answer is whole when its chunked encoding ends as it should.
     """
     engine = engine_of(request)
-    model, context = engine.models.find(query.model), query.context()
+    model, context = engine.models.find(query.model), query.context
     check_count(request, query.k)
     # A context without labels is refused once, and not for every item. Off the event loop: it takes a while.
     await asyncio.to_thread(model.candidates, context)

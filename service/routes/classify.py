@@ -41,7 +41,7 @@ def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> Ques
     """
     asking = Asking.of(request, query)
     check_count(request, query.k)
-    return Question(asking, Recognising(query.k, query.context()))
+    return Question(asking, Recognising(query.k, query.context))
 
 
 @dataclass(frozen=True, slots=True)

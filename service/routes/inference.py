@@ -108,7 +108,7 @@ async def infer(
     body = await read_body(request, limit, settings.max_upload_seconds)
     asked, glyphs = await asyncio.to_thread(_read, body, json_length, model, settings)
     given = asked.parameters
-    context = given.context()
+    context = given.context
     wanted = _wanted(asked, context, settings.max_k)
 
     def finish(answers: Answers) -> list[Encoded]:

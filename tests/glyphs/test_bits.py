@@ -32,6 +32,16 @@ def test_a_mask_is_found_in_its_bits(mask: NDArray[np.bool_]) -> None:
     assert number.bit_count() == np.count_nonzero(mask)
 
 
+@given(mask=masks().filter(np.any))
+def test_a_box_is_where_rows_and_columns_begin_and_end(mask: NDArray[np.bool_]) -> None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    for part in (mask, mask[1:-1, 1:-1]):  # with an empty margin and without
+        moved = 0 if part is mask else 1
+        left, top, right, bottom = bits.box(bits.of_mask(part), part.shape[1])
+        assert (left, right) == (columns[0] - moved, columns[-1] + 1 - moved)
+        assert (top, bottom) == (rows[0] - moved, rows[-1] + 1 - moved)
+
+
 @given(mask=masks())
 def test_neighbours_are_those_of_a_dilation(mask: NDArray[np.bool_]) -> None:
     spread = unpacked(bits.spread(bits.of_mask(mask), mask.shape[1]), mask)

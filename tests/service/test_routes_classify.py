@@ -138,3 +138,20 @@ def test_a_picture_like_nothing_learned_is_not_known(client, picture, look, know
     answer = client.post("/classify", content=picture(look)).json()
     assert answer["known"] is known
     assert answer["predictions"]
+
+
+@pytest.mark.parametrize("query", ["", "k=2", "k=2&charset=bo", "k=0", "labels=nonsense", "width=0.4&k=1"])
+def test_who_asks_again_in_the_same_words_is_answered_again_in_the_same_words(client, picture, query):
+    first, again = (client.post(f"/classify?{query}", content=picture("98")) for _ in range(2))
+    assert first.status_code == again.status_code
+    if first.status_code == 200:
+        assert first.json() == again.json()
+    else:
+        assert first.json()["type"] == again.json()["type"]
+
+
+def test_metrics_in_the_body_do_not_stay_for_who_asks_next(client, picture):
+    alone = client.post("/classify", content=picture("79")).json()
+    told = client.post("/classify", files={"image": ("o.png", picture("79"))}, data={"width": "0.1"})
+    assert told.status_code == 200
+    assert client.post("/classify", content=picture("79")).json() == alone
