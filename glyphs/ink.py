@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,10 @@ from PIL import Image
 
 from glyphs import bits
 from glyphs.errors import BadPicture
-from glyphs.masks import Mask, blobs, framed, grown
+from glyphs.masks import Mask, Scalar, blobs, framed, grown
 
 Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
 Levels = NDArray[np.uint8]  # (H, W), the same in whole numbers
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 _SKETCH = 256  # px; enough to measure levels, light and noise
 _SMALLEST = 16  # px; in less, noise and light cannot be told from antialiasing

@@ -54,6 +54,6 @@ def blobs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.in
 
 def framed(values: NDArray[Scalar]) -> NDArray[Scalar]:
     """The same with an empty column on either side."""
-    framed = np.zeros((values.shape[0], values.shape[1] + 2), values.dtype)
-    framed[:, 1:-1] = values
-    return framed
+    wide = np.zeros((values.shape[0], values.shape[1] + 2), values.dtype)
+    wide[:, 1:-1] = values
+    return wide

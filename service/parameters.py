@@ -95,6 +95,7 @@ class Filtered(BaseModel):
     scripts: Scripts = ""
     families: Annotated[str, Field(max_length=_LONGEST, description=_FAMILIES, examples=["Amiri"])] = ""
 
+    @cached_property
     def filter(self) -> Filter:
         """The same as the index wants it."""
         return Filter(scripts=frozenset(listed(self.scripts)), families=frozenset(listed(self.families)))

@@ -51,7 +51,7 @@ class SimilarToLabelQuery(Filtered, Asked):
 def similar(request: Request, query: Annotated[SimilarQuery, Query()]) -> Question:
     """The k reference glyphs most similar to a picture."""
     asking = _searching(request, query)
-    return Question(asking, _Searching(query.k, query.filter(), query.distinct, query.exclude_same))
+    return Question(asking, _Searching(query.k, query.filter, query.distinct, query.exclude_same))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ async def similar_to_label(
 ) -> Any:
     """The k reference glyphs most similar to the mean of a label's references."""
     asking = _searching(request, query)
-    asked, only = Label.parse(label), query.filter()
+    asked, only = Label.parse(label), query.filter
 
     def job(model: ServedModel) -> dict[str, Any]:
         direction = model.index.embedding_of(asked)
