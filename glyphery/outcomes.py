@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from glyphs.labels import Form
 from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
 
 
@@ -58,6 +57,6 @@ def _found(face: FaceScore, *, named: bool) -> Iterator[tuple[Finding, str]]:
 
 
 def _named(verdict: Verdict) -> str:
-    form = f" {verdict.form}" if verdict.form not in (Form.NONE, Form.ISOL) else ""
+    form = f" {verdict.form}" if verdict.form.joined else ""
     character = verdict.label.character
     return f"U+{verdict.codepoint:04X} {character.name}{form} (glyph {verdict.glyph})"

@@ -11,8 +11,8 @@ quieten    what the background does by itself (noise, JPEG's ringing) -> 0
 despeckle  crumbs far smaller than any dot -> 0
 
 A clean picture passes calm, flatten, quieten and despeckle untouched: black on white comes out
-as 255 - grey exactly. Most pictures are clean; `_clean` sees that at a glance, from how many pixels
-have each level, and finds the same ink several times as fast.
+as 255 - grey exactly. Most pictures are clean; `_clean` sees that at a glance, from where the background
+ends and how many pixels are how strong, and finds the same ink several times as fast.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
         return None
     stroke = darkest if background == lightest else lightest
     ink = _full_contrast(background, stroke).take(glyph)
-    other = np.count_nonzero(ink)
+    other = differs.bit_count()
     faint = other - np.count_nonzero(ink >= _FIRM)
     # The median of what is not ink is background then, and the 0.98 quantile of what is ink is stroke.
     if (

@@ -41,6 +41,11 @@ class Form(StrEnum):
         """Whether it is joined to the letter that is read after it."""
         return self in (Form.INIT, Form.MEDI)
 
+    @property
+    def joined(self) -> bool:
+        """Whether it is joined to any letter."""
+        return self.joins_before or self.joins_after
+
 
 _WORDS: Final = {
     Form.NONE: "", Form.ISOL: "isolated", Form.INIT: "initial", Form.MEDI: "medial", Form.FINA: "final"

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from glyphs import bits
 from glyphs.errors import BadPicture
 from glyphs.ink import BlankPicture, Grey, Levels, find_ink
 from glyphs.masks import grown
@@ -194,8 +195,8 @@ def _transparent(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Grey | 
     solid block is the block a plate that carries the glyph, and is continued over the margin.
     """
     opaque = alpha > int(alpha.max()) // 2
-    rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
-    block = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    left, top, right, bottom = bits.box(bits.of_mask(opaque), opaque.shape[1])
+    block = (right - left) * (bottom - top)
     if np.count_nonzero(opaque) < 0.7 * block or np.ptp(colour[opaque], axis=0).max() <= 40:
         return 255 - alpha
     rim = opaque & grown(np.pad(~opaque, 1, constant_values=True), 1)[1:-1, 1:-1]

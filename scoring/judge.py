@@ -155,7 +155,7 @@ class _Judge:
         self._joining = {
             claim.label.character.script
             for claim in face.claims
-            if claim.label.form not in (Form.NONE, Form.ISOL) and not claim.absent
+            if claim.label.form.joined and not claim.absent
         }
 
     def score(self) -> FaceScore:
@@ -453,7 +453,7 @@ def _softened(finding: Finding) -> Finding:
 
 
 def _called(label: Label) -> str:
-    form = f", {label.form.words}" if label.form not in (Form.NONE, Form.ISOL) else ""
+    form = f", {label.form.words}" if label.form.joined else ""
     return f"U+{label.codepoint:04X} {label.character.name}{form}"
 
 

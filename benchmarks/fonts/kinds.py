@@ -103,7 +103,7 @@ def mark_beside(subject: Subject, name: str, rng: Generator) -> Proposal | None:
 def wrong_form(subject: Subject, name: str, rng: Generator) -> Proposal | None:
     """An initial, medial or final form shows another form of its letter."""
     shaped = [entry.label for entry in subject.by_glyph[name] if entry.codepoint == entry.label.codepoint]
-    label = next((label for label in shaped if label.form in (Form.INIT, Form.MEDI, Form.FINA)), None)
+    label = next((label for label in shaped if label.form.joined), None)
     if label is None or not label.positional:
         return None
     others = [Label(label.codepoint, form) for form in Form if form and form is not label.form]

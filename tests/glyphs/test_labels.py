@@ -34,6 +34,7 @@ def labels(draw: st.DrawFn) -> Label:
 )
 def test_a_form_tells_what_it_is_joined_to(form: Form, before: bool, after: bool) -> None:
     assert (form.joins_before, form.joins_after) == (before, after)
+    assert form.joined == (before or after)
 
 
 @given(labels())
