@@ -28,7 +28,8 @@ from glyphs.picture import read_picture
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import Bundle
-from recognition.candidates import Candidates, Prior
+from recognition.candidates import Candidates
+from recognition.priors import Prior
 from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.data.emnist import open_emnist
 

@@ -117,6 +117,26 @@ def equivalence(
         print(to_tsv(table), end="")
 
 
+@app.command()
+def text(
+    kinds: Annotated[
+        list[Path], typer.Argument(help="Folders of UTF-8 texts, LANGUAGE.txt; one for each kind of text.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the table here, as glyphs/data/text.tsv.")] = None,
+) -> None:
+    """Count how often characters stand in texts, letters that join in their forms. Kinds of text weigh the
+    same, and so do the languages of each.
+    """
+    from glyphs.text import occurrences, read_texts, to_tsv
+
+    table = occurrences([read_texts(kind) for kind in kinds])
+    if out is None:
+        print(to_tsv(table), end="")
+    else:
+        out.write_text(to_tsv(table), encoding="utf-8")
+        print(f"{len(table):,} labels written to {out}")
+
+
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:
     with show.bar(title) as advance:
         for step in steps:

@@ -34,7 +34,7 @@ def classify(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures of one glyph each.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many predictions.")] = 5,
     bundle: BundlePath = None,
-    prior: Annotated[str, typer.Option(help="What is likely: fonts or uniform.")] = "fonts",
+    prior: Annotated[str, typer.Option(help="What is likely: fonts, text or uniform.")] = "fonts",
     scripts: Scripts = "",
     charset: Annotated[str, typer.Option(help="Only these characters, written one after another.")] = "",
     server: Server = None,
@@ -100,7 +100,8 @@ def _classified(
     pictures: list[Path], bundle: Path | None, *, k: int, prior: str, scripts: str, charset: str
 ) -> list[dict[str, Any]]:
     from glyphs.errors import BadInput
-    from recognition.candidates import Candidates, Prior, described
+    from recognition.candidates import Candidates, described
+    from recognition.priors import Prior
 
     if prior not in set(Prior):
         raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")

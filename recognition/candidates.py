@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +18,10 @@ from glyphs.errors import BadInput
 from glyphs.labels import Label
 from recognition.bundle import Bundle
 from recognition.familiarity import familiarity, posterior
+from recognition.priors import Prior, log_prior
 from recognition.recogniser import Answers
 
 _FEW = 100  # of the likeliest labels that are found one by one
-
-
-class Prior(StrEnum):
-    """uniform: every label alike; fonts: by how many font families have the label."""
-
-    UNIFORM = "uniform"
-    FONTS = "fonts"
 
 
 class NoCandidates(BadInput):
@@ -94,8 +87,7 @@ class Candidates:
                 "Allow more scripts, characters or labels.",
             )
         self._font_prior = bundle.log_prior
-        fonts = self._font_prior[self._places]
-        self._log_prior = fonts if prior is Prior.FONTS else np.zeros_like(fonts)
+        self._log_prior = log_prior(bundle, prior)[self._places]
         self._unrestricted = prior is Prior.FONTS and bool(allowed.all())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,8 @@ from glyphs.labels import Label
 from index.search import FILE as INDEX
 from index.search import ReferenceIndex
 from recognition.bundle import Bundle
-from recognition.candidates import Candidates, Prior
+from recognition.candidates import Candidates
+from recognition.priors import Prior
 from recognition.recogniser import Device, Recogniser
 from service.errors import BadSettings, NoIndex, UnknownModel
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from glyphs.labels import Label, fold
 from index.search import Filter
-from recognition.candidates import Prior
+from recognition.priors import Prior
 from service.engine import Engine
 from service.errors import InvalidRequest, NoJobs
 from service.jobs.desk import Desk
@@ -26,7 +26,10 @@ from service.settings import Settings
 _LONGEST = 10_000  # characters of a list
 _K = "how many; the server has a limit, 100 unless set otherwise"
 _SCRIPTS = "ISO 15924 codes, separated by commas"
-_PRIOR = "uniform: every label alike; fonts: by how many font families have the label"
+_PRIOR = (
+    "uniform: every label alike; fonts: by how many font families have the label; text: by how often"
+    " it stands in text, of the world's languages together"
+)
 _CHARSET = "the possible characters, in all their forms, one after the other"
 _LABELS = "the possible labels, separated by commas"
 _MODEL = "name or digest of the model that shall answer; the default one otherwise"

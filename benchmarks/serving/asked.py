@@ -15,7 +15,8 @@ from glyphs.fonts import FontFile
 from glyphs.picture import read_picture
 from glyphs.raster import RasterSettings, draw
 from recognition.bundle import Bundle
-from recognition.candidates import Candidates, Prior
+from recognition.candidates import Candidates
+from recognition.priors import Prior
 from recognition.recogniser import Recogniser
 
 FONTS = tuple(Path("tests/data/fonts") / name for name in ("sans.ttf", "serif.otf", "naskh.ttf"))

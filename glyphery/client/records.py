@@ -165,7 +165,7 @@ class Context(TypedDict, total=False):
 
     k: how many predictions
     model: name or digest of the one that shall answer
-    prior: what is likely: fonts or uniform
+    prior: what is likely: fonts, text or uniform
     scripts, labels: the possible ones, as a list or separated by commas
     charset: the possible characters
     """

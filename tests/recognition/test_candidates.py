@@ -10,7 +10,8 @@ from glyphs.equivalence import Equivalence, Evidence
 from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
 from recognition.bundle import Bundle, Manifest
-from recognition.candidates import Candidates, NoCandidates, Prior, described
+from recognition.candidates import Candidates, NoCandidates, described
+from recognition.priors import Prior
 from recognition.recogniser import Answers
 
 LATIN, GREEK, AIN = Label(ord("A")), Label(0x391), Label(0x639, Form.INIT)
