@@ -4,7 +4,7 @@ BIN := .venv/bin
 FONTS := /usr/share/fonts
 DATASET := runs/glyphs.db
 
-.PHONY: help serve test check format settings lock release fonts dataset train bundle benchmark benchmark-fonts \
+.PHONY: help serve develop test check format settings lock release fonts dataset train bundle benchmark benchmark-fonts \
 	benchmark-serving benchmark-replicas clean
 
 help:  ## List what there is to make
@@ -24,6 +24,8 @@ $(BIN)/python:
 
 serve: .venv/.serving  ## Set up (without torch) and serve the shipped model on port 8000
 	$(BIN)/glyphery serve
+
+develop: .venv/.developing  ## Set up with torch, for training and for the tests
 
 test: .venv/.developing  ## Set up and run the tests
 	$(BIN)/pytest
