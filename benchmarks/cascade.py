@@ -36,7 +36,7 @@ def _main(
     accurate: Annotated[
         Path | None, typer.Option(help="Folder of the accurate one's; the shipped one by default.")
     ] = None,
-    dataset: Annotated[Path, typer.Option(help="Dataset of fonts.")] = Path("glyphs.db"),
+    dataset: Annotated[Path, typer.Option(help="Dataset of fonts.")] = Path("runs/glyphs.db"),
     glyphs: Annotated[int, typer.Option(help="Validation glyphs, drawn by lot.")] = 10_000,
     rounds: Annotated[int, typer.Option(help="In which rates are measured.")] = 12,
     plot: Annotated[Path | None, typer.Option(help="Draw top-1 over rate here (PNG).")] = None,

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from glyphery.figures import Figures
     from recognition.bundle import Bundle
 
-_QUICK_SECONDS, _QUICK_ROUNDS, _ROUNDS = 0.1, 3, 7
+_SECONDS, _QUICK_SECONDS = 2.0, 0.1
+_ROUNDS, _QUICK_ROUNDS = 7, 3
 
 
 def bench(
@@ -29,7 +30,10 @@ def bench(
             " the first is scored."
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Seconds that each measurement takes.")] = 2.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Seconds that each measurement takes; 2, or 0.1 with --quick."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look: a tenth of a second each, fewer batch sizes.")
     ] = False,
@@ -52,7 +56,8 @@ def bench(
 
     from glyphery.figures import write_plot
 
-    figures = _measure(bundle or [], font or [], _QUICK_SECONDS if quick else seconds, quick, profile)
+    seconds = seconds or (_QUICK_SECONDS if quick else _SECONDS)
+    figures = _measure(bundle or [], font or [], seconds, quick, profile)
     text = dumps(figures.to_dict(), ensure_ascii=False, indent=1) + "\n"
     if out is not None:
         out.write_text(text, encoding="utf-8")

@@ -135,9 +135,10 @@ def test_what_a_font_comes_to_is_limited(font_dir: Path) -> None:
 
 
 def test_a_process_that_does_not_read_is_given_up(font_dir: Path) -> None:
-    sandbox = Sandbox(Limits(seconds=0.1)).draw_for([], RasterSettings(SIZE, SIZE))
+    sandbox = Sandbox().draw_for([], RasterSettings(SIZE, SIZE))
     try:
-        list(sandbox.read(full(font_dir, 3)))
+        list(sandbox.read(full(font_dir, 3)))  # it has started, however long that took
+        sandbox.limits = Limits(seconds=0.1)
         os.kill(sandbox.start().pid, signal.SIGSTOP)
         with pytest.raises(BadFont, match="more than"):
             list(sandbox.read(bytes(4 << 20)))

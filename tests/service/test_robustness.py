@@ -109,9 +109,7 @@ def test_what_the_description_allows_is_answered_as_it_says(server):
     for operation in description.get_all_operations():
 
         @given(operation.ok().as_strategy())
-        @settings(
-            max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-        )
+        @settings(QUIETLY, max_examples=EXAMPLES)
         def try_out(case):
             case.call_and_validate(checks=CHECKS, timeout=30)
 
