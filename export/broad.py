@@ -41,7 +41,7 @@ from recognition.bundle import (
     seal,
 )
 from recognition.recogniser import LARGEST_BATCH, Recogniser, session_options
-from training.data import Source, open_source
+from training.data import Source, check_names, open_source
 
 FAMILIES = 8  # whose glyphs of each label are looked at
 _EXPONENT = 0.25  # of whitening: 0 is none, 0.5 whole
@@ -83,7 +83,8 @@ def broaden(source: Path, dataset: Path, out: Path) -> tuple[Breadth, Breadth]:
 
     Raises:
         BadBundle, BadDataset: one of them cannot be used.
-        BadInput: its embedding is broad already, or it holds two models.
+        BadInput: its embedding is broad already, it holds two models, or the dataset has other names for its
+            classes.
     """
     bundle = Bundle.load_whole(source)
     if bundle.manifest.cascade:
@@ -93,6 +94,7 @@ def broaden(source: Path, dataset: Path, out: Path) -> tuple[Breadth, Breadth]:
             f"{source} holds a model of {bundle.manifest.precision}.", "Start from the float32 one."
         )
     with open_source(dataset) as glyphs, replacing(out) as work:
+        check_names(bundle.names, glyphs.names(), glyphs.path)
         network = whole(onnx.load(bundle.model))
         fitted = _fitted(network, bundle, glyphs)
         for name in (LABELS, EQUIVALENCE, PROTOTYPES):

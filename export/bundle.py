@@ -23,7 +23,7 @@ from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, replacing, seal
 from recognition.recogniser import LARGEST_BATCH, Recogniser
 from training.checkpoint import Trained
-from training.data import Source, open_source
+from training.data import Source, check_names, open_source
 from training.evaluation import Examined
 from training.evaluation.measures import Floats
 from training.models import EMBEDDING
@@ -57,6 +57,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
     Raises:
         ParityError: the ONNX model does not answer as the checkpoint does.
         BadDataset: the dataset has no validation glyph of the model's labels.
+        BadInput: the model sees colour, or the dataset has other names for its classes.
     """
     config = trained.config
     settings = config.raster
@@ -66,6 +67,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
             "Bundles see one grey channel; this model was trained on colour.", "Train it with channels=1."
         )
     with open_source(dataset) as source, replacing(out) as work:
+        check_names(vocabulary.names, source.names(), source.path)
         examined = Examined.of(source, Split.VALIDATION, vocabulary.labels, limit=PARITY_GLYPHS)
         to_onnx(trained.model, work / MODEL, size=config.size)
         names = vocabulary.names

@@ -14,7 +14,7 @@ from glyphs.splits import Split
 from recognition.bundle import Bundle, in_precision, replacing, seal
 from recognition.familiarity import familiarity, posterior
 from recognition.recogniser import Recogniser
-from training.data import Source, open_source
+from training.data import Source, check_names, open_source
 from training.evaluation import Examined
 from training.evaluation.measures import log_probabilities
 
@@ -69,10 +69,11 @@ def calibrate(source: Path, dataset: Path, out: Path) -> dict[str, Calibration]:
 
     Raises:
         BadBundle, BadDataset: one of them cannot be used.
-        BadInput: it is one precision of a bundle alone.
+        BadInput: it is one precision of a bundle alone, or the dataset has other names for its classes.
     """
     bundle = Bundle.load_whole(source)
     with open_source(dataset) as glyphs, replacing(out) as work:
+        check_names(bundle.names, glyphs.names(), glyphs.path)
         examined = calibration_glyphs(glyphs, bundle.labels)
         found = {
             precision: calibrated(

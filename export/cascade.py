@@ -39,7 +39,7 @@ from recognition.bundle import (
 )
 from recognition.familiarity import posterior
 from recognition.recogniser import LARGEST_BATCH, Recogniser
-from training.data import Source, open_source
+from training.data import Source, check_names, open_source
 from training.evaluation import Examined
 
 FIT_FAMILIES = 4  # whose glyphs of each label show how one space of embeddings lies in the other
@@ -93,12 +93,15 @@ def join(
     Of either bundle the model is taken that was asked for, such as that of `FOLDER@int8`.
 
     Raises:
-        BadInput: the two do not fit: other labels, other rasters, or one is a pair already.
+        BadInput: the two do not fit: other labels, other rasters, or one is a pair already; or they or the
+            dataset have other names for the same classes.
         BadBundle, BadDataset: one of them cannot be used.
     """
     main, quick = Bundle.load(accurate), Bundle.load(fast)
     times = _times_smaller(main, quick)
+    check_names(main.names, quick.names, quick.path)
     with open_source(dataset) as source, replacing(out) as work:
+        check_names(main.names, source.names(), source.path)
         others = shutil.ignore_patterns("model.*.onnx")
         shutil.copytree(main.path, work, ignore=others, dirs_exist_ok=True)
         shutil.copy(main.model, work / MODEL)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from export.graphs import whole
 from glyphs.errors import BadBundle
 from recognition.bundle import Bundle
+from training.data import classes
 from training.models import ModelOptions, Recogniser, create
 from training.models.levit import AttentionBias
 from training.warm_start import Start
@@ -45,7 +46,7 @@ def start_from_bundle(path: Path) -> Start:
     ).eval()  # fmt: skip
     _fill(model, named_weights(bundle.model), path)
     samples = int(bundle.manifest.provenance.get("samples", 0))
-    return Start(model, bundle.labels, merged=True, samples=samples)
+    return Start(model, classes(bundle.labels, bundle.names), merged=True, samples=samples)
 
 
 def named_weights(path: Path) -> dict[str, Tensor]:

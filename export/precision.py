@@ -45,7 +45,7 @@ from recognition.bundle import (
     seal,
 )
 from recognition.recogniser import Answers, Recogniser
-from training.data import open_source
+from training.data import check_names, open_source
 from training.evaluation import Examined
 
 Precision = Literal["fp32", "fp16", "int8", "int8_dynamic"]
@@ -163,7 +163,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
     Raises:
         ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
         BadBundle, BadDataset: one of them cannot be used.
-        BadInput: the bundle is not float32.
+        BadInput: the bundle is not float32, or the dataset has other names for its classes.
     """
     bundle = Bundle.load_whole(source)
     if bundle.manifest.precision != "fp32":
@@ -173,6 +173,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
     if bundle.manifest.cascade:
         raise BadInput(f"{source} holds two models.", "Convert either of them, and join them then.")
     with open_source(dataset) as glyphs, replacing(out) as work, tempfile.TemporaryDirectory() as scratch:
+        check_names(bundle.names, glyphs.names(), glyphs.path)
         drawn = [
             Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=limit, seed=seed)
             for seed, limit in enumerate((GATE_GLYPHS, SEARCH_GLYPHS, RANGE_GLYPHS), start=1)
@@ -217,12 +218,14 @@ def compact(source: Path, dataset: Path, out: Path) -> Lowered:
     Raises:
         ParityError: fewer than LEAST_LIKE of the glyphs would keep their best label.
         BadBundle, BadDataset: one of them cannot be used.
-        BadInput: the bundle is not float32, or one precision alone.
+        BadInput: the bundle is not float32, or one precision alone, or the dataset has other names for its
+            classes.
     """
     bundle = Bundle.load_whole(source)
     if bundle.manifest.precision != "fp32" or bundle.manifest.cascade:
         raise BadInput(f"{source} holds no single float32 model.", "Compact the bundles that it was made of.")
     with open_source(dataset) as glyphs, replacing(out) as work:
+        check_names(bundle.names, glyphs.names(), glyphs.path)
         examined = Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=GATE_GLYPHS, seed=1)
         shutil.copytree(bundle.path, work, dirs_exist_ok=True)
         network = halved(whole(onnx.load(bundle.model)))

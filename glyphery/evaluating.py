@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from glyphs.labels import Label
     from glyphs.splits import Split
     from index.search import ReferenceIndex
-    from training.data import Source
     from training.evaluation import Neighbours, Subject
     from training.models.inventory import ModelCard
 
@@ -55,7 +54,7 @@ def evaluate(
     # Loaded before the work: figures that cannot be recorded should not be waited for.
     manifest = Bundle.load_whole(targets[0]).manifest if record else None
 
-    from training.data import open_source
+    from training.data import check_names, open_source
     from training.evaluation import Examined, examine
     from training.evaluation.ensembles import ensemble, moved
 
@@ -67,7 +66,7 @@ def evaluate(
     if tta > 1:
         subject = replace(subject, predict=moved(subject.predict, tta))
     with open_source(dataset, colour=subject.channels == 3) as source:
-        _check_names([subject], source)
+        check_names(subject.names, source.names(), source.path)
         examined = Examined.of(source, chosen, subject.labels, limit=limit)
         with show.bar("Asking", len(examined.table)) as advance:
             figures, answers = examine(examined, subject, progress=advance)
@@ -101,7 +100,7 @@ def compare(
     if prior not in ("fonts", "uniform"):
         raise BadInput(f"There is no prior {prior!r}.", "Choose fonts or uniform.")
 
-    from training.data import open_source
+    from training.data import check_names, open_source
     from training.evaluation.compare import Comparison, common_labels
 
     if out is not None:
@@ -111,7 +110,8 @@ def compare(
     subjects = [predictor(target, threads=1) for target in targets]
     colour = any(subject.channels == 3 for subject in subjects)
     with open_source(dataset, colour=colour) as source:
-        _check_names(subjects, source)
+        for subject in subjects:
+            check_names(subject.names, source.names(), source.path)
         comparison = Comparison.on(source, chosen, common_labels(subjects), limit=limit, prior=prior)
     with show.bar("Comparing", len(targets)) as advance:
         for done, (target, subject) in enumerate(zip(targets, subjects, strict=True), 1):
@@ -179,25 +179,6 @@ def predictor(target: Path, *, threads: int = 0) -> Subject:
         names=trained.vocabulary.names,
         model=trained.model,
     )
-
-
-def _check_names(subjects: Sequence[Subject], source: Source) -> None:
-    """Classes that are no characters are numbered within their folder: another folder's may differ.
-
-    Raises:
-        BadInput: a label has one name in the model and another in the data.
-    """
-    from glyphs.errors import BadInput
-
-    named = source.names()
-    for subject in subjects:
-        for label in subject.names.keys() & named.keys():
-            if subject.names[label] != named[label]:
-                raise BadInput(
-                    f"The class that the model calls {subject.names[label]!r} is {named[label]!r} in"
-                    f" {source.path}.",
-                    "Evaluate on folders with the very classes that it was trained on.",
-                )
 
 
 def _unseen(split: str) -> Split:

@@ -309,7 +309,7 @@ def _start(target: Path) -> Start:
 
         return start_from_bundle(bundle)
     trained = load_checkpoint(target)
-    return Start(trained.model, trained.vocabulary.labels, samples=trained.samples)
+    return Start(trained.model, trained.vocabulary.classes, samples=trained.samples)
 
 
 def _teacher(config: TrainConfig) -> Teacher | None:
@@ -321,15 +321,18 @@ def _teacher(config: TrainConfig) -> Teacher | None:
     path = Path(config.distillation.teacher)
     if bundle := bundle_at(path):
         from glyphery.evaluating import predictor
+        from training.data import classes
 
         subject = predictor(bundle)
         return Teacher.of_function(
-            lambda rasters, metrics: subject.predict(rasters, metrics)[0], subject.labels, subject.settings
+            lambda rasters, metrics: subject.predict(rasters, metrics)[0],
+            classes(subject.labels, subject.names),
+            subject.settings,
         )
     from training.checkpoint import load_checkpoint
 
     trained = load_checkpoint(path)
-    return Teacher.of_model(trained.model, trained.vocabulary.labels, trained.config.raster)
+    return Teacher.of_model(trained.model, trained.vocabulary.classes, trained.config.raster)
 
 
 def _list_presets(json: bool) -> None:

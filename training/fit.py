@@ -105,7 +105,7 @@ def train(
     last = checkpoints / "last.ckpt"
     if start is not None and not last.exists():
         batches = DataLoader(data.samples(), config.batch, sampler=Numbers(config))
-        take_over(module.model, data.vocabulary.labels, start, batches)
+        take_over(module.model, data.vocabulary.classes, start, batches)
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,

@@ -50,7 +50,7 @@ class GlyphModule(L.LightningModule):
         if losses.embedding == "arcface":
             self.arcface = ArcFace(len(labels), EMBEDDING, losses.margin, losses.scale)
         self.primitives = PrimitiveLoss(config.primitives.targets, config.primitives.entropy)
-        self._lessons = None if teacher is None else Lessons(teacher, labels, config.raster)
+        self._lessons = None if teacher is None else Lessons(teacher, data.vocabulary.classes, config.raster)
         self.register_buffer(
             "alike", torch.from_numpy(alike_matrix(labels, data.equivalence)), persistent=False
         )

@@ -47,7 +47,7 @@ def soup(first: Trained, others: Sequence[Start], dataset: Path) -> Trained:
     for other in others:
         _check_kind(first.model, other.model)
         models.append(deepcopy(first.model))
-        take_over(models[-1], first.vocabulary.labels, other, batches())
+        take_over(models[-1], first.vocabulary.classes, other, batches())
     mean = deepcopy(first.model)
     states = [model.state_dict() for model in models]
     for name, target in mean.state_dict().items():

@@ -13,22 +13,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from glyphs.errors import BadInput
-from glyphs.labels import Label
 from glyphs.raster import RasterSettings
-from training.data.samples import Batch
+from training.data import Batch, Class
 from training.models import Recogniser
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A function from (B, 1, S, S) uint8 images and (B, 4) metrics to (B, T) logits, with its T labels."""
+    """A function from (B, 1, S, S) uint8 images and (B, 4) metrics to (B, T) logits, with its T classes."""
 
     predict: Callable[[Tensor, Tensor], Tensor]
-    labels: Sequence[Label]
+    classes: Sequence[Class]
     settings: RasterSettings
 
     @classmethod
-    def of_model(cls, model: Recogniser, labels: Sequence[Label], settings: RasterSettings) -> Self:
+    def of_model(cls, model: Recogniser, classes: Sequence[Class], settings: RasterSettings) -> Self:
         """A model of this package; it answers on whichever device it is asked."""
         model.eval().requires_grad_(requires_grad=False)
 
@@ -36,13 +35,13 @@ class Teacher:
             logits: Tensor = model.to(image.device)(image, metrics)["logits"]
             return logits
 
-        return cls(predict, labels, settings)
+        return cls(predict, classes, settings)
 
     @classmethod
     def of_function(
         cls,
         answer: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.float32]],
-        labels: Sequence[Label],
+        classes: Sequence[Class],
         settings: RasterSettings,
     ) -> Self:
         """Anything that answers (N, S, S) rasters and (N, 4) metrics with (N, T) logits on the CPU."""
@@ -50,20 +49,20 @@ class Teacher:
         def predict(image: Tensor, metrics: Tensor) -> Tensor:
             return torch.from_numpy(answer(image[:, 0].cpu().numpy(), metrics.cpu().numpy()))
 
-        return cls(predict, labels, settings)
+        return cls(predict, classes, settings)
 
 
 class Lessons:
-    """A teacher's logits in the order of a student's labels.
+    """A teacher's logits in the order of a student's classes.
 
     The teacher may see finer rasters than the student, or coarser ones: what the student sees is
     resampled for it.
 
     Raises:
-        BadInput: the ink fills another share of the teacher's rasters, or it knows none of the labels.
+        BadInput: the ink fills another share of the teacher's rasters, or it knows none of the classes.
     """
 
-    def __init__(self, teacher: Teacher, labels: Sequence[Label], settings: RasterSettings) -> None:
+    def __init__(self, teacher: Teacher, classes: Sequence[Class], settings: RasterSettings) -> None:
         theirs = teacher.settings
         if theirs.box * settings.size != settings.box * theirs.size:
             raise BadInput(
@@ -71,11 +70,11 @@ class Lessons:
                 f"of {settings.size}.",
                 "Set size and box to the teacher's, or both to the same part of them.",
             )
-        place = {label: number for number, label in enumerate(teacher.labels)}
-        common = [(number, place[label]) for number, label in enumerate(labels) if label in place]
+        place = {known: number for number, known in enumerate(teacher.classes)}
+        common = [(number, place[known]) for number, known in enumerate(classes) if known in place]
         if len(common) < 2:
             raise BadInput("The teacher knows none of the labels to be learned.", "Choose another teacher.")
-        self._teacher, self._labels = teacher, len(labels)
+        self._teacher, self._labels = teacher, len(classes)
         self._ours, self._theirs = (torch.tensor(column) for column in zip(*common, strict=True))
 
     def __deepcopy__(self, _: object) -> Lessons:

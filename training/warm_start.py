@@ -1,6 +1,6 @@
 """Training on from a model that is there: another dataset, more labels, another raster size.
 
-Every weight that fits is taken over; a label keeps its row of the classifier wherever it stands
+Every weight that fits is taken over; a class keeps its row of the classifier wherever it stands
 now; attention biases are resampled when the grid has another size.
 """
 
@@ -15,8 +15,7 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
 
 from glyphs.errors import BadInput
-from glyphs.labels import Label
-from training.data import Batch
+from training.data import Batch, Class
 from training.models import Recogniser
 from training.models.levit import AttentionBias
 
@@ -25,27 +24,27 @@ CALIBRATION_BATCHES = 4  # that batch normalisations take their statistics from
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A model to start from, in evaluation mode, with its labels.
+    """A model to start from, in evaluation mode, with what its labels are known by.
 
     merged: its normalisations do nothing but add a bias, as in a model read back from a bundle
     samples: drawings it was trained on, where known
     """
 
     model: Recogniser
-    labels: Sequence[Label]
+    classes: Sequence[Class]
     merged: bool = False
     samples: int = 0
 
 
 @torch.no_grad()
-def take_over(model: Recogniser, labels: Sequence[Label], start: Start, batches: Iterable[Batch]) -> int:
-    """Fill `model` from `start`; returns how many of `labels` it knew.
+def take_over(model: Recogniser, classes: Sequence[Class], start: Start, batches: Iterable[Batch]) -> int:
+    """Fill `model` from `start`; returns how many of `classes` it knew.
 
     Raises:
-        BadInput: the two are not of one kind, or have no label in common.
+        BadInput: the two are not of one kind, or have no class in common.
     """
-    place = {label: number for number, label in enumerate(start.labels)}
-    common = [(number, place[label]) for number, label in enumerate(labels) if label in place]
+    place = {known: number for number, known in enumerate(start.classes)}
+    common = [(number, place[known]) for number, known in enumerate(classes) if known in place]
     if not common:
         raise BadInput("The model to start from knows none of the labels.", "Start from another, or anew.")
     ours, theirs = (torch.tensor(column) for column in zip(*common, strict=True))

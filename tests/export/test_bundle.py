@@ -10,7 +10,11 @@ import torch
 from PIL import Image, ImageDraw
 
 import export.bundle
+from export.broad import broaden
 from export.bundle import Parity, export_bundle
+from export.calibration import calibrate
+from export.cascade import join
+from export.precision import compact, lower
 from export.to_onnx import to_onnx
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadBundle, BadInput, ParityError
@@ -74,6 +78,20 @@ def test_classes_that_are_no_characters_keep_their_names_into_the_bundle(tmp_pat
     answers = Recogniser(bundle).answer(disc[None], np.full((1, 4), np.nan, np.float32))
     [recognition] = Candidates(bundle).recognise(answers, 2)
     assert {prediction.name for prediction in recognition.predictions} == {"disc", "plate"}
+
+    (tmp_path / "shapes" / "train" / "disc").rename(tmp_path / "shapes" / "train" / "tray")
+    (tmp_path / "shapes" / "validation" / "disc").rename(tmp_path / "shapes" / "validation" / "tray")
+    where = bundle.path, tmp_path / "shapes", tmp_path / "other"
+    with pytest.raises(BadInput, match="the model calls"):  # plate has the number now that was the disc's
+        export_bundle(load_checkpoint(run), *where[1:])
+    for change in (broaden, calibrate, compact):
+        with pytest.raises(BadInput, match="the model calls"):
+            change(*where)
+    with pytest.raises(BadInput, match="the model calls"):
+        lower(*where, "fp16")
+    with pytest.raises(BadInput, match="the model calls"):
+        join(bundle.path, *where)
+    assert not where[-1].exists()
 
 
 def test_a_model_that_sees_colours_is_not_exported(tiny_run: Path, tmp_path: Path) -> None:

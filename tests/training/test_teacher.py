@@ -7,7 +7,7 @@ import torch
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
-from training.data import Batch
+from training.data import Batch, Class
 from training.models import create
 from training.teacher import Lessons, Teacher
 
@@ -15,7 +15,7 @@ A, B, C = (Label(ord(letter)) for letter in "ABC")
 SETTINGS = RasterSettings(32, 28)
 
 
-def _teacher(labels: tuple[Label, ...]) -> Teacher:
+def _teacher(labels: tuple[Class, ...]) -> Teacher:
     """Answers the place of a label as its logit."""
     return Teacher.of_function(
         lambda rasters, _: np.tile(np.arange(len(labels), dtype=np.float32), (len(rasters), 1)),
@@ -34,6 +34,8 @@ def test_lessons_come_in_the_students_order_and_say_what_is_not_known() -> None:
     logits, known = Lessons(_teacher((C, A)), (A, B, C), SETTINGS)(batch)
     assert logits[0].tolist() == [1.0, -torch.inf, 0.0]
     assert known.tolist() == [True, False]
+    logits, _ = Lessons(_teacher(("bee", "cat")), ("ant", "bee", "cat"), SETTINGS)(batch)
+    assert logits[0].tolist() == [-torch.inf, 0.0, 1.0]
 
 
 def test_a_teacher_of_other_rasters_or_other_labels_is_refused() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch import nn
 
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from training.checkpoint import load_checkpoint
+from training.data import GlyphData
 from training.fit import train
 from training.models import create
 from training.models.levit import AttentionBias
@@ -48,6 +51,23 @@ def test_labels_keep_their_rows_wherever_they_stand_now() -> None:
         old, new = start(**batch), model(**batch)
     torch.testing.assert_close(new["logits"], old["logits"][:, [2, 0]])
     torch.testing.assert_close(new["embedding"], old["embedding"])
+
+
+def test_a_named_class_keeps_its_row_where_another_name_shifts_its_number(tmp_path: Path) -> None:
+    for name, width in (("bee", 2), ("cat", 4)):
+        for part in ("train", "validation", "test"):
+            picture = Image.new("L", (32, 32), 255)
+            ImageDraw.Draw(picture).line((4, 4, 28, 24), fill=0, width=width)
+            (tmp_path / part / name).mkdir(parents=True)
+            picture.save(tmp_path / part / name / "0.png")
+    config = replace(TINY, size=32, box=28, partner="none")
+    known = GlyphData(tmp_path, config).vocabulary
+    shutil.copytree(tmp_path / "train" / "bee", tmp_path / "train" / "ant")
+    vocabulary = GlyphData(tmp_path, config).vocabulary
+    assert vocabulary.labels[:2] == known.labels
+    start, model = _model(labels=2), _model(labels=3, seed=1)
+    assert take_over(model, vocabulary.classes, Start(start, known.classes), []) == 2
+    assert torch.equal(model.classifier.weight[1:], start.classifier.weight)
 
 
 def test_a_new_label_starts_afresh() -> None:

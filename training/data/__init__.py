@@ -3,6 +3,9 @@
 from training.data.formats import open_source
 from training.data.module import GlyphData
 from training.data.samples import Batch
-from training.data.source import Drawable, Source, Vocabulary
+from training.data.source import Class, Drawable, Source, Vocabulary, check_names, classes
 
-__all__ = ["Batch", "Drawable", "GlyphData", "Source", "Vocabulary", "open_source"]
+__all__ = [
+    "Batch", "Class", "Drawable", "GlyphData", "Source", "Vocabulary", "check_names", "classes",
+    "open_source",
+]  # fmt: skip

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from glyphs.dataset.store import GlyphTable
 from glyphs.equivalence import Equivalence
-from glyphs.errors import BadDataset
+from glyphs.errors import BadDataset, BadInput
 from glyphs.labels import Label
 from glyphs.outline import Outline
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 
 Pixels = NDArray[np.uint8]
+# What a label is known by in other models and sources. One that stands for no character has a number of its
+# own source, which means nothing elsewhere: its name does.
+Class = Label | str
 
 
 class Drawable(Protocol):
@@ -96,6 +99,11 @@ class Vocabulary:
     families: tuple[int, ...]
     names: Mapping[Label, str]
 
+    @property
+    def classes(self) -> tuple[Class, ...]:
+        """What the labels are known by elsewhere, in their order."""
+        return classes(self.labels, self.names)
+
     @classmethod
     def choose(cls, source: Source, table: GlyphTable, min_families: int, min_count: int) -> Vocabulary:
         """Labels with at least so many families and glyphs in `table`, in label order.
@@ -120,3 +128,24 @@ class Vocabulary:
             )
         labels = tuple(label for label, _ in chosen)
         return cls(labels, tuple(n for _, n in chosen), {x: names[x] for x in labels if x in names})
+
+
+def classes(labels: Iterable[Label], names: Mapping[Label, str]) -> tuple[Class, ...]:
+    """What labels are known by elsewhere, where those in `names` have these."""
+    return tuple(names.get(label, label) for label in labels)
+
+
+def check_names(ours: Mapping[Label, str], theirs: Mapping[Label, str], place: Path) -> None:
+    """Classes that are no characters are numbered within their folder: another folder's may differ.
+
+    ours: the names of a model; theirs: those at `place`
+
+    Raises:
+        BadInput: a label has one name in the model and another there.
+    """
+    for label in ours.keys() & theirs.keys():
+        if ours[label] != theirs[label]:
+            raise BadInput(
+                f"The class that the model calls {ours[label]!r} is {theirs[label]!r} in {place}.",
+                "Give it folders with the very classes that it was trained on.",
+            )

@@ -76,7 +76,7 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
     first, *others = subjects
     if not others:
         return first
-    if any(other.labels != first.labels for other in others):
+    if any((other.labels, other.names) != (first.labels, first.names) for other in others):
         raise BadInput(
             "An ensemble answers with one set of labels, and these models have several.",
             "Train them on one dataset with the same min_families and min_count.",

@@ -42,6 +42,8 @@ def test_a_bundle_and_its_checkpoint_make_an_ensemble_without_an_index(
 def test_models_with_other_labels_or_rasters_make_no_ensemble(subject: Subject) -> None:
     with pytest.raises(BadInput, match="one set of labels"):
         ensemble([subject, replace(subject, labels=subject.labels[1:])])
+    with pytest.raises(BadInput, match="one set of labels"):
+        ensemble([subject, replace(subject, names={subject.labels[0]: "oak"})])
     with pytest.raises(BadInput, match="one raster"):
         ensemble([subject, replace(subject, settings=RasterSettings(64, 56))])
 
