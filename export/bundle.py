@@ -42,8 +42,8 @@ class Parity:
     same_top1: int
 
     def check(self) -> None:
-        """Raises ParityError where a logit is off, or a best label differs."""
-        if self.largest_difference >= LARGEST_DIFFERENCE or self.same_top1 < self.glyphs:
+        """Raises ParityError where a logit is off or no number, or a best label differs."""
+        if not self.largest_difference < LARGEST_DIFFERENCE or self.same_top1 < self.glyphs:
             raise ParityError(
                 f"ONNX differs from torch by up to {self.largest_difference:.2g}, and agrees on the best"
                 f" label of {self.same_top1} of {self.glyphs} glyphs.",

@@ -86,9 +86,11 @@ class Agreement:
 
     @property
     def passes(self) -> bool:
-        return self.before - self.after <= MOST_LOST * self.glyphs and self.same >= (
-            LEAST_AGREEING * self.glyphs
-        )
+        return self.before - self.after <= MOST_LOST * self.glyphs and self.keeps(LEAST_AGREEING)
+
+    def keeps(self, share: float) -> bool:
+        """Whether so many glyphs keep their best label, and every answer is a number."""
+        return self.same >= share * self.glyphs and math.isfinite(self.divergence + self.cosine)
 
     def to_dict(self) -> dict[str, float]:
         """As a manifest has it: shares, on validation under the font prior."""
@@ -235,7 +237,7 @@ def compact(source: Path, dataset: Path, out: Path) -> Lowered:
         agreement = gate.agreement(
             Recogniser(Bundle.load(work), threads=0).answer(gate.rasters, gate.metrics)
         )
-        if agreement.same < LEAST_LIKE * agreement.glyphs:
+        if not agreement.keeps(LEAST_LIKE):
             raise ParityError(
                 f"With weights in 16 bits the model answers otherwise: {agreement}.",
                 f"Nothing was written; {LEAST_LIKE:.1%} must agree.",

@@ -139,6 +139,11 @@ def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
 
 def test_parity_is_about_both_the_numbers_and_the_answers() -> None:
     Parity(10, 1e-4, 10).check()
-    for bad in (Parity(10, 1e-2, 10), Parity(10, 1e-4, 9), Parity(10, float(np.float32(1e-3)) * 2, 10)):
+    for bad in (
+        Parity(10, 1e-2, 10),
+        Parity(10, 1e-4, 9),
+        Parity(10, float(np.float32(1e-3)) * 2, 10),
+        Parity(10, float("nan"), 10),
+    ):
         with pytest.raises(ParityError):
             bad.check()
