@@ -78,5 +78,5 @@ def load_checkpoint(path: Path) -> Trained:
     except (KeyError, RuntimeError, EOFError, OSError, BadInput, BadZipFile, pickle.UnpicklingError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise BadCheckpoint(f"{path} is no usable checkpoint: {reason}") from None
-    samples = int(content["global_step"]) * config.batch
+    samples = round(int(content["global_step"]) * config.batches * config.batch / config.steps)
     return Trained(model.eval(), config, vocabulary, equivalence, str(ours["dataset"]), samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -214,7 +215,7 @@ class TrainConfig:
 
     @property
     def batches_per_epoch(self) -> int:
-        return self.epoch_samples // self.batch
+        return min(self.samples, self.epoch_samples) // self.batch
 
     @property
     def epochs(self) -> int:
@@ -224,6 +225,11 @@ class TrainConfig:
     def batches(self) -> int:
         """In the whole run."""
         return self.epochs * self.batches_per_epoch
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser, in the whole run; Lightning lets none of an epoch's batches wait for the next."""
+        return self.epochs * math.ceil(self.batches_per_epoch / self.accumulate)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

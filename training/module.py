@@ -144,8 +144,7 @@ class GlyphModule(L.LightningModule):
         # Fused it takes a quarter of the time, but cannot be had with float16's scaled gradients.
         fused = config.precision != "16-mixed"
         optimizer = AdamW(self._parameter_groups(), lr=self.learning_rate, fused=fused)
-        total = math.ceil(config.batches / config.accumulate)
-        warm = max(1, round(total * config.warmup))
+        warm = max(1, round(config.steps * config.warmup))
         if config.schedule == "plateau":
             rising = LinearLR(optimizer, 1 / warm, total_iters=warm - 1)
             falling = ReduceLROnPlateau(optimizer, mode="max", factor=0.1, patience=2)
@@ -156,7 +155,7 @@ class GlyphModule(L.LightningModule):
             return cast(OptimizerLRScheduler, ([optimizer], schedulers))
 
         def rate(step: int) -> float:
-            falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+            falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / config.steps)))
             return min((step + 1) / warm, falling if config.schedule == "cosine" else 1.0)
 
         return {

@@ -26,7 +26,7 @@ class Preset:
 
     @property
     def steps(self) -> int:
-        return self.config.batches // self.config.accumulate
+        return self.config.steps
 
     @property
     def samples(self) -> int:

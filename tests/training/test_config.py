@@ -20,11 +20,21 @@ def test_a_configuration_survives_being_written_down(preset: str) -> None:
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_preset_states_its_arithmetic(preset: str) -> None:
     of = PRESETS[preset]
-    assert of.samples == of.steps * of.config.accumulate * of.config.batch
+    assert of.samples == of.steps * of.config.batch  # none accumulates
     assert of.hours == pytest.approx(of.samples / of.rate / 3600)
     assert 0 < of.gpu_hours < of.hours
     assert of.about
     assert of.expect
+
+
+def test_an_epoch_ends_with_a_step_of_what_is_left() -> None:
+    config = TrainConfig(samples=3 * 10 * 16, epoch_samples=10 * 16, batch=16, accumulate=4)
+    assert (config.epochs, config.batches, config.steps) == (3, 30, 3 * 3)
+
+
+def test_a_run_shorter_than_an_epoch_draws_no_more_than_its_samples() -> None:
+    config = TrainConfig(samples=10_000, epoch_samples=250_000, batch=512)
+    assert (config.epochs, config.batches) == (1, 19)
 
 
 @pytest.mark.parametrize(

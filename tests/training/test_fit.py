@@ -134,6 +134,21 @@ def test_two_processes_that_share_a_batch_take_the_steps_of_one(
         assert torch.allclose(tensor, two[name], atol=2e-5), name
 
 
+def test_accumulating_the_rate_falls_to_the_end_and_all_samples_count(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    config = replace(
+        TINY, model="vit_tiny", size=32, box=28, batch=4, samples=24, epoch_samples=12, accumulate=2,
+        validation_samples=8,
+    )  # fmt: skip
+    train(small_dataset.path, tmp_path / "run", config, progress=False)
+    for name, samples, share in (("epoch-000", 12, 0.5), ("last", 24, 0.0)):
+        checkpoint = tmp_path / "run" / "checkpoints" / f"{name}.ckpt"
+        assert load_checkpoint(checkpoint).samples == samples
+        [scheduler] = torch.load(checkpoint, weights_only=True)["lr_schedulers"]
+        assert scheduler["_last_lr"][0] == pytest.approx(share * config.learning_rate, abs=1e-9)
+
+
 def test_a_run_stops_when_validation_stands_still(small_dataset: Dataset, tmp_path: Path) -> None:
     config = replace(
         TINY, model="vit_tiny", size=32, box=28, batch=16, samples=16 * 30, epoch_samples=16, patience=2,
