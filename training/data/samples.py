@@ -67,9 +67,10 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         self._shapes, self._config = drawn.shapes, config
         self._settings = config.raster
         self._cumulative = np.cumsum(weights) / weights.sum()
-        # Labels by group, for partners of one group: its members lie in a row.
+        # Labels that can be drawn by group, for partners of one group: its members lie in a row.
         self._group = group
-        self._by_group = np.argsort(group, kind="stable")
+        drawable = np.flatnonzero(weights)
+        self._by_group = drawable[np.argsort(group[drawable], kind="stable")]
         self._group_starts = np.searchsorted(group[self._by_group], np.arange(group.max() + 2))
         # Rows by label, then by family: a label's families are drawn evenly, then a glyph within.
         order = np.lexsort((drawn.table.family, drawn.places))

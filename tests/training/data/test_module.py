@@ -98,8 +98,9 @@ def test_labels_with_few_glyphs_are_left_out_and_a_limit_thins_the_rest(small_da
     assert len(without.vocabulary.labels) == (~rare).sum()
     thin = GlyphData(small_dataset.path, replace(TINY, limit=50))
     assert len(thin.training) == thin.counts.sum() == 50
-    drawn = {int(thin.samples().places[thin.samples().row(number)]) for number in range(50)}
-    assert drawn <= set(np.flatnonzero(thin.counts).tolist())
+    for partner in ("label", "group"):
+        drawn = _labels(replace(TINY, limit=50, partner=partner), small_dataset)  # type: ignore[arg-type]
+        assert set(drawn.tolist()) <= set(np.flatnonzero(thin.counts).tolist())
 
 
 def test_a_vocabulary_that_nothing_fills_is_refused(small_dataset: Dataset) -> None:
