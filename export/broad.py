@@ -237,6 +237,7 @@ def _breadth(recogniser: Recogniser, glyphs: Source) -> Breadth:
     at_hand = embedded(recogniser, glyphs, references)
     pairs = np.flatnonzero((references.label[1:] == references.label[:-1]) & ~known[references.label[1:]])
     rng = np.random.default_rng(0)
+    kept = min(_NEAREST, len(references))
     shares = []
     for asked in validation.take(known[validation.label]), references.take(pairs):
         some = asked.take(np.sort(rng.permutation(len(asked))[:_ASKED]))
@@ -246,7 +247,8 @@ def _breadth(recogniser: Recogniser, glyphs: Source) -> Breadth:
             rows = slice(start, start + LARGEST_BATCH)
             similar = queries[rows] @ at_hand.T
             similar[some.family[rows, None] == references.family] = -np.inf
-            nearest = np.argpartition(-similar, _NEAREST, axis=1)[:, :_NEAREST]
-            hits[rows] = (references.label[nearest] == some.label[rows, None]).any(axis=1)
+            nearest = np.argpartition(-similar, kept - 1, axis=1)[:, :kept]
+            same = references.label[nearest] == some.label[rows, None]
+            hits[rows] = (same & np.isfinite(np.take_along_axis(similar, nearest, axis=1))).any(axis=1)
         shares.append(float(hits.mean()) if len(hits) else 0.0)
     return Breadth(*shares)

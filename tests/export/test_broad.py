@@ -11,6 +11,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from export.broad import FAMILIES, broaden
 from export.from_onnx import start_from_bundle
@@ -126,6 +127,18 @@ def test_what_is_broad_or_has_another_head_is_refused_and_nothing_is_written(
     with pytest.raises(BadBundle, match="in another way"):
         broaden(other, small_dataset.path, tmp_path / "broader")
     assert not (tmp_path / "broader").exists()
+
+
+def test_two_labels_are_enough(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    for part in ("train", "validation", "test"):
+        for place, name in enumerate("AB"):
+            (tmp_path / "letters" / part / name).mkdir(parents=True)
+            for number in range(3):
+                picture = Image.new("L", (32, 32), 255)
+                ImageDraw.Draw(picture).line((4, 4 + 20 * place, 28, 24 - number), fill=0, width=3)
+                picture.save(tmp_path / "letters" / part / name / f"{number}.png")
+    _, after = broaden(tiny_bundle.path, tmp_path / "letters", tmp_path / "broad")
+    assert (after.learned, after.unlearned) == (1.0, 0.0)  # all four references are near
 
 
 def test_a_dataset_without_its_labels_is_refused(tiny_bundle: Bundle, pictures: Path, tmp_path: Path) -> None:
