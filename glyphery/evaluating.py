@@ -45,6 +45,7 @@ def evaluate(
     """Measure a model on families it never saw: strict, up to equivalence, and the ceiling."""
     from dataclasses import replace
 
+    from bundles import is_shipped
     from glyphs.errors import BadInput
     from recognition.bundle import Bundle, seal
 
@@ -52,7 +53,9 @@ def evaluate(
     if record and (len(targets) > 1 or tta > 1):
         raise BadInput("A bundle records what it answers by itself.", "Leave --record out.")
     # Loaded before the work: figures that cannot be recorded should not be waited for.
-    manifest = Bundle.load_whole(targets[0]).manifest if record else None
+    bundle = Bundle.load_whole(targets[0]) if record else None
+    if bundle is not None and is_shipped(bundle.path):
+        raise BadInput("A shipped bundle is not changed in place.", "Record in a copy of it.")
 
     from training.data import check_names, open_source
     from training.evaluation import Examined, examine
@@ -74,8 +77,8 @@ def evaluate(
         if out is not None:
             title = " + ".join(target.name for target in targets) + (f", {tta} copies" if tta > 1 else "")
             Report(title, figures, answers, examined, source, _histories(targets)).write(out)
-    if manifest is not None:
-        seal(targets[0], replace(manifest, quality=figures))
+    if bundle is not None:
+        seal(bundle.path, replace(bundle.manifest, quality=figures))
     if json:
         show.as_json(figures)
     else:

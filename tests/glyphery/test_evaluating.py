@@ -58,6 +58,7 @@ def test_models_are_compared_in_a_table_and_a_folder(
         (("compare", "nowhere"), "nowhere"),
         (("compare", "nowhere", "--split", "train"), "Choose validation or test"),
         (("evaluate", "one", "two", "--record"), "Leave --record out"),
+        (("evaluate", "levit_128s", "--record"), "not changed in place"),
     ],
 )
 def test_a_mistake_gets_one_line_and_an_exit_code(
