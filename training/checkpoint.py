@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -54,6 +52,9 @@ def load_checkpoint(path: Path) -> Trained:
     try:
         # weights_only: tensors and plain values; a checkpoint may come from anywhere.
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # its readers raise whatever they met in a file that is none of torch's
+        raise BadCheckpoint(f"{path} is no usable checkpoint: torch cannot read it.") from error
+    try:
         ours = content["glyphery"]
         config = TrainConfig.from_dict(ours["config"])
         # Logits that carry the prior of training must not be given it a second time.
@@ -75,8 +76,11 @@ def load_checkpoint(path: Path) -> Trained:
         }
         model.load_state_dict(weights)
         equivalence = Equivalence.from_json(ours["equivalence"])
-    except (KeyError, RuntimeError, EOFError, OSError, BadInput, BadZipFile, pickle.UnpicklingError) as error:
+        samples = round(int(content["global_step"]) * config.batches * config.batch / config.steps)
+        dataset = str(ours["dataset"])
+    except KeyError as error:
+        raise BadCheckpoint(f"{path} is no usable checkpoint: it has no {error}.") from None
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, BadInput) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise BadCheckpoint(f"{path} is no usable checkpoint: {reason}") from None
-    samples = round(int(content["global_step"]) * config.batches * config.batch / config.steps)
-    return Trained(model.eval(), config, vocabulary, equivalence, str(ours["dataset"]), samples)
+    return Trained(model.eval(), config, vocabulary, equivalence, dataset, samples)

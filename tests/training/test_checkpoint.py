@@ -9,20 +9,22 @@ from glyphs.errors import BadCheckpoint
 from training.checkpoint import load_checkpoint
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated archive"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"e", b"PK\x03\x04 truncated archive"])
 def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "bad.ckpt"
     file.write_bytes(content)
     with pytest.raises(BadCheckpoint) as refused:
         load_checkpoint(file)
-    assert "\n" not in str(refused.value)
+    assert str(refused.value) == f"{file} is no usable checkpoint: torch cannot read it."
 
 
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [{"state_dict": {}}, [1], torch.zeros(2), {"glyphery": []}])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, content: object) -> None:
     file = tmp_path / "other.ckpt"
-    torch.save({"state_dict": {}}, file)
-    with pytest.raises(BadCheckpoint):
+    torch.save(content, file)
+    with pytest.raises(BadCheckpoint) as refused:
         load_checkpoint(file)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_missing_checkpoint_names_the_verb_that_makes_one(tmp_path: Path) -> None:
