@@ -14,6 +14,11 @@ from training.models.options import ModelOptions
 
 # Points (share of the run done, value); straight lines between them, level before and after.
 Ramp = tuple[tuple[float, float], ...]
+_LEAST = {
+    "batch": 1, "accumulate": 1, "devices": 1, "limit": 0, "validation_samples": 0, "patience": 0, "seed": 0,
+    "workers": 0,
+}  # fmt: skip
+_LARGEST_SEED = 2**24 - 1  # which leaves 40 of 64 bits for the number of a batch
 
 
 def at(ramp: Ramp, done: float) -> float:
@@ -196,6 +201,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check(self)
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise BadInput(f"{name} cannot be {getattr(self, name)}.", f"It is {least} at least.")
+        if self.seed > _LARGEST_SEED:
+            raise BadInput(f"seed cannot be {self.seed}.", f"It is {_LARGEST_SEED} at most.")
+        try:
+            RasterSettings(self.size, self.box)
+        except ValueError as error:
+            raise BadInput(f"Not so: {error}.", "Set size and box together.") from None
         if self.batch % (2 * self.devices):
             raise BadInput(
                 f"A batch of {self.batch} cannot be shared out in pairs over {self.devices} device(s).",

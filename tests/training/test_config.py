@@ -88,6 +88,14 @@ def test_what_cannot_be_set_is_refused_in_one_line(key: str, text: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "values", [{"devices": 0}, {"accumulate": 0}, {"batch": 0}, {"seed": -1}, {"seed": 2**24}, {"size": 64}]
+)
+def test_numbers_that_nothing_can_be_done_with_are_refused(values: dict[str, int]) -> None:
+    with pytest.raises(BadInput, match=next(iter(values))):
+        TrainConfig(**values)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("values", [{"batch": 3}, {"batch": 6, "devices": 2}])
 def test_a_batch_that_is_not_whole_pairs_for_every_device_is_refused(values: dict[str, int]) -> None:
     with pytest.raises(BadInput, match="pairs"):
