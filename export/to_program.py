@@ -23,6 +23,7 @@ def to_program(model: Recogniser, path: Path, *, size: int) -> None:
     program = torch.export.export(
         folded.eval(), example, dynamic_shapes={IMAGE: {0: batch}, METRICS: {0: batch}}
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part.pt2")
     torch.export.save(program, unfinished)
     os.replace(unfinished, path)

@@ -65,7 +65,7 @@ def train(
     flags = {
         "model": model or None,
         "limit": limit,
-        "min_count": 2 if drop_singletons and not min_label_count else min_label_count,
+        "min_count": max(2, min_label_count or 0) if drop_singletons else min_label_count,
     }
     config = _configured(preset, override or [], {k: str(v) for k, v in flags.items() if v is not None})
     if print_config:
@@ -75,20 +75,16 @@ def train(
     from training.fit import find_learning_rate
     from training.fit import train as run
 
+    start = _start(Path(config.start)) if config.start else None
+    teacher = _teacher(config)
     if find_rate is not None:
-        rate = find_learning_rate(dataset, config, find_rate)
+        rate = find_learning_rate(dataset, config, find_rate, start=start, teacher=teacher)
         if json:
             show.as_json({"learning_rate": rate, "plot": str(find_rate)})
         else:
             print(f"Suggested: --set learning_rate={rate:.1e}. Plot: {find_rate}")
         return
-    best = run(
-        dataset,
-        out or Path("runs") / config.model,
-        config,
-        start=_start(Path(config.start)) if config.start else None,
-        teacher=_teacher(config),
-    )
+    best = run(dataset, out or Path("runs") / config.model, config, start=start, teacher=teacher)
     if json:
         show.as_json({"checkpoint": str(best)})
     else:

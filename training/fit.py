@@ -88,24 +88,23 @@ def train(
         BadInput: the folder holds a run of another configuration or dataset, or the weights do not fit.
         BadDataset: there is nothing to train on.
     """
+    if run.exists() and not run.is_dir():
+        raise BadInput(f"{run} is a file.", "Choose another --out.")
     with open_source(dataset, colour=config.channels == 3) as source:
         saved, this = run / "run.json", {"dataset": source.digest, "config": config.to_dict()}
-    # Through JSON, which knows no tuples.
-    if saved.exists() and json.loads(saved.read_text()) != json.loads(json.dumps(this)):
+    checkpoints = run / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    # Without a checkpoint there is nothing to resume: what failed at once may be mended in its folder.
+    if last.exists() and saved.exists() and not _says(saved, this):
         raise BadInput(
             f"{run} holds a run of another configuration or dataset.",
             "Choose another --out, or remove the folder.",
         )
-    data, module = prepare(dataset, config, teacher)
+    data, module = prepare(dataset, config, teacher, None if last.exists() else start)
     run.mkdir(parents=True, exist_ok=True)
     partial_file = saved.with_suffix(".part")
     partial_file.write_text(json.dumps(this, indent=1))
     partial_file.replace(saved)
-    checkpoints = run / "checkpoints"
-    last = checkpoints / "last.ckpt"
-    if start is not None and not last.exists():
-        batches = DataLoader(data.samples(), config.batch, sampler=Numbers(config))
-        take_over(module.model, data.vocabulary.classes, start, batches)
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,
@@ -127,16 +126,40 @@ def train(
     return checkpoints / "best.ckpt"
 
 
-def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps: int = 100) -> float:
+def _says(saved: Path, run: dict[str, Any]) -> bool:
+    """Whether a run.json is that of a run."""
+    try:
+        known = json.loads(saved.read_text())
+    except ValueError:
+        return False
+    return bool(known == json.loads(json.dumps(run)))  # through JSON, which knows no tuples
+
+
+def find_learning_rate(
+    dataset: Path,
+    config: TrainConfig,
+    plot: Path,
+    *,
+    start: Start | None = None,
+    teacher: Teacher | None = None,
+    steps: int = 100,
+) -> float:
     """Lightning's learning-rate finder (Smith, "Cyclical Learning Rates", WACV 2017).
 
     Trains `steps` batches at rates from 1e-6 to 1, draws the loss over the rate as a picture to
     `plot`, and returns the suggestion: where the loss falls fastest.
 
+    start: weights to begin with
+
     Raises:
-        BadInput: the loss never fell.
+        BadInput: the loss never fell, `plot` is of no kind that can be drawn, or the weights do not fit.
     """
-    data, module = prepare(dataset, config, None)
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if plot.suffix[1:].lower() not in kinds:
+        raise BadInput(f"{plot} names no kind of picture.", f"There are {', '.join(sorted(kinds))}.")
+    data, module = prepare(dataset, config, teacher, start)
     with _quiet(), tempfile.TemporaryDirectory() as scratch:
         trainer = L.Trainer(
             default_root_dir=scratch, max_steps=steps, logger=False, enable_checkpointing=False,
@@ -158,8 +181,10 @@ def find_learning_rate(dataset: Path, config: TrainConfig, plot: Path, *, steps:
     return float(suggestion)
 
 
-def prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tuple[GlyphData, GlyphModule]:
-    """Data and a fresh model, both set by the configuration's seed."""
+def prepare(
+    dataset: Path, config: TrainConfig, teacher: Teacher | None = None, start: Start | None = None
+) -> tuple[GlyphData, GlyphModule]:
+    """Data and a model, fresh or with the weights of `start`, both set by the configuration's seed."""
     L.seed_everything(config.seed, verbose=False)
     torch.set_float32_matmul_precision("high")
     with torch.device("meta"):  # a model that cannot be made is refused before data are waited for
@@ -167,6 +192,9 @@ def prepare(dataset: Path, config: TrainConfig, teacher: Teacher | None) -> tupl
     data = GlyphData(dataset, config)
     module = GlyphModule(config, data, teacher)
     module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start is not None:
+        batches = DataLoader(data.samples(), config.batch, sampler=Numbers(config))
+        take_over(module.model, data.vocabulary.classes, start, batches)
     return data, module
 
 

@@ -148,8 +148,8 @@ def test_a_model_that_answers_no_numbers_passes_no_gate() -> None:
 
 def test_a_program_answers_as_the_model_does(tiny_run: Path, tmp_path: Path) -> None:
     trained = load_checkpoint(tiny_run)
-    to_program(trained.model, tmp_path / "model.pt2", size=trained.config.size)
-    program = torch.export.load(tmp_path / "model.pt2").module()
+    to_program(trained.model, tmp_path / "new" / "model.pt2", size=trained.config.size)
+    program = torch.export.load(tmp_path / "new" / "model.pt2").module()
     image = torch.randint(0, 256, (3, 1, trained.config.size, trained.config.size), dtype=torch.uint8)
     metrics = torch.tensor([[0.5, 0.5, 0.0, 0.6], [torch.nan] * 4, [0.1, torch.nan, 0.2, 0.3]])
     with torch.no_grad():

@@ -19,7 +19,7 @@ def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
 def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied() -> None:
     done = run(
         "train", "--preset", "emnist", "--model", "vit_tiny", "--set", "losses.smoothing=0.2", "--limit", 500,
-        "--drop-singletons", "--show",
+        "--drop-singletons", "--min-label-count", 1, "--show",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     config = json.loads(done.stdout)

@@ -19,6 +19,7 @@ from glyphs.errors import BadInput
 from training.checkpoint import load_checkpoint
 from training.fit import find_learning_rate, prepare, train, trainer_options
 from training.presets import TINY
+from training.warm_start import Start
 
 
 def test_a_run_leaves_its_configuration_figures_and_checkpoints(tiny_run: Path) -> None:
@@ -180,6 +181,34 @@ def test_the_learning_rate_finder_suggests_a_rate_and_draws_its_search(
     rate = find_learning_rate(small_dataset.path, config, tmp_path / "rate.png", steps=40)
     assert 1e-6 < rate < 1.0
     assert (tmp_path / "rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_of_no_kind_is_refused_before_the_search(small_dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no kind of picture"):
+        find_learning_rate(small_dataset.path, TINY, tmp_path / "rate.txt")
+
+
+def test_what_is_trained_or_searched_starts_from_the_weights_it_is_given(
+    tiny_run: Path, small_dataset: Dataset
+) -> None:
+    trained = load_checkpoint(tiny_run)
+    start = Start(trained.model, trained.vocabulary.classes)
+    _, module = prepare(small_dataset.path, TINY, start=start)
+    assert torch.equal(module.model.classifier.weight, trained.model.classifier.weight)
+
+
+def test_a_folder_without_a_checkpoint_takes_another_configuration_and_a_file_none(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json").write_text("")
+    config = replace(
+        TINY, model="vit_tiny", size=32, box=28, batch=8, samples=8, epoch_samples=8, validation_samples=8
+    )
+    assert train(small_dataset.path, tmp_path, config, progress=False).exists()
+    (tmp_path / "run.json").write_text("")
+    for run, said in ((tmp_path, "another configuration"), (tmp_path / "run.json", "is a file")):
+        with pytest.raises(BadInput, match=said):
+            train(small_dataset.path, run, config, progress=False)
 
 
 def test_bfloat16_is_chosen_only_where_the_processor_computes_it() -> None:
