@@ -73,6 +73,9 @@ train: .venv/.developing  ## Train the default model in two parts (resumes), abo
 
 bundle: .venv/.developing  ## Export the trained model with its index to runs/bundle, and measure it
 	$(BIN)/glyphery export runs/levit_128s-continued --average runs/levit_128s --dataset $(DATASET) --out runs/bundle
+	$(BIN)/glyphery export runs/bundle --broaden --dataset $(DATASET) --out runs/bundle
+	$(BIN)/glyphery export runs/bundle --compact --dataset $(DATASET) --out runs/bundle
+	$(BIN)/glyphery export runs/bundle --precision int8 --dataset $(DATASET) --out runs/bundle
 	$(BIN)/glyphery index build runs/bundle --dataset $(DATASET)
 	$(BIN)/glyphery evaluate runs/bundle --dataset $(DATASET) --record
 
