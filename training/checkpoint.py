@@ -55,6 +55,8 @@ def load_checkpoint(path: Path) -> Trained:
     except Exception as error:  # its readers raise whatever they met in a file that is none of torch's
         raise BadCheckpoint(f"{path} is no usable checkpoint: torch cannot read it.") from error
     try:
+        if not isinstance(content, dict):  # of a tensor, torch would warn
+            raise BadInput("it holds no dictionary.")
         ours = content["glyphery"]
         config = TrainConfig.from_dict(ours["config"])
         # Logits that carry the prior of training must not be given it a second time.

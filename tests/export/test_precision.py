@@ -156,4 +156,4 @@ def test_a_program_answers_as_the_model_does(tiny_run: Path, tmp_path: Path) -> 
         ours, theirs = program(image, metrics), trained.model.eval()(image, metrics)
     assert torch.allclose(ours["logits"], theirs["logits"], atol=1e-3)
     assert torch.allclose(ours["embedding"], theirs["embedding"], atol=1e-4)
-    assert [file.name for file in tmp_path.iterdir()] == ["model.pt2"]
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["model.pt2"]
