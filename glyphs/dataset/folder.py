@@ -99,13 +99,15 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
         yield Progress(done, len(files), sum(map(len, families.values())), file.name, reason)
     if not families:
         raise BadDataset(f"None of the {len(files)} rasters in {folder} could be used: {rejected[0][2]}")
-    with Dataset.create(out) as dataset:
+    with Dataset.beside(out) as dataset:
         with dataset.transaction():
             shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
             for family, glyphs in sorted(families.items()):
                 records = [glyphs[label] for label in sorted(glyphs)]
-                digest = sha256(b"".join(record.data for record in records)).hexdigest()
-                font = FontRecord(digest, 0, 0, folder.name, family, "Raster", "", 1, 0)
+                digest = sha256(family.encode())
+                for record in records:
+                    digest.update(f"\0{record.label}\0".encode() + record.data)
+                font = FontRecord(digest.hexdigest(), 0, 0, folder.name, family, "Raster", "", 1, 0)
                 dataset.add_font(font, records, shape_ids, label_ids)
             for row in rejected:
                 dataset.reject(*row)

@@ -140,6 +140,23 @@ class Dataset:
         return dataset
 
     @classmethod
+    @contextmanager
+    def beside(cls, out: Path) -> Iterator[Self]:
+        """A dataset for writing that takes the place of `out` if the block ends well, else leaves nothing.
+
+        Raises:
+            BadDataset: it cannot be written.
+        """
+        part = out.with_name(out.name + ".part")
+        part.unlink(missing_ok=True)
+        try:
+            with cls.create(part) as dataset:
+                yield dataset
+            part.replace(out)
+        finally:
+            part.unlink(missing_ok=True)
+
+    @classmethod
     def open(cls, path: Path) -> Self:
         """Open a finished dataset for reading.
 
@@ -274,9 +291,7 @@ class Dataset:
         """
         if out.exists():
             raise BadDataset(f"{out} is there already.", "Choose another place, or remove it.")
-        part = out.with_name(out.name + ".part")
-        part.unlink(missing_ok=True)
-        with Dataset.create(part) as copied, closing(copied._db.cursor()) as cursor:
+        with Dataset.beside(out) as copied, closing(copied._db.cursor()) as cursor:
             try:
                 cursor.execute("ATTACH ? AS source", (str(self.path),))
                 cursor.execute(
@@ -299,7 +314,6 @@ class Dataset:
                 copied._db.commit()
             except sqlite3.Error as error:
                 raise BadDataset(f"{out} cannot be written: {error}.") from None
-        part.replace(out)
 
     # --- reading -----------------------------------------------------------------------------
 

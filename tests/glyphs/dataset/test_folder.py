@@ -77,6 +77,18 @@ def test_a_second_raster_of_one_family_and_label_is_named_and_not_lost_in_silenc
     assert steps[-1].glyphs == 1
 
 
+def test_the_same_picture_may_be_of_several_families_and_labels(tmp_path: Path) -> None:
+    rasters = tmp_path / "rasters"
+    for name in ("65/first.png", "65/second.png", "omega/third.png"):
+        _draw(rasters / name)
+    steps = list(import_rasters(rasters, _chars(tmp_path), tmp_path / "glyphs.db"))
+    assert not [step.reason for step in steps if step.reason]
+    with Dataset.open(tmp_path / "glyphs.db") as dataset:
+        summary = dataset.summary()
+    assert [summary[rows] for rows in ("glyphs", "fonts", "labels", "shapes")] == [3, 3, 2, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chars.csv", "glyphs.db", "rasters"]
+
+
 def test_nothing_is_written_where_nothing_can_be_used(tmp_path: Path) -> None:
     rasters = tmp_path / "rasters"
     _draw(rasters / "unlabelled.png")

@@ -135,6 +135,23 @@ def test_a_transaction_is_all_or_nothing(dataset: Dataset) -> None:
     assert dataset.meta("note") is None
 
 
+def test_a_dataset_that_fails_half_way_leaves_nothing_where_it_was_to_be(tmp_path: Path) -> None:
+    out = tmp_path / "glyphs.db"
+
+    def fail_half_way() -> None:
+        with Dataset.beside(out) as half:
+            add(half, "Foo", {A: b"1"})
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert not list(tmp_path.iterdir())
+    with Dataset.beside(out) as whole:
+        add(whole, "Foo", {A: b"1"})
+        assert not out.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["glyphs.db"]
+
+
 def test_a_font_is_stored_once(dataset: Dataset) -> None:
     add(dataset, "Foo", {A: b"1"}, digest="same")
     with pytest.raises(sqlite3.IntegrityError):
