@@ -87,8 +87,6 @@ def build(
     """
     files = find_fonts(paths)
     with Dataset.create(out) as dataset:
-        with dataset.transaction():
-            dataset.set_meta("complete", None)
         known = dataset.known_files()
         shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
         glyphs = dataset.count("glyphs")
@@ -100,6 +98,7 @@ def build(
                     if reading.sha256 not in known:
                         known[reading.sha256] = reading.reason
                         for font, records in reading.faces:
+                            dataset.set_meta("complete", None)
                             dataset.add_font(font, records, shape_ids, label_ids)
                             glyphs += len(records)
                     if reading.reason:  # of a copy of a broken file, too

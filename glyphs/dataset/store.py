@@ -249,14 +249,21 @@ class Dataset:
             (font.sha256, font.face, font.instance, font.file, family, font.style, font.licence,
              font.units_per_em, font.broken_glyphs),
         )  # fmt: skip
-        new_shapes, new_labels, rows = [], [], []
+        # A dataset that is a part of another has gaps in its numbers.
+        next_shape, next_label = (
+            db.execute(f"SELECT coalesce(max(id), 0) + 1 FROM {name}").fetchone()[0]
+            for name in ("shapes", "labels")
+        )
+        new_shapes: list[tuple[Any, ...]] = []
+        new_labels: list[tuple[Any, ...]] = []
+        rows = []
         for glyph in glyphs:
             digest = outline_hash(glyph.data)
             if digest not in shape_ids:
-                shape_ids[digest] = len(shape_ids) + 1
+                shape_ids[digest] = next_shape + len(new_shapes)
                 new_shapes.append((shape_ids[digest], glyph.kind, digest, glyph.data))
             if glyph.label not in label_ids:
-                label_ids[glyph.label] = len(label_ids) + 1
+                label_ids[glyph.label] = next_label + len(new_labels)
                 of, label = glyph.label.character, glyph.label
                 new_labels.append(
                     (label_ids[label], str(label), label.codepoint, str(label.form), of.script, of.char_class,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glyphs.dataset.build import PLACEHOLDER_LABELS, Progress, build, find_fonts
@@ -115,6 +116,33 @@ def test_fonts_added_later_give_the_content_of_one_build(
     build_whole(few[:3], out)
     with Dataset.open(out) as dataset:
         assert dataset.digest == few_digest
+
+
+def test_a_finished_dataset_stays_so_until_a_font_is_added(few: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "glyphs.db"
+    build_whole(few[:1], out)
+    steps = build(few[:2], out, workers=1)
+    next(steps)  # read before
+    Dataset.open(out).close()
+    next(steps)
+    with pytest.raises(BadDataset, match="unfinished"):
+        Dataset.open(out)
+    steps.close()
+
+
+def test_fonts_are_added_to_a_part_of_a_dataset(
+    small_dataset: Dataset, make_font: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "glyphs.db"
+    table = small_dataset.table()
+    some = table.take(np.arange(0, len(table), 7))  # numbers of labels and shapes have gaps
+    small_dataset.copy(out, some)
+    fonts = len(set(some.font.tolist()))
+    font = make_font("added.ttf", "Added", {0x1401: square(500), 0x1402: square(300)})
+    assert build_whole([font], out)[-1].glyphs == len(some) + 2
+    with Dataset.open(out) as dataset:
+        assert dataset.count("fonts") == fonts + 1
+        assert {Label(0x1401), Label(0x1402)} <= set(dataset.label_ids())
 
 
 def test_a_copy_of_a_font_adds_nothing(few: list[Path], few_digest: str, tmp_path: Path) -> None:
