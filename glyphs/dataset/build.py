@@ -7,9 +7,11 @@ same build again reads only what is missing. The same fonts give the same conten
 from __future__ import annotations
 
 import multiprocessing
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +22,7 @@ from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord
 from glyphs.errors import BadDataset, BadFont
 from glyphs.fonts import Face, FontFile, Glyph, family_key
 from glyphs.labels import Label
+from glyphs.processes import affinity, end_with_parent
 from glyphs.shaping import labelled_glyphs
 from glyphs.splits import assign, clusters
 
@@ -27,6 +30,7 @@ FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2", ".
 # Ideographs and syllables by the ten thousand are another problem than this one.
 DEFAULT_SKIPPED_SCRIPTS = frozenset({"Hani", "Hang"})
 PLACEHOLDER_LABELS = 16  # one shape for more labels than this stands for "no glyph here"
+_AHEAD = 8  # files that are being read or are read and not yet stored, for each process
 _UNSHAPED_CATEGORIES = frozenset("CZ")  # controls, private use, unassigned; separators
 T = TypeVar("T")
 
@@ -83,17 +87,16 @@ def build(
     """Read fonts into the dataset at `out`, yielding after each file; finish when exhausted.
 
     Raises:
-        BadDataset: `out` is something else, nothing was found, or no file held a usable font.
+        BadDataset: `out` is something else, nothing was found, no file held a usable font, or a process
+            that read fonts died.
     """
     files = find_fonts(paths)
     with Dataset.create(out) as dataset:
         known = dataset.known_files()
         shape_ids, label_ids = dataset.shape_ids(), dataset.label_ids()
         glyphs = dataset.count("glyphs")
-        workers = workers or len(os.sched_getaffinity(0))
-        context = multiprocessing.get_context("forkserver")
-        with context.Pool(workers, _set_job, (known.copy(), skipped_scripts)) as pool:
-            for done, reading in enumerate(pool.imap(_read, files, chunksize=4), 1):
+        with closing(_read_all(files, workers or affinity(), known, skipped_scripts)) as readings:
+            for done, reading in enumerate(readings, 1):
                 with dataset.transaction():
                     if reading.sha256 not in known:
                         known[reading.sha256] = reading.reason
@@ -172,14 +175,38 @@ def read_glyphs(face: Face, skipped_scripts: frozenset[str]) -> tuple[dict[Label
     return kept, broken
 
 
+def _read_all(
+    files: Sequence[Path], workers: int, known: dict[str, str | None], skipped_scripts: frozenset[str]
+) -> Generator[_Reading, None, None]:
+    """What is read of files, in their order; read in processes, and only so far ahead of who asks."""
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(known, skipped_scripts))
+    waiting: deque[Future[_Reading]] = deque()
+    try:
+        for file in files:
+            waiting.append(pool.submit(_read, file))
+            if len(waiting) >= _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise BadDataset(
+            "A process that read fonts died.",
+            "Run the same build again; with --workers 1 it takes the least memory.",
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 # What a worker process is told once: what is known of files already read, and scripts to leave out.
 _known: dict[str, str | None] = {}
 _skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS
 
 
-def _set_job(known: dict[str, str | None], skipped_scripts: frozenset[str]) -> None:
+def _begin(known: dict[str, str | None], skipped_scripts: frozenset[str]) -> None:
     global _known, _skipped_scripts
     _known, _skipped_scripts = known, skipped_scripts
+    end_with_parent()
 
 
 def _read(path: Path) -> _Reading:

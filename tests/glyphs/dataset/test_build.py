@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -143,6 +148,55 @@ def test_fonts_are_added_to_a_part_of_a_dataset(
     with Dataset.open(out) as dataset:
         assert dataset.count("fonts") == fonts + 1
         assert {Label(0x1401), Label(0x1402)} <= set(dataset.label_ids())
+
+
+def test_a_build_whose_process_dies_ends_and_can_be_gone_on_with(tmp_path: Path) -> None:
+    fonts = tmp_path / "fonts"
+    fonts.mkdir()
+    for number in range(50):
+        (fonts / f"{number}.ttf").write_text(f"{number}, no font")
+    steps = build([fonts], tmp_path / "glyphs.db", workers=1)
+    next(steps)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(BadDataset, match="died"):
+        list(steps)
+    steps = build([fonts], tmp_path / "glyphs.db", workers=1)
+    assert [next(steps).done for _ in range(50)] == list(range(1, 51))
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from glyphs.dataset.build import build
+try:
+    for step in build([Path("fonts")], Path("glyphs.db"), workers=1):
+        print(step.done, flush=True)
+except KeyboardInterrupt:
+    sys.exit("Aborted.")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_ended_ends_its_process_in_silence(
+    font_dir: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "fonts").mkdir()
+    for copy in range(100):
+        shutil.copy(font_dir / "sans.ttf", tmp_path / "fonts" / f"{copy}.ttf")
+    run = subprocess.Popen(
+        [sys.executable, "-c", BUILD], cwd=tmp_path, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert run.stdout is not None
+    run.stdout.readline()  # its process is at work
+    if number == signal.SIGINT:
+        os.killpg(run.pid, number)  # as a terminal does
+    else:
+        run.kill()
+    _, said = run.communicate(timeout=300)  # which waits for all that could still say something
+    assert "Traceback" not in said
+    assert ("Aborted." in said) == (number == signal.SIGINT)
 
 
 def test_a_copy_of_a_font_adds_nothing(few: list[Path], few_digest: str, tmp_path: Path) -> None:
