@@ -1,8 +1,9 @@
 """Import of drawn glyphs: a folder of rasters and `chars.csv` with columns `label,base_unicode`.
 
 A raster belongs to the label that ends its file name (`Amiri-Regular_1593_init.png`) or names
-its folder (`1593_init/Amiri-Regular.png`). What stands before the label, or the file name
-inside a label's folder, names the family; so the split by family holds here too. `base_unicode`
+its folder (`1593_init/Amiri-Regular.png`); in a label's folder, a file name can only add the form
+(`1593/Amiri-Regular_1593_init.png`). What stands before the label, or the file name inside a
+label's folder, names the family; so the split by family holds here too. `base_unicode`
 is the base letter's code point (`1593`, `U+0639`, `0x639` or the character itself); the joining
 form is the label's. Labels may be any text as long as chars.csv lists them.
 """
@@ -53,7 +54,8 @@ def read_chars(path: Path) -> dict[str, Label]:
 
 
 def family_and_label(file: Path, labels: Container[str]) -> tuple[str, str]:
-    """The family a raster belongs to and the longest of the labels that its name or folder gives.
+    """The family a raster belongs to and its label: its folder's, or what its name adds to that; else the
+    longest that its name gives.
 
     Raises:
         BadLabel: neither is among the labels.
@@ -62,6 +64,8 @@ def family_and_label(file: Path, labels: Container[str]) -> tuple[str, str]:
     readings = [(stem, folder), (folder, stem)]
     readings += [(stem[:place], stem[place + 1 :]) for place, mark in enumerate(stem) if mark in "_-"]
     known = [(family, label) for family, label in readings if label in labels]
+    if folder in labels:  # where a running number in the name is no label
+        known = [(family, label) for family, label in known if f"{label}_".startswith(f"{folder}_")]
     if not known:
         raise BadLabel(f"Neither the name nor the folder of {file.name} is a label of chars.csv.")
     return max(known, key=lambda reading: len(reading[1]))

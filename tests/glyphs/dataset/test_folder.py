@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from glyphs.dataset.folder import import_rasters, read_chars
+from glyphs.dataset.folder import family_and_label, import_rasters, read_chars
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadDataset
 from glyphs.labels import Form, Label
@@ -41,6 +41,22 @@ def test_rasters_are_found_by_their_names_and_by_their_folders(tmp_path: Path) -
     with Dataset.open(out) as dataset:
         assert {name for _, name, _, _ in dataset.families()} == {"Amiri", "Lato", "Karla"}
         assert set(dataset.labels().values()) == {Label(65), AIN, Label(0x3A9)}
+
+
+@pytest.mark.parametrize(
+    ("file", "family", "label"),
+    [
+        ("65/img_100.png", "img_100", "65"),
+        ("65/100.png", "100", "65"),
+        ("1593/Amiri_1593_init.png", "Amiri", "1593_init"),
+        ("1593/Amiri.png", "Amiri", "1593"),
+        ("1593_init/Amiri_1593.png", "Amiri_1593", "1593_init"),
+        ("rasters/Amiri_1593_init.png", "Amiri", "1593_init"),
+        ("rasters/65-100.png", "65", "100"),
+    ],
+)
+def test_a_folder_that_is_a_label_decides(file: str, family: str, label: str) -> None:
+    assert family_and_label(Path(file), {"65", "100", "1593", "1593_init"}) == (family, label)
 
 
 def test_unusable_rasters_are_named_and_the_others_kept(tmp_path: Path) -> None:
