@@ -47,6 +47,8 @@ def read_chars(path: Path) -> dict[str, Label]:
     labels = {}
     for number, row in enumerate(rows, 2):
         try:
+            if not (row["label"] and row["base_unicode"]):
+                raise BadLabel("A label and its base_unicode are needed.")
             labels[row["label"]] = _label(row["label"], row["base_unicode"])
         except (ValueError, TypeError, BadLabel) as error:
             raise BadDataset(f"{path}, line {number}: {error}") from None
@@ -120,7 +122,7 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
 
 def _label(text: str, base: str) -> Label:
     base = base.strip()
-    if len(base) == 1 and not base.isdigit():
+    if len(base) == 1:  # of a digit, too
         codepoint = ord(base)
     elif base[:2].upper() in ("U+", "0X"):
         codepoint = int(base[2:], 16)

@@ -31,6 +31,11 @@ def test_a_base_letter_may_be_written_in_every_usual_way(tmp_path: Path, base: s
     assert read_chars(_chars(tmp_path, f"65227_init,{base}\n")) == {"65227_init": AIN}
 
 
+@pytest.mark.parametrize("digit", ["5", "٣"])
+def test_a_single_digit_is_that_character(tmp_path: Path, digit: str) -> None:
+    assert read_chars(_chars(tmp_path, f"digit,{digit}\n")) == {"digit": Label(ord(digit))}
+
+
 def test_rasters_are_found_by_their_names_and_by_their_folders(tmp_path: Path) -> None:
     rasters = tmp_path / "rasters"
     for name in ("Amiri_65227_init.png", "Amiri_65.png", "omega/Lato.png", "omega/Karla.png", "65/Lato.jpg"):
@@ -77,7 +82,13 @@ def test_unusable_rasters_are_named_and_the_others_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "said"),
-    [("65,sixty-five\n", "line 2"), ("65,65\n66,1114112\n", "line 3"), ("", "at least one row")],
+    [
+        ("65,sixty-five\n", "line 2"),
+        ("65,65\n66,1114112\n", "line 3"),
+        ("65\n", "line 2"),
+        ("65,65\n,66\n", "line 3"),
+        ("", "at least one row"),
+    ],
 )
 def test_a_mistake_in_chars_csv_is_named_with_its_line(tmp_path: Path, rows: str, said: str) -> None:
     with pytest.raises(BadDataset, match=said):
