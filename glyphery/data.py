@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Make, import and look at datasets of glyphs.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Out = Annotated[Path, typer.Option(help="The dataset file to write; an unfinished one is continued.")]
 
 
 @app.command()
 def build(
     fonts: Annotated[list[Path], typer.Argument(help="Font files, or folders to search for them.")],
-    out: Out = Path("glyphs.db"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The dataset file to write; one that is there, finished or not, gets the fonts it lacks, and"
+            " loses none."
+        ),
+    ] = Path("glyphs.db"),
     workers: Annotated[int, typer.Option(help="Processes that read fonts; 0: one a core.")] = 0,
     json: Json = False,
 ) -> None:
@@ -36,7 +41,7 @@ def build(
 def import_(
     rasters: Annotated[Path, typer.Option(help="Folder of pictures named after their labels.")],
     chars: Annotated[Path, typer.Option(help="CSV with the columns label,base_unicode.")],
-    out: Out = Path("glyphs.db"),
+    out: Annotated[Path, typer.Option(help="The dataset file to write; a new one.")] = Path("glyphs.db"),
     json: Json = False,
 ) -> None:
     """Read a folder of drawn glyphs into a dataset."""

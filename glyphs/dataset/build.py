@@ -106,6 +106,8 @@ def build(
                             glyphs += len(records)
                     if reading.reason:  # of a copy of a broken file, too
                         dataset.reject(reading.file, reading.sha256, reading.reason)
+                    else:
+                        dataset.accept(reading.file)
                 yield Progress(done, len(files), glyphs, reading.file, reading.reason)
         if not glyphs:
             raise BadDataset(

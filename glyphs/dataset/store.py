@@ -277,6 +277,10 @@ class Dataset:
     def reject(self, file: str, digest: str, reason: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO rejects VALUES (?,?,?)", (file, digest, reason))
 
+    def accept(self, file: str) -> None:
+        """Take back that a file was rejected."""
+        self._db.execute("DELETE FROM rejects WHERE file = ?", (file,))
+
     def set_splits(self, splits: dict[str, Split]) -> None:
         self._db.executemany(
             "UPDATE families SET split = ? WHERE name = ?",

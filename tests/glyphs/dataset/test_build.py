@@ -239,6 +239,17 @@ def test_broken_files_are_each_named_with_a_reason_and_the_good_are_stored(
             assert dataset.digest == few_digest
 
 
+def test_a_file_that_was_mended_is_no_longer_among_the_rejected(few: list[Path], tmp_path: Path) -> None:
+    out, font = tmp_path / "glyphs.db", tmp_path / "font.otf"
+    font.write_text("no font")
+    build_whole([few[0], font], out)
+    shutil.copy(few[1], font)
+    build_whole([font], out)
+    with Dataset.open(out) as dataset:
+        assert dataset.rejects() == []
+        assert dataset.count("fonts") == 2
+
+
 def test_a_link_to_nowhere_is_no_font(tmp_path: Path) -> None:
     (tmp_path / "dangling.ttf").symlink_to(tmp_path / "nowhere.ttf")
     (tmp_path / "empty.ttf").touch()
