@@ -11,7 +11,7 @@ The relation is not transitive by construction: every pair stands on its own evi
 
 The table in use is `data/equivalence.tsv`: counted once over the families the project trains on,
 looked through for pairs that rest on faults of fonts (`data/false-equivalence.tsv`), and frozen,
-so that figures of different runs compare.
+so that figures of different runs compare. To it come the `isolated` pairs of the labels at hand.
 """
 
 from __future__ import annotations
@@ -72,6 +72,21 @@ class Equivalence:
         known = set(labels)
         return Equivalence(pair for pair in self.evidence if pair.first in known and pair.second in known)
 
+    def with_isolated(self, labels: Iterable[Label]) -> Equivalence:
+        """These pairs, and the letters that `labels` have both without a form and in their isolated form."""
+        known = set(labels)
+        bare = [(label, Label(label.codepoint, Form.ISOL)) for label in known if not label.form]
+        return Equivalence(
+            [
+                *self.evidence,
+                *(
+                    Evidence(label, isolated, "isolated")
+                    for label, isolated in bare
+                    if isolated in known and not self.same(label, isolated)
+                ),
+            ]
+        )
+
     def places(self, labels: Sequence[Label]) -> list[list[int]]:
         """For each of `labels`, the places in `labels` of those that look the same, itself not among them."""
         place = {label: i for i, label in enumerate(labels)}
@@ -112,22 +127,15 @@ def frozen_equivalence() -> Equivalence:
 
 
 def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
-    """Pairs among `labels` that Unicode itself declares, and letters with their isolated forms."""
-    known = set(labels)
+    """Pairs among `labels` that Unicode itself declares."""
     by_look: dict[Label, list[Label]] = defaultdict(list)
-    for label in known:
+    for label in set(labels):
         by_look[_look(label)].append(label)
-    pairs = [
+    return [
         Evidence(first, second, "nfkc")
         for members in by_look.values()
         for first, second in combinations(sorted(members), 2)
     ]
-    pairs += [
-        Evidence(label, Label(label.codepoint, Form.ISOL), "isolated")
-        for label in known
-        if not label.form and Label(label.codepoint, Form.ISOL) in known
-    ]
-    return pairs
 
 
 def _look(label: Label) -> Label:
@@ -176,7 +184,7 @@ def outline_pairs(dataset: Dataset) -> list[Evidence]:
 
 
 def build_equivalence(dataset: Dataset) -> Equivalence:
-    """The table for a dataset's labels; where both sources know a pair, the counted one is kept.
+    """The table for a dataset's labels; where counting knows a pair, too, that is what is kept.
 
     Pairs that were looked at and found false are left out.
     """
@@ -184,8 +192,9 @@ def build_equivalence(dataset: Dataset) -> Equivalence:
     false = {(Label.parse(first), Label.parse(second)) for first, second, _ in listed}
     counted = [pair for pair in outline_pairs(dataset) if (pair.first, pair.second) not in false]
     known = {(pair.first, pair.second) for pair in counted}
-    declared = [pair for pair in unicode_pairs(dataset.label_ids()) if (pair.first, pair.second) not in known]
-    return Equivalence(counted + declared)
+    labels = dataset.label_ids()
+    declared = [pair for pair in unicode_pairs(labels) if (pair.first, pair.second) not in known]
+    return Equivalence(counted + declared).with_isolated(labels)
 
 
 def to_tsv(table: Equivalence) -> str:

@@ -88,19 +88,24 @@ def test_families_that_only_test_give_no_evidence(small_dataset: Dataset) -> Non
     assert all(pair.families <= train for pair in outline_pairs(small_dataset))
 
 
-def test_unicode_declares_singletons_widths_and_isolated_forms_only() -> None:
-    labels = [
-        *map(of, "\u03a9\u2126K\u212aAa\uff211¹①s\u017ffﬁ"),
-        of("ب"), of("ب", Form.ISOL), of("ب", Form.INIT), of("ء"), of("ء", Form.ISOL),
-    ]  # fmt: skip
+def test_unicode_declares_singletons_and_widths_only() -> None:
+    labels = list(map(of, "\u03a9\u2126K\u212aAa\uff211¹①s\u017ffﬁ"))
     pairs = {(pair.first, pair.second): pair.source for pair in unicode_pairs(labels)}
     assert pairs == {
         (of("\u03a9"), of("\u2126")): "nfkc",
         (of("K"), of("\u212a")): "nfkc",
         (of("A"), of("\uff21")): "nfkc",
-        (of("ب"), of("ب", Form.ISOL)): "isolated",
-        (of("ء"), of("ء", Form.ISOL)): "isolated",  # hamza does not join, yet U+FE80 is its isolated form
     }
+
+
+def test_a_bare_letter_and_its_isolated_form_are_a_pair_where_both_are_labels() -> None:
+    hamza = Evidence(of("ء"), of("ء", Form.ISOL), "outlines", 5, 4)  # it does not join, yet has U+FE80
+    labels = [
+        of("ب"), of("ب", Form.ISOL), of("ب", Form.INIT), hamza.first, hamza.second,
+        of("ت"), of("ث", Form.ISOL), of("A"),
+    ]  # fmt: skip
+    table = Equivalence([hamza]).with_isolated(labels)
+    assert set(table.evidence) == {hamza, Evidence(of("ب"), of("ب", Form.ISOL), "isolated")}
 
 
 def test_a_counted_pair_is_kept_over_a_declared_one(small_dataset: Dataset) -> None:

@@ -21,4 +21,4 @@ class GlyphSource(Dataset):
         return Shapes(self, ids)
 
     def equivalence(self) -> Equivalence:
-        return frozen_equivalence()
+        return frozen_equivalence().with_isolated(self.label_ids())

@@ -87,7 +87,7 @@ class PictureSource:
         return Drawings(self.gallery)
 
     def equivalence(self) -> Equivalence:
-        return self.alike
+        return self.alike.with_isolated(self.all_labels)
 
     def rejects(self) -> list[tuple[str, str]]:
         return list(self.rejected)

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glyphs.dataset.folder import import_rasters
 from glyphs.errors import BadDataset
 from glyphs.labels import Form, Label
 from glyphs.splits import Split
 from tests.training.data.conftest import PictureMaker
+from training.data.glyphs import GlyphSource
 from training.data.rasters import open_rasters
 
 
@@ -26,6 +28,18 @@ def test_labels_come_from_chars_csv(rasters: Path) -> None:
     source = open_rasters(rasters, rasters.parent / "chars.csv")
     assert source.all_labels == [Label(65), Label(1593, Form.INIT)]
     assert np.bincount(source.label).tolist() == [12, 12]
+
+
+def test_bare_letters_look_like_their_isolated_forms(rasters: Path, draw: PictureMaker) -> None:
+    (rasters.parent / "chars.csv").write_text("label,base_unicode\n1593,1593\n1593_isol,1593\n")
+    for label in ("1593", "1593_isol"):
+        draw(rasters / f"Lato_{label}.png")
+    chars, out = rasters.parent / "chars.csv", rasters.parent / "glyphs.db"
+    for _ in import_rasters(rasters, chars, out):
+        pass
+    with GlyphSource.open(out) as imported:
+        tables = [open_rasters(rasters, chars).equivalence(), imported.equivalence()]
+    assert all(table.same(Label(1593), Label(1593, Form.ISOL)) for table in tables)
 
 
 def test_no_family_is_in_two_splits(rasters: Path) -> None:
