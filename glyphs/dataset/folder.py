@@ -87,6 +87,7 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
         raise BadDataset(f"There are no rasters in {folder}.")
     families: dict[str, dict[Label, GlyphRecord]] = defaultdict(dict)
     rejected: list[tuple[str, str, str]] = []
+    taken = 0
     for done, file in enumerate(files, 1):
         reason = None
         data = b""
@@ -99,10 +100,11 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
             packed = io.BytesIO()
             Image.fromarray(raster).save(packed, "PNG")
             families[family][labels[text]] = GlyphRecord(labels[text], RASTER, packed.getvalue(), _UNKNOWN)
+            taken += 1
         except (BadLabel, BadPicture, OSError) as error:
             reason = error.message if isinstance(error, GlypheryError) else f"It cannot be read: {error}."
             rejected.append((str(file), sha256(data).hexdigest(), reason))
-        yield Progress(done, len(files), sum(map(len, families.values())), file.name, reason)
+        yield Progress(done, len(files), taken, file.name, reason)
     if not families:
         raise BadDataset(f"None of the {len(files)} rasters in {folder} could be used: {rejected[0][2]}")
     with Dataset.beside(out) as dataset:
