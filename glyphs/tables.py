@@ -1,4 +1,4 @@
-"""The lists under `data/`: tab-separated rows, lines that begin with # being comments."""
+"""The lists under `data/`: tab-separated rows, lines that begin with "# " being comments."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from importlib.resources import files
 def read_list(name: str) -> list[list[str]]:
     """The rows of the list `data/<name>`. A quotation mark is a character like any other."""
     text = files("glyphs").joinpath("data", name).read_text(encoding="utf-8")
-    lines = (line for line in text.split("\n") if line and not line.startswith("#"))
+    lines = (line for line in text.split("\n") if line and not line.startswith("# "))
     return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
