@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glyphery import show
+from glyphery.recognise import listed
+from glyphs.errors import BadInput
 
 if TYPE_CHECKING:
     from glyphs.dataset.build import Progress
@@ -28,7 +31,7 @@ def build(
             " loses none."
         ),
     ] = Path("glyphs.db"),
-    workers: Annotated[int, typer.Option(help="Processes that read fonts; 0: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read fonts; 0: one a core.")] = 0,
     json: Json = False,
 ) -> None:
     """Read fonts into a dataset. Broken files are named and skipped; run again to resume."""
@@ -63,7 +66,9 @@ def show_(
 
     with Dataset.open(dataset) as opened:
         if sheet is not None:
-            contact_sheet(opened, scripts=frozenset(filter(None, scripts.split(",")))).save(sheet)
+            drawn = contact_sheet(opened, scripts=frozenset(script.title() for script in listed(scripts)))
+            with _writing(sheet):
+                drawn.save(sheet, "PNG")
     _summarise(dataset, json)
 
 
@@ -77,7 +82,10 @@ def freeze(
 
     with Dataset.open(dataset) as opened:
         rows = [f"{name}\t{split}\n" for _, name, split, _ in opened.families()]
-    out.write_text("# family\tsplit; made by `glyphery dataset freeze`\n" + "".join(rows), encoding="utf-8")
+    with _writing(out):
+        out.write_text(
+            "# family\tsplit; made by `glyphery dataset freeze`\n" + "".join(rows), encoding="utf-8"
+        )
     print(f"{len(rows)} families frozen in {out}")
 
 
@@ -87,7 +95,7 @@ def thin(
     out: Annotated[Path, typer.Option(help="The dataset file to write.")] = Path("thin.db"),
     families: Annotated[int, typer.Option(help="Leave out labels that fewer training families have.")] = 15,
     styles: Annotated[int, typer.Option(min=1, help="Glyphs of one label in one family.")] = 1,
-    validation: Annotated[int, typer.Option(help="Validation glyphs to keep.")] = 20_000,
+    validation: Annotated[int, typer.Option(min=0, help="Validation glyphs to keep.")] = 20_000,
 ) -> None:
     """Write a smaller dataset to carry to a machine that trains; test families stay behind."""
     from glyphs.dataset.store import Dataset
@@ -113,7 +121,8 @@ def equivalence(
     with Dataset.open(dataset) as opened:
         table = build_equivalence(opened)
     if out is not None:
-        out.write_text(to_tsv(table), encoding="utf-8")
+        with _writing(out):
+            out.write_text(to_tsv(table), encoding="utf-8")
     if json:
         print(table.to_json())
     elif out is not None:
@@ -138,8 +147,22 @@ def text(
     if out is None:
         print(to_tsv(table), end="")
     else:
-        out.write_text(to_tsv(table), encoding="utf-8")
+        with _writing(out):
+            out.write_text(to_tsv(table), encoding="utf-8")
         print(f"{len(table):,} labels written to {out}")
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Where `out` is written.
+
+    Raises:
+        BadInput: it cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:

@@ -154,7 +154,8 @@ def outline_pairs(dataset: Dataset) -> list[Evidence]:
 
     table = dataset.table(Split.TRAIN)
     labels = dataset.labels()
-    place = np.rint(table.metrics[:, 2:] * 1000).astype(np.int64)  # bottom and advance, thousandths of an em
+    # Bottom and advance, thousandths of an em; rasters have none.
+    place = np.rint(np.nan_to_num(table.metrics[:, 2:]) * 1000).astype(np.int64)
     order = np.lexsort((table.label, place[:, 1], place[:, 0], table.shape, table.font))
     keys = np.stack([table.font, table.shape, place[:, 0], place[:, 1]], axis=1)[order]
     starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])

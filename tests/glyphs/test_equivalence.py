@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glyphs.dataset.store import Dataset
+from glyphs.dataset.store import RASTER, Dataset, FontRecord, GlyphRecord
 from glyphs.equivalence import (
     LEAST_FAMILIES,
     Equivalence,
@@ -19,6 +21,7 @@ from glyphs.equivalence import (
 )
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label, fold
+from glyphs.splits import Split
 
 LABELS = st.builds(
     Label, st.sampled_from([fold(code).codepoint for code in range(0x600, 0x6FF)]), st.sampled_from(Form)
@@ -80,6 +83,17 @@ def test_yeh_and_farsi_yeh_differ_at_the_end_of_a_word(
     counted: dict[tuple[Label, Label], Evidence], form: Form
 ) -> None:
     assert (of("ي", form), of("ی", form)) not in counted
+
+
+@pytest.mark.filterwarnings("error")
+def test_rasters_that_look_alike_are_counted_without_metrics(tmp_path: Path) -> None:
+    with Dataset.create(tmp_path / "glyphs.db") as dataset:
+        for number in range(LEAST_FAMILIES):
+            font = FontRecord(str(number), 0, 0, "rasters", f"Drawn {number}", "Raster", "", 1, 0)
+            glyphs = [GlyphRecord(of(text), RASTER, b"one", (float("nan"),) * 4) for text in "lI"]
+            dataset.add_font(font, glyphs, dataset.shape_ids(), dataset.label_ids())
+            dataset.set_splits({font.family: Split.TRAIN})
+        assert outline_pairs(dataset) == [Evidence(of("I"), of("l"), "outlines", 3, 3)]
 
 
 def test_families_that_only_test_give_no_evidence(small_dataset: Dataset) -> None:

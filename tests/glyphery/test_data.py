@@ -1,0 +1,54 @@
+"""`glyphery dataset`: its options, and what it says where they cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from glyphery.cli import app
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["dataset", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("show", "--sheet", "nowhere/sheet.png"), ("freeze", "--out", "nowhere/splits.tsv"),
+     ("equivalence", "--out", "nowhere/equivalence.tsv")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_said_in_one_line(
+    dataset_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verb, *options = arguments
+    done = run(verb, dataset_file, *options)
+    assert done.exit_code == 2
+    assert done.stderr == f"glyphery: {options[1]} cannot be written: No such file or directory.\n"
+
+
+def test_so_is_a_table_of_texts_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("text")
+    done = run("text", tmp_path, "--out", tmp_path / "nowhere" / "text.tsv")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_a_sheet_is_a_png_of_all_the_scripts_asked_for(dataset_file: Path, tmp_path: Path) -> None:
+    def sheet(scripts: str) -> bytes:
+        done = run("show", dataset_file, "--sheet", tmp_path / "sheet.any", "--scripts", scripts, "--json")
+        assert done.exit_code == 0, done.stderr
+        return (tmp_path / "sheet.any").read_bytes()
+
+    both = sheet("Latn,Arab")
+    assert both.startswith(b"\x89PNG")
+    assert sheet("latn, Arab") == both != sheet("Latn")
+
+
+@pytest.mark.parametrize(("verb", "option"), [("build", "--workers"), ("thin", "--validation")])
+def test_a_number_below_nothing_is_refused(verb: str, option: str) -> None:
+    done = run(verb, "nowhere", option, -1)
+    assert done.exit_code == 2
+    assert f"Invalid value for '{option}'" in done.stderr
