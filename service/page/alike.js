@@ -15,7 +15,7 @@ export class Alike {
   #question = null;
   #addresses = [];
 
-  /** model: gives the parameters that name the model; goOn: called with the bytes and words of a reference */
+  /** model: gives the parameters that name the model; goOn: called with a reference and the path of its picture */
   constructor(model, goOn) {
     this.#model = model;
     this.#goOn = goOn;
@@ -89,23 +89,24 @@ export class Alike {
 
   #tile(neighbour, address) {
     const { name, form, codepoint, family, style, similarity } = neighbour;
+    const path = addressed(neighbour.raster, this.#model()); // an address that is a blob may be shown, not fetched
     const what = [name, formName(form), `${family} ${style}`].filter(Boolean).join(", ");
     const picture = element("img", { src: address, alt: "", width: 48, height: 48, decoding: "async" });
     // A busy server refuses pictures too; `ask` has the patience that an <img> has not.
-    picture.addEventListener("error", () => again(picture, address), { once: true });
+    picture.addEventListener("error", () => again(picture, path), { once: true });
     const button = element("button", { type: "button", title: what, "aria-label": `${what}, similarity ${similarity.toFixed(2)}: go on from it` },
       picture,
       element("span", { class: "of" }, isolated(visible(neighbour)), ` ${codepoint}`),
       element("span", { class: "family" }, isolated(family)),
       element("span", { class: "style" }, isolated(style), element("b", {}, similarity.toFixed(2))));
-    button.addEventListener("click", () => this.#goOn(neighbour, address));
+    button.addEventListener("click", () => this.#goOn(neighbour, path));
     return element("li", {}, button);
   }
 }
 
-async function again(picture, address) {
+async function again(picture, path) {
   try {
-    picture.src = URL.createObjectURL(await (await ask(address)).blob());
+    picture.src = URL.createObjectURL(await (await ask(path)).blob());
   } catch (error) {
     explained(error); // a tile that says what it is can do without
   }

@@ -83,10 +83,10 @@ async function take(files) {
 }
 
 /** A reference takes its place on the pad; undo brings back what was there. */
-async function goOn(neighbour, address) {
+async function goOn(neighbour, path) {
   const { of } = named(neighbour);
   try {
-    const file = await (address.startsWith("blob:") ? await fetch(address) : await ask(address)).blob();
+    const file = await (await ask(path)).blob();
     pad.put({ ...await readPicture(file), of: `${of}, of ${neighbour.family} ${neighbour.style}` });
     byId("recognise").focus();
   } catch (error) {

@@ -275,6 +275,9 @@ def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
         draw(page, STROKES["L"])
         tiles = page.locator("#references img")  # which bring the key as well
         expect(tiles.first).to_have_js_property("naturalWidth", 48)
+        label = page.locator("#references button").first.get_attribute("aria-label")
+        tiles.first.click()
+        expect(page.locator("#sheet")).to_have_attribute("aria-label", f"Drawing area: {_reference(label)}")
         page.reload()
         page.wait_for_selector(".bundle")
         assert page.evaluate("localStorage.length") == 0
