@@ -59,7 +59,7 @@ async def take_in(
                 names = await _receive(request, files.arriving, settings, name, media_type == FORM)
                 return await _to_the_end(_enter, store, files, settings, names, model, owner)
             except BaseException:
-                await _to_the_end(files.remove)
+                await _to_the_end(_withdraw, store, files)
                 raise
 
 
@@ -113,6 +113,13 @@ def _enter(
         raise NoFonts(f"There is no font to score{f' ({what})' if what else ''}.", _POST)
     shutil.rmtree(files.arriving)
     return store.add(files.folder.name, owner, model, unpacking.fonts, unpacking.skipped, settings.max_jobs)
+
+
+def _withdraw(store: Store, files: JobFiles) -> None:
+    """Nobody will hear of the job: it goes, even if it has been entered by now."""
+    if (job := store.find(files.folder.name)) is not None:
+        store.remove(job)
+    files.remove()
 
 
 class _Files:

@@ -4,16 +4,21 @@ import asyncio
 import io
 import json
 import os
+import sqlite3
 import time
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from fastapi import Request
 
 from recognition.bundle import Bundle, seal
 from scoring.verdicts import FontScore
+from service.app import create_app
 from service.jobs.files import JobFiles, holding, runner_lock
+from service.jobs.intake import take_in
 from service.jobs.record import FontDone, Pinned, PostedFont, State
 from service.jobs.retention import tidy
 from service.jobs.store import Store
@@ -355,6 +360,32 @@ def test_what_was_left_behind_goes_and_what_still_comes_in_does_not(store, kept)
         assert not cancelled.fonts.exists()
     tidy(store, Settings(jobs=store.folder))
     assert not arriving.folder.exists()
+
+
+def test_nothing_is_left_of_a_job_that_is_entered_as_its_client_leaves(store):
+    settings, model = Settings(jobs=store.folder), Pinned("m", "1", "d", "/m")
+    scope = {"type": "http", "app": create_app(settings), "headers": [(b"content-type", b"font/ttf")]}
+
+    async def receive():
+        return {"type": "http.request", "body": b"a font"}
+
+    async def leave(database):
+        request = Request(scope, receive)
+        taking = asyncio.create_task(take_in(request, store, settings, model=model, owner="", name="a.ttf"))
+        while not list(store.folder.glob("*/fonts/*")):
+            await asyncio.sleep(0.01)
+        taking.cancel()
+        await asyncio.sleep(0.01)
+        assert not taking.done()  # for the database is not free
+        database.rollback()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+    with closing(sqlite3.connect(store.folder / "jobs.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        asyncio.run(leave(database))
+    assert store.newest("", 10, None) == []
+    assert [path for path in store.folder.iterdir() if path.is_dir()] == []
 
 
 def test_the_store_counts_what_is_done_once(store, kept):
