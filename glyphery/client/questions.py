@@ -109,7 +109,14 @@ def embed_batch(lines: list[bytes], model: str | None) -> Question[NDArray[np.fl
 
 
 def score_fonts(fonts: Font | Iterable[Font], model: str | None) -> Question[Job]:
-    some = [fonts] if isinstance(fonts, str | os.PathLike | tuple) else list(fonts)
+    some: list[Font]
+    match fonts:
+        case str() | os.PathLike():
+            some = [fonts]
+        case (str(name), bytes(data)):  # two paths are two fonts
+            some = [(name, data)]
+        case _:
+            some = list(fonts)
     if not some:
         raise BadInput("There are no fonts to score.")
     return Question("/fonts/score", _job_of, _query(model=model), fonts=some)

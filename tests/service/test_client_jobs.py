@@ -40,6 +40,20 @@ def test_fonts_are_scored_and_read(asking, font_dir):
         assert "index.html" in archive.namelist()
 
 
+def test_one_font_or_several(asking, font_dir):
+    paths = font_dir / "mono.otf", str(font_dir / "phagspa.ttf")
+    data = paths[0].read_bytes()
+    for fonts, names in [
+        (paths, ["mono.otf", "phagspa.ttf"]),
+        (paths[0], ["mono.otf"]),
+        (("a.otf", data), ["a.otf"]),
+        ((("a.otf", data), ("b.otf", data)), ["a.otf", "b.otf"]),
+    ]:
+        job = asking.score_fonts(fonts)
+        assert job.fonts["names"] == names
+        asking.cancel(job)
+
+
 def test_results_are_read_as_they_come(asking, font_dir):
     job = asking.score_fonts([font_dir / "mono.otf"] * 10)
     found = list(asking.results(job.id))
