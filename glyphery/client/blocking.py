@@ -55,7 +55,7 @@ class Client(Connection):
         timeout: seconds within which a connection, or more of an answer, has to come
 
         Raises:
-            BadInput: the address is none.
+            BadInput: the address is none, or the key cannot be sent.
         """
         super().__init__(url, api_key, retries, timeout)
         self._http = self._open(httpx.Client)

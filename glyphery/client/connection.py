@@ -33,7 +33,9 @@ class Connection:
     def __init__(self, url: str | None, api_key: str | None, retries: int, timeout: float) -> None:
         url = url or os.environ.get("GLYPHERY_SERVER") or _URL
         self.url = (url if "://" in url else f"http://{url}").rstrip("/")
-        self._api_key = api_key or os.environ.get("GLYPHERY_API_KEY")
+        self._api_key = (api_key or os.environ.get("GLYPHERY_API_KEY") or "").strip()
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            raise BadInput("The API key has characters that cannot be sent.")
         self._retries, self._timeout = retries, timeout
 
     def _open(self, make: Callable[..., T]) -> T:

@@ -328,11 +328,17 @@ def test_the_key_is_sent_as_bearer(kind, monkeypatch):
     with scripted(NO_MODELS, NO_MODELS, NO_MODELS) as server:
         kind(server.url).models()
         kind(server.url, api_key="one").models()
-        monkeypatch.setenv("GLYPHERY_API_KEY", "two")
+        monkeypatch.setenv("GLYPHERY_API_KEY", "two\n")  # as of a file
         kind(server.url).models()
         assert [headers.get("Authorization") for _, _, headers in server.requests] == [
             None, "Bearer one", "Bearer two"
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["\N{LATIN SMALL LETTER E WITH ACUTE}", "one\ntwo", "one\0"])
+def test_a_key_that_cannot_be_sent_is_said_to_be_such_and_not_printed(kind, server, key):
+    with pytest.raises(BadInput, match=r"^The API key has characters that cannot be sent\.$"):
+        kind(server.url, api_key=key).models()
 
 
 def test_the_client_is_loaded_when_it_is_asked_for():
