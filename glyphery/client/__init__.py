@@ -10,6 +10,7 @@
 What is refused for the moment (429, 503), or does not get through, is asked again a few times, as late
 as the service wishes. Batches go out in requests of some hundred pictures, of which the first answers
 come as soon as the last picture is sent; such a request, too, is repeated until its first answer is there.
+What is not to be done twice (`score_fonts`, `cancel`) is not asked again once the service may have heard it.
 """
 
 from __future__ import annotations

@@ -174,9 +174,9 @@ class AsyncClient(Connection):
         """As Client.report."""
         return await self._ask(questions.report(questions.id_of(job), format))
 
-    async def cancel(self, job: Job | str) -> None:
+    async def cancel(self, job: Job | str, *, keep: bool = False) -> None:
         """As Client.cancel."""
-        await self._ask(questions.cancel(questions.id_of(job)))
+        await self._ask(questions.cancel(questions.id_of(job), keep))
 
     async def models(self) -> list[ServedModel]:
         """As Client.models."""
@@ -195,7 +195,7 @@ class AsyncClient(Connection):
             try:
                 response = await self._http.request(**question.request)
             except httpx.TransportError as error:
-                refusal = self._failure(error)
+                refusal = self._failure(error, question.once)
             else:
                 if response.is_success:
                     with understanding():

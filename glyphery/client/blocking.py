@@ -207,9 +207,12 @@ class Client(Connection):
         """The report of a job that is done: a file's bytes, as html of several fonts a ZIP's."""
         return self._ask(questions.report(questions.id_of(job), format))
 
-    def cancel(self, job: Job | str) -> None:
-        """Cancel a job; remove it with all that has come of it where it is finished."""
-        self._ask(questions.cancel(questions.id_of(job)))
+    def cancel(self, job: Job | str, *, keep: bool = False) -> None:
+        """Cancel a job; remove it with all that has come of it where it is finished.
+
+        keep: leave it where it is finished
+        """
+        self._ask(questions.cancel(questions.id_of(job), keep))
 
     def models(self) -> list[ServedModel]:
         """The models of the service, the default first."""
@@ -228,7 +231,7 @@ class Client(Connection):
             try:
                 response = self._http.request(**question.request)
             except httpx.TransportError as error:
-                refusal = self._failure(error)
+                refusal = self._failure(error, question.once)
             else:
                 if response.is_success:
                     with understanding():

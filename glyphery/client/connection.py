@@ -25,6 +25,11 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.25, 8.0  # seconds
 _LONGEST_WAIT = 60  # seconds; a service that wants to be left alone for longer is not waited for
 # The connection failed, rather than the service: to ask again is no harm, and may help.
 _LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+# The service may have heard what was asked.
+_HEARD = (
+    httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError, httpx.ReadTimeout,
+    httpx.WriteTimeout,
+)  # fmt: skip
 
 
 class Connection:
@@ -55,12 +60,19 @@ class Connection:
             said = f"{response.status_code} {response.reason_phrase}".strip()
             return ServiceError(f"{self.url} answers {said}.", status=response.status_code)
 
-    def _failure(self, error: httpx.TransportError) -> ServiceError:
-        """What has become of a request that was not answered."""
+    def _failure(self, error: httpx.TransportError, once: bool = False) -> ServiceError:
+        """What has become of a request that was not answered.
+
+        once: it is not to be sent again where it may have been heard
+        """
+        lost = isinstance(error, _LOST)
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            return ServiceError(f"{self.url} did not go on answering within {self._timeout:g} s.")
-        why = str(error).rstrip(".") or type(error).__name__
-        return ServiceError(f"The connection to {self.url} failed: {why}.", lost=isinstance(error, _LOST))
+            detail = f"{self.url} did not go on answering within {self._timeout:g} s."
+        else:
+            detail = f"The connection to {self.url} failed: {str(error).rstrip('.') or type(error).__name__}."
+        if once and isinstance(error, _HEARD):
+            lost, detail = False, f"{detail} What was asked may have been done all the same: see `jobs()`."
+        return ServiceError(detail, lost=lost)
 
 
 class Patience:

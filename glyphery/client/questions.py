@@ -43,7 +43,11 @@ _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
-    """A request, and how its answer is read."""
+    """A request, and how its answer is read.
+
+    method: of what sends nothing
+    once: it is not to be done twice
+    """
 
     path: str
     read: Callable[[httpx.Response], T]
@@ -51,7 +55,8 @@ class Question(Generic[T]):
     content: bytes | None = None
     media_type: str = "application/octet-stream"
     fonts: Sequence[Font] = ()
-    method: str = "GET"  # of what sends nothing
+    method: str = "GET"
+    once: bool = False
 
     @property
     def request(self) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def score_fonts(fonts: Font | Iterable[Font], model: str | None) -> Question[Job
             some = list(fonts)
     if not some:
         raise BadInput("There are no fonts to score.")
-    return Question("/fonts/score", _job_of, _query(model=model), fonts=some)
+    return Question("/fonts/score", _job_of, _query(model=model), fonts=some, once=True)
 
 
 def job(id: str) -> Question[Job]:
@@ -142,8 +147,9 @@ def results(id: str, start: int) -> Question[None]:
     return Question(f"{_path_of(id)}/results", lambda _: None, _query(start=start))
 
 
-def cancel(id: str) -> Question[None]:
-    return Question(_path_of(id), lambda _: None, method="DELETE")
+def cancel(id: str, keep: bool) -> Question[None]:
+    # Asked again, it would remove what it cancelled.
+    return Question(_path_of(id), lambda _: None, _query(keep=keep), method="DELETE", once=not keep)
 
 
 def _path_of(id: str) -> str:

@@ -236,7 +236,7 @@ class Script(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.close_connection = int(headers.get("Content-Length", 0)) > len(body)
 
-    do_POST = do_GET
+    do_POST = do_DELETE = do_GET
 
     def log_message(self, *_):
         pass
@@ -292,6 +292,26 @@ def test_there_is_an_end_to_asking(kind, answers, retries, requests):
         with pytest.raises(ServiceError, match=r"Later\.|failed"):
             kind(server.url, retries=retries).models()
         assert len(server.requests) == requests
+
+
+def test_what_is_not_to_be_done_twice_is_asked_again_only_where_it_was_refused(kind):
+    asked = [
+        lambda client: client.score_fonts(("a.ttf", b"a font")),
+        lambda client: client.cancel("5e0d"),
+    ]
+    for ask in asked:
+        with scripted(refusal(503), None) as server:
+            with pytest.raises(
+                ServiceError, match=r"failed: .*\. What was asked may have been done all the same"
+            ):
+                ask(kind(server.url))
+            assert len(server.requests) == 2
+        with pytest.raises(ServiceError, match=r"failed: [^.]*\.$") as raised:
+            ask(kind("http://127.0.0.1:1", retries=0))
+        assert raised.value.transient
+    with scripted(None, (200, {}, b"")) as server:
+        kind(server.url).cancel("5e0d", keep=True)
+        assert [path for _, path, _ in server.requests] == ["/jobs/5e0d?keep=true"] * 2
 
 
 def test_a_request_of_a_batch_is_repeated_until_its_first_answer(kind):

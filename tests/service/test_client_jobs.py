@@ -68,6 +68,7 @@ def test_a_job_is_cancelled_and_removed(asking, font_dir):
     with pytest.raises(ServiceError, match="the job is cancelled") as raised:
         asking.report(job)
     assert raised.value.status == 409
+    asking.cancel(job.id, keep=True)
     assert [each.id for each in asking.jobs()] == [job.id]
     asking.cancel(job.id)
     assert asking.jobs() == []
