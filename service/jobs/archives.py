@@ -130,6 +130,10 @@ class Unpacking:
                         assert content is not None  # it is a regular file
                         with content:
                             self._unpack(member.name, content, member.size)
+                wary.seek(archive.offset)  # a broken header and an early end look to tarfile like the end
+                while piece := wary.read(_PIECE):
+                    if piece.strip(b"\0"):
+                        raise BadArchive("There is more in it behind its end, or behind a broken header.")
 
     def _gunzip(self, file: Path) -> None:
         plain = file.with_suffix(".tar")
@@ -144,17 +148,25 @@ class Unpacking:
 
     def _inflate(self, file: Path, to: Path) -> None:
         """Ahead of reading it, for then what tarfile passes over is counted too."""
-        size, packed = 0, file.stat().st_size
+        size, count, packed = 0, 0, file.stat().st_size
+        stream, piece = None, b""  # of gzip there may be several, one behind the other
         with file.open("rb") as source, to.open("wb") as sink:
-            stream = zlib.decompressobj(wbits=31)
-            while piece := stream.unconsumed_tail or source.read(_PIECE):
+            while piece := piece or source.read(_PIECE):
+                if stream is None:
+                    piece = piece.lstrip(b"\0")  # what tapes are filled up with
+                    if not piece:
+                        continue
+                    stream = zlib.decompressobj(wbits=31)
+                    _check_members(count := count + 1)
                 found = stream.decompress(piece, _PIECE)
                 size += len(found)
                 self._check(size, packed)
                 sink.write(found)
+                piece = stream.unconsumed_tail
                 if stream.eof:
-                    return
-        raise BadArchive("What is packed with gzip breaks off.")
+                    piece, stream = stream.unused_data, None
+        if stream is not None:
+            raise BadArchive("What is packed with gzip breaks off.")
 
     def _wanted(self, name: str, size: int) -> bool:
         """Whether a member is a font, by its name; what is not is noted."""

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import shutil
 import struct
 import tarfile
@@ -124,6 +125,33 @@ def test_fonts_are_posted_in_a_tar(post, service, font, mode):
     job = accepted(post(body))
     assert [skipped["name"] for skipped in job["skipped"]] == ["OFL.txt"]
     assert names(service.client, job) == ["fonts/a.ttf", "fonts/b.otf"]
+
+
+def test_a_tar_may_be_packed_in_pieces(post, service, is_problem, font):
+    whole = tarred(("a.ttf", font), ("b.ttf", b"broken"), mode="w")
+    cuts = (0, 300, len(font) // 2, len(whole))
+    pieces = [gzip.compress(whole[start:end]) for start, end in itertools.pairwise(cuts)]
+    job = accepted(post(b"".join([*pieces, gzip.compress(b"")]) + bytes(600_000)))
+    assert names(service.client, job) == ["a.ttf", "b.ttf"]
+    for body in (b"".join(pieces)[:-1], b"".join([*pieces, b"no gzip"])):
+        is_problem(post(body), 422, "bad-archive")
+    bomb = [gzip.compress(bytes(900_000))] * 3
+    is_problem(post(b"".join(bomb)), 413, "archive-too-large")
+    is_problem(post(gzip.compress(b"") * 20_001), 413, "archive-too-large")
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_no_font_is_lost_behind_damage_in_a_tar_or_behind_its_end(post, is_problem, font, packed):
+    whole = tarred(("a.ttf", font), ("b.ttf", font), mode="w")
+    second = 512 + -(-len(font) // 512) * 512
+    assert whole[second:].startswith(b"b.ttf")
+    for body in (
+        whole[:second] + b"x" * 512 + whole[second + 512 :],  # its header is broken,
+        whole[: second + 100],  # breaks off,
+        whole[:second] + bytes(512) + whole[second + 512 :],  # or is wiped
+        whole + whole,
+    ):
+        is_problem(post(packed(body)), 422, "bad-archive")
 
 
 def test_names_that_lead_out_and_links_are_passed_over_and_listed(post, service, font):
