@@ -130,7 +130,7 @@ class Job:
     status: queued, running, done, failed or cancelled
     created, started, finished: RFC 3339
     reason: why it failed, or does not get on
-    fonts: `total`, `done`, and `counts` of those that are done by status
+    fonts: `names` of the first, `total`, `done`, and `counts` of those that are done by status
     current: `font` at work, and how many of `total` glyphs of its face are `done`
     glyphs_done, counts: of fonts that are done; the latter by status
     worst: status of the worst font
