@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from glyphs.errors import BadInput
 
-def is_free(folder: Path, mark: str) -> bool:
-    """Whether a folder that holds a file `mark` may be put there: nothing is there, or its like."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_free(folder: Path, is_like: Callable[[Path], bool]) -> bool:
+    """Whether a folder may be put there: nothing is there, or its like."""
     if not folder.exists():
         return True
-    return folder.is_dir() and ((folder / mark).exists() or not any(folder.iterdir()))
+    return folder.is_dir() and (is_like(folder) or not any(folder.iterdir()))
 
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write in; it takes the place of `folder` if the block ends well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-        work, old = Path(beside) / "new", Path(beside) / "old"
-        work.mkdir()
+    """A folder beside `folder` to write in; it takes the place of `folder` if the block ends well.
+
+    A link stays, and what it leads to is replaced.
+
+    Raises:
+        BadInput: it cannot be written, or is not to be replaced: work goes on in it, or it is a mount.
+    """
+    with ExitStack() as open_:
+        with written(folder):
+            folder = folder.resolve()
+            if Path.cwd().is_relative_to(folder) or folder.is_mount():
+                raise BadInput(
+                    f"{folder} cannot be replaced: it is where you work, or a mount.", "Name a folder in it."
+                )
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            beside = Path(
+                open_.enter_context(tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent))
+            )
+            work, old = beside / "new", beside / "old"
+            work.mkdir()
         yield work
-        if folder.exists():
-            folder.rename(old)
-        work.rename(folder)
+        with written(folder):
+            if folder.exists():
+                folder.rename(old)
+            work.rename(folder)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Raises BadInput where `path` cannot be written; of a full disk an OSError, for that may pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise BadInput(f"{path} cannot be written: {error.strerror}.") from None

@@ -288,7 +288,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         BadBundle: `path` is a folder of something else, which is left alone.
     """
-    if not folders.is_free(path, MANIFEST):
+    if not folders.is_free(path, lambda there: all((there / name).exists() for name in (MANIFEST, LABELS))):
         raise BadBundle(f"{path} is there already and is no bundle.", "Choose another place.")
     with folders.replacing(path) as work:
         yield work

@@ -28,6 +28,7 @@ from scoring.reports.text import code, file_name, named
 from scoring.verdicts import FontScore
 
 INDEX = "index.html"
+_TITLE = re.compile("<title>[0-9,]+ fonts · Glyphery</title>")  # of every index, and of nothing else
 _PREVIEWS = 5  # glyphs of a font in the index
 _PREVIEW_OUTLINE = 4_000  # characters of path data: a row stays small
 
@@ -51,7 +52,7 @@ class Pages(Report):
         Raises:
             BadInput: the folder holds something else.
         """
-        if not is_free(folder, INDEX):
+        if not is_free(folder, _holds_pages):
             raise BadInput(
                 f"{folder} is there and holds no pages.", "Give a new folder, or an older report's."
             )
@@ -103,6 +104,11 @@ class Pages(Report):
             name = f"{stem}-{digest}-{again}"
         self._names.add(name)
         return f"{name}.html"
+
+
+def _holds_pages(folder: Path) -> bool:
+    index = folder / INDEX
+    return index.is_file() and bool(_TITLE.search(index.read_text(encoding="utf-8", errors="replace")))
 
 
 def _previews(score: FontScore) -> Iterator[tuple[str, str, str]]:

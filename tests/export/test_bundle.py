@@ -117,6 +117,7 @@ def test_a_disagreeing_export_is_refused_and_leaves_the_old_bundle(
     out = tmp_path / "bundle"
     out.mkdir()
     (out / "manifest.json").write_text("old")
+    (out / "labels.json").touch()
     trained = load_checkpoint(tiny_run)
 
     def skewed(model: object, path: Path, *, size: int) -> None:
@@ -132,6 +133,7 @@ def test_a_disagreeing_export_is_refused_and_leaves_the_old_bundle(
 
 def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
+    (tmp_path / "manifest.json").touch()  # as web applications have
     with pytest.raises(BadBundle, match="no bundle"), replacing(tmp_path):
         pass
     assert (tmp_path / "precious").read_text() == "precious"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from glyphs.errors import BadInput
 from glyphs.folders import is_free, replacing
 
 
@@ -27,12 +28,53 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_only_nothing_or_its_like_may_be_replaced(tmp_path: Path) -> None:
-    assert is_free(tmp_path / "nothing", "mark.json")
+    def is_ours(folder: Path) -> bool:
+        return (folder / "mark.json").exists()
+
+    assert is_free(tmp_path / "nothing", is_ours)
     (tmp_path / "empty").mkdir()
-    assert is_free(tmp_path / "empty", "mark.json")
+    assert is_free(tmp_path / "empty", is_ours)
     (tmp_path / "empty" / "holiday.jpg").touch()
-    assert not is_free(tmp_path / "empty", "mark.json")
+    assert not is_free(tmp_path / "empty", is_ours)
     (tmp_path / "empty" / "mark.json").touch()
-    assert is_free(tmp_path / "empty", "mark.json")
+    assert is_free(tmp_path / "empty", is_ours)
     (tmp_path / "file").touch()
-    assert not is_free(tmp_path / "file", "mark.json")
+    assert not is_free(tmp_path / "file", is_ours)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "store" / "bundle-1", tmp_path / "current"
+    target.parent.mkdir()
+    if there:
+        target.mkdir()
+        (target / "old.txt").touch()
+    link.symlink_to(target)
+    with replacing(link) as work:
+        (work / "new.txt").touch()
+    assert link.is_symlink()
+    assert [file.name for file in target.iterdir()] == ["new.txt"]
+    assert [file.name for file in target.parent.iterdir()] == ["bundle-1"]
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_where_somebody_works_nothing_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    inside = tmp_path / "outer" / "inner"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    with pytest.raises(BadInput, match="where you work"), replacing(Path(folder)):
+        pytest.fail("it was begun")
+    assert list(tmp_path.rglob("*")) == [inside.parent, inside]
+
+
+def test_a_place_that_cannot_be_written_is_bad_input_and_an_error_within_stays_what_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.db").touch()
+    with pytest.raises(BadInput, match=r"x\.db/y cannot be written: "), replacing(tmp_path / "x.db" / "y"):
+        pytest.fail("it was begun")
+    with pytest.raises(OSError, match="mine"), replacing(tmp_path / "new"):
+        raise OSError("mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.db"]

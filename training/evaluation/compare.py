@@ -21,7 +21,7 @@ from training.data.source import Source
 from training.evaluation.asking import examine
 from training.evaluation.examined import Examined, Subject
 from training.evaluation.plots import BLUE, COLOURS, GREY, percent
-from training.evaluation.report import MARK, replacing
+from training.evaluation.report import COMPARISON, MARK, replacing
 
 if TYPE_CHECKING:
     from training.models.inventory import ModelCard
@@ -130,7 +130,7 @@ class Comparison:
         """
         with replacing(folder) as work:
             (work / MARK).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
-            with (work / "comparison.csv").open("w", encoding="utf-8", newline="") as file:
+            with (work / COMPARISON).open("w", encoding="utf-8", newline="") as file:
                 lines = csv.writer(file)
                 lines.writerow([column.name for column in fields(Compared)])
                 lines.writerows(asdict(row).values() for row in self.rows)

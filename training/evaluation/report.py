@@ -32,7 +32,7 @@ from training.evaluation.measures import reliability
 from training.evaluation.pictures import Portraits
 from training.evaluation.record import Record
 
-MARK = "metrics.json"  # a folder that holds it is a report, and may be replaced by one
+MARK, CLASSES, COMPARISON = "metrics.json", "per_class.csv", "comparison.csv"
 _LOOKED_INTO = 12  # glyphs whose attention or primitives are drawn
 
 
@@ -70,7 +70,7 @@ class Report:
             numbers = self.figures | {"title": self.title, "reliability": self._reliability()}
             (work / MARK).write_text(json.dumps(numbers, indent=1, ensure_ascii=False), encoding="utf-8")
             self.record.save(work / "predictions.npz")
-            self.record.save_classes(work / "per_class.csv")
+            self.record.save_classes(work / CLASSES)
             drawn = [
                 {
                     "title": picture.title,
@@ -190,8 +190,13 @@ def page(path: Path, template: str, **values: Any) -> None:
 
 def check_free(folder: Path) -> None:
     """Raises BadInput where `folder` holds something that is no report, and so is left alone."""
-    if not folders.is_free(folder, MARK):
+    if not folders.is_free(folder, _is_report):
         raise BadInput(f"{folder} is there already and is no report.", "Choose another --out.")
+
+
+def _is_report(folder: Path) -> bool:
+    """Whether a folder holds what a report, or a comparison, does."""
+    return (folder / MARK).exists() and any((folder / name).exists() for name in (CLASSES, COMPARISON))
 
 
 @contextmanager

@@ -81,11 +81,19 @@ def test_a_page_is_of_one_font(tmp_path: Path) -> None:
         report.add(small_font())
 
 
-def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "letter.txt").write_text("dear")
+@pytest.mark.parametrize(("file", "text"), [("letter.txt", "dear"), ("index.html", "<title>Home</title>")])
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path, file: str, text: str) -> None:
+    (tmp_path / file).write_text(text)
     with pytest.raises(BadInput, match="holds no pages"):
         Pages(tmp_path)
-    assert (tmp_path / "letter.txt").read_text() == "dear"
+    assert (tmp_path / file).read_text() == text
+
+
+def test_a_folder_whose_index_is_the_page_of_one_font_is_never_replaced(tmp_path: Path) -> None:
+    with Page(tmp_path / "index.html") as page:
+        page.add(small_font())
+    with pytest.raises(BadInput, match="holds no pages"):
+        Pages(tmp_path)
 
 
 def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

@@ -93,6 +93,9 @@ def test_a_report_is_replaced_and_anything_else_is_left_alone(report: Report, tm
     old = tmp_path / "old"
     old.mkdir()
     (old / "metrics.json").write_text("{}")
+    with pytest.raises(BadInput, match="no report"):  # others write files of that name, too
+        bare.write(old)
+    (old / "per_class.csv").touch()
     (old / "attention.png").touch()
     bare.write(old)
     assert not (old / "attention.png").exists()
