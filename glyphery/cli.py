@@ -6,6 +6,7 @@ what training needs.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,4 +106,6 @@ app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
+    # Processes of a pool, too, import nothing from the folder that somebody works in.
+    os.environ["PYTHONSAFEPATH"] = "1"
     app()

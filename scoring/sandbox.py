@@ -174,9 +174,10 @@ class Sandbox:
         """
         if self._process is None:
             try:
-                # What parsers print of broken fonts is no news to anybody.
+                # What parsers print of broken fonts is no news to anybody. Nothing is imported from where
+                # somebody works (-P): beside fonts there may lie a glyphs.py.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "scoring.sandbox"],
+                    [sys.executable, "-P", "-m", "scoring.sandbox"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )  # fmt: skip

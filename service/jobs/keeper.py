@@ -95,7 +95,7 @@ class Keeper:
     def _start(self) -> None:
         # Its standard input stays open for as long as this process lives, and tells it when that ends.
         self._runner = subprocess.Popen(
-            [sys.executable, "-m", "service.jobs.runner"],
+            [sys.executable, "-P", "-m", "service.jobs.runner"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         set_free(self._runner.pid)

@@ -70,6 +70,17 @@ def test_a_run_that_is_stopped_leaves_no_report_in_the_making(
     assert not list(out.parent.iterdir())
 
 
+def test_nothing_is_imported_from_the_folder_of_the_fonts(font_dir: Path, tmp_path: Path) -> None:
+    for name in ("random", "socket", "glyphs"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w'); raise SystemExit")
+    for name in ("one.ttf", "two.ttf"):
+        shutil.copy(font_dir / "phagspa.ttf", tmp_path / name)
+    command = [Path(sys.executable).with_name("glyphery"), "score", ".", "--jobs", "2", "--json"]
+    said = subprocess.check_output([*command, "--error-code-on", "ERROR"], cwd=tmp_path, text=True)
+    assert {json.loads(line)["font"] for line in said.splitlines()} == {"one.ttf", "two.ttf"}
+    assert not (tmp_path / "imported").exists()
+
+
 def test_every_report_is_written(faulty: Path, good: Path, tmp_path: Path) -> None:
     out = {suffix: tmp_path / "out" / f"report{suffix}" for suffix in (".jsonl", ".csv", ".json", ".md", "")}
     _run(faulty, good, *(part for path in out.values() for part in ("--out", path)), code=1)

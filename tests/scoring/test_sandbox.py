@@ -66,6 +66,20 @@ def test_a_bad_font_is_an_error_and_the_next_one_is_read(sandbox: Sandbox, font_
     assert _faces(list(sandbox.read((font_dir / "serif.otf").read_bytes())))
 
 
+def test_nothing_is_imported_from_the_folder_that_somebody_works_in(
+    font_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("random", "glyphs"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w'); raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    elsewhere = Sandbox().draw_for(LETTERS, SETTINGS)
+    try:
+        assert _faces(list(elsewhere.read((font_dir / "sans.ttf").read_bytes())))
+    finally:
+        elsewhere.close()
+    assert not (tmp_path / "imported").exists()
+
+
 def test_a_process_that_dies_is_replaced(sandbox: Sandbox, font_dir: Path) -> None:
     list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
     os.kill(sandbox.start().pid, signal.SIGSEGV)
