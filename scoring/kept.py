@@ -1,7 +1,8 @@
 """Scores that are kept, so that a long run can be stopped and goes on where it was.
 
 A score is kept under what it depends on: the font's bytes and name, the model, the thresholds and limits,
-and the version of the program. Nothing is taken for another's, and nothing has to be tidied up.
+and the version of the program. Nothing is taken for another's, and nothing has to be tidied up. An ERROR is
+not kept: a font that could not be read may have met with a machine that was busy, or short of memory.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from glyphs.errors import BadInput
 from scoring.judge import Thresholds
 from scoring.sandbox import Limits
-from scoring.verdicts import FontScore
+from scoring.verdicts import FontScore, Status
 
 
 class KeptScores:
@@ -31,7 +32,7 @@ class KeptScores:
         self._depends = sha256(json.dumps(depends).encode())
 
     def get(self, font: str, data: bytes, score: Callable[[], FontScore]) -> FontScore:
-        """The score that is kept, or that of `score`, which is kept from then on.
+        """The score that is kept, or that of `score`, which is kept from then on unless it is an ERROR.
 
         Raises:
             BadInput: the folder cannot be written to.
@@ -43,6 +44,8 @@ class KeptScores:
             return FontScore.from_json(gzip.decompress(path.read_bytes()).decode())
         except (OSError, EOFError, ValueError, BadInput):  # not there, or not whole
             made = score()
+        if made.status is Status.ERROR:
+            return made
         packed = gzip.compress(made.to_json().encode(errors="surrogatepass"), compresslevel=1, mtime=0)
         beside = path.with_suffix(f".{os.getpid()}")
         try:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from glyphs.errors import BadInput
+from glyphs.errors import BadFont, BadInput
 from scoring.judge import Thresholds
 from scoring.kept import KeptScores
 from scoring.sandbox import Limits
+from scoring.score import unreadable
 from scoring.verdicts import FontScore
 
 SCORE = FontScore(font="f.ttf", sha256="00")
@@ -50,6 +51,12 @@ def test_what_is_not_whole_is_made_anew(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-9])
     assert _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE) == SCORE
     assert _kept(tmp_path).get("f.ttf", b"data", _never) == SCORE
+
+
+def test_an_error_is_not_kept(tmp_path: Path) -> None:
+    failed = FontScore(font="f.ttf", sha256="00", findings=(unreadable(BadFont("It was killed.")),))
+    assert _kept(tmp_path).get("f.ttf", b"data", lambda: failed) == failed
+    assert _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE) == SCORE
 
 
 def test_a_place_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
