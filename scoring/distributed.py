@@ -22,7 +22,7 @@ from typing import Any
 from glyphs.errors import BadBundle, BadFont, BadInput, GlypheryError
 from recognition.bundle import MANIFEST, Bundle, in_precision
 from scoring import places
-from scoring.local import Setup
+from scoring.local import DEADLY, Setup
 from scoring.places import Place
 from scoring.score import unreadable
 from scoring.verdicts import FontScore
@@ -168,7 +168,7 @@ class _Worker:
         font = Path(row["place"]) if row["path"] else row["place"]
         try:
             if not ray.get(self._tries.begin.remote(row["number"])):
-                raise BadFont("Whatever scores it dies.")
+                raise BadFont(DEADLY)
             score = self._scorer.score(row["name"], places.read(font))
         except BadFont as error:
             score = FontScore(font=row["name"], sha256="", findings=(unreadable(error),))

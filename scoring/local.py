@@ -13,11 +13,12 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from glyphs.errors import BadFont
+from glyphs.errors import BadFont, BadInput
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from scoring import places
@@ -27,6 +28,8 @@ from scoring.sandbox import Limits, Sandbox
 from scoring.score import Progress, Scorer, unreadable
 from scoring.verdicts import FontScore
 
+_ALONE = 2  # processes that a font gets alone, one after the other, once it may have brought one down
+DEADLY = "Whatever scores it dies."
 _AHEAD = 2  # fonts that are being scored or are done, for each process
 
 
@@ -73,8 +76,11 @@ def score_all(fonts: Sequence[Place], setup: Setup, processes: int) -> Iterator[
 
     processes: each with a model of its own; with one, the model is asked on all cores
 
+    A font whose process dies is scored again, alone, and gets an ERROR verdict in the end.
+
     Raises:
         BadBundle: the bundle cannot be used.
+        BadInput: processes die before they score.
     """
     if processes == 1:
         with setup.scorer(lanes=0) as scorer:
@@ -82,20 +88,52 @@ def score_all(fonts: Sequence[Place], setup: Setup, processes: int) -> Iterator[
                 yield score_file(scorer, font)
         return
     Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
+    waiting: deque[tuple[Place, Future[FontScore]]] = deque()
+    with ExitStack() as pools:
+        pool = pools.enter_context(_pool(processes, setup))
+        for font in fonts:
+            try:
+                waiting.append((font, pool.submit(_score, font)))
+            except BrokenProcessPool:
+                pool = pools.enter_context(_pool(processes, setup))
+                waiting.append((font, pool.submit(_score, font)))
+            if len(waiting) >= _AHEAD * processes:
+                yield _result(*waiting.popleft(), setup)
+        while waiting:
+            yield _result(*waiting.popleft(), setup)
+
+
+@contextmanager
+def _pool(processes: int, setup: Setup) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, os.getpid()))
-    waiting: deque[Future[FontScore]] = deque()
     try:
-        for font in fonts:
-            waiting.append(pool.submit(_score, font))
-            if len(waiting) >= _AHEAD * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield pool
     except BaseException:  # whoever stops listening need not wait for what was begun
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def _result(font: Place, future: Future[FontScore], setup: Setup) -> FontScore:
+    """What a pool was asked for; if one of its processes died, it is asked anew, of a process alone."""
+    with suppress(BrokenProcessPool):
+        return future.result()
+    for _ in range(_ALONE):
+        with suppress(BrokenProcessPool), _pool(1, setup) as pool:
+            _check_starts(pool)
+            return pool.submit(_score, font).result()
+    return FontScore(font=places.name(font), sha256="", findings=(unreadable(BadFont(DEADLY)),))
+
+
+def _check_starts(pool: ProcessPoolExecutor) -> None:
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise BadInput(
+            "The processes that score die as they start.",
+            "Use fewer --jobs; with --keep the same command goes on.",
+        ) from None
 
 
 _scorer: Scorer | None = None  # of a process of the pool

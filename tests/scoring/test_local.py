@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PosixPath
 
 import pytest
 
 from bundles import default_bundle
-from glyphs.errors import BadBundle
+from glyphs.errors import BadBundle, BadInput
 from scoring.local import Setup, score_all
 from scoring.verdicts import Status
 
@@ -46,6 +49,28 @@ def test_who_has_heard_enough_can_leave(setup: Setup, font_dir: Path) -> None:
     scores = score_all([font_dir / "phagspa.ttf"] * 6, setup, 2)
     assert next(scores).status is not Status.ERROR
     scores.close()  # type: ignore[attr-defined]
+
+
+class Deadly(PosixPath):
+    """A path that ends whatever process of a pool opens it."""
+
+    def __fspath__(self) -> str:
+        if multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return str(self)
+
+
+def test_a_font_that_ends_processes_is_an_error_of_its_own(font_dir: Path) -> None:
+    fonts = [Deadly("deadly.ttf"), *[font_dir / "phagspa.ttf"] * 4]
+    deadly, first, *others = score_all(fonts, Setup(Path("unified_mlp")), 2)
+    assert (deadly.font, deadly.status) == ("deadly.ttf", Status.ERROR)
+    assert first.status is not Status.ERROR
+    assert others == [first] * 3
+
+
+def test_processes_that_die_as_they_start_are_said(setup: Setup, font_dir: Path) -> None:
+    with pytest.raises(BadInput, match="as they start"):
+        next(score_all([font_dir / "phagspa.ttf"] * 2, replace(setup, bundle=Deadly(setup.bundle)), 2))
 
 
 def test_nothing_is_left_of_a_run_that_is_killed(font_dir: Path, tmp_path: Path) -> None:
