@@ -111,8 +111,14 @@ def score(
     if against:
         if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
             raise BadInput("--against compares one font with one older version of it, and nothing else.")
+        writers = [_comparison_writer(path) for path in out or []]
         comparison, used = _compared(against, Path(fonts[0]), setup)
-        _report_comparison(comparison, out or [], _made_with(used, setup), json=json)
+        for write in writers:
+            write(comparison, _made_with(used, setup))
+        if json:
+            show.as_json(comparison.to_dict())
+        else:
+            _print_comparison(comparison)
         _end(comparison.status, error_code_on)
         return
 
@@ -127,7 +133,7 @@ def score(
         made_with = _made_with(used, setup)
         kept, reports = _baselines(baseline, write_baseline)
         for path in out or []:
-            reports.append(_report(path, used, made_with))
+            reports.append(_report(path, used, made_with, len(files)))
         told: list[Callable[[FontScore], None]] = [open_.enter_context(report).add for report in reports]
         told.append(_print_lines if json else _print_findings)
         for found in _scored(files, setup, scorer or processes, engine, address, jobs):
@@ -217,7 +223,7 @@ def _baselines(baseline: Path | None, write_baseline: Path | None) -> tuple[Base
     return kept, [NewBaseline(write_baseline, kept)] if write_baseline else []
 
 
-def _report(path: Path, used: Bundle, made_with: Mapping[str, Any]) -> Report:
+def _report(path: Path, used: Bundle, made_with: Mapping[str, Any], fonts: int) -> Report:
     from scoring.reports.html import Page
     from scoring.reports.lines import Csv, JsonLines
     from scoring.reports.markdown import Markdown
@@ -234,7 +240,7 @@ def _report(path: Path, used: Bundle, made_with: Mapping[str, Any]) -> Report:
         case ".md":
             return Markdown(path)
         case ".html":
-            return Page(path, reference=_reference(used), made_with=made_with)
+            return Page(path, reference=_reference(used), made_with=made_with, fonts=fonts)
         case "":
             return Pages(path, reference=_reference(used), made_with=made_with)
     raise BadInput(
@@ -264,27 +270,31 @@ def _compared(old: Path, new: Path, setup: Setup) -> tuple[Comparison, Bundle]:
         return compare(score_file(scorer, old), score_file(scorer, new)), scorer.bundle
 
 
-def _report_comparison(
-    comparison: Comparison, out: list[Path], made_with: Mapping[str, Any], *, json: bool
-) -> None:
+def _comparison_writer(path: Path) -> Callable[[Comparison, Mapping[str, Any]], None]:
+    """What writes a comparison there, and what it was made with.
+
+    Raises:
+        BadInput: nothing does.
+    """
     from json import dumps
 
     from scoring.reports.comparison import comparison_markdown, write_comparison_page
-    from scoring.reports.report import write
+    from scoring.reports.report import check_place, write
 
-    for path in out:
-        match path.suffix.lower():
-            case ".json":
-                write(path, dumps(comparison.to_dict() | {"made_with": made_with}, ensure_ascii=False) + "\n")
-            case ".md":
-                write(path, comparison_markdown(comparison))
-            case ".html":
-                write_comparison_page(path, comparison, made_with=made_with)
-            case _:
-                raise BadInput(f"{path} names no kind of comparison.", "There are .json, .md and .html.")
-    if json:
-        show.as_json(comparison.to_dict())
-        return
+    writers: dict[str, Callable[[Comparison, Mapping[str, Any]], None]] = {
+        ".json": lambda found, made_with: write(
+            path, dumps(found.to_dict() | {"made_with": made_with}, ensure_ascii=False) + "\n"
+        ),
+        ".md": lambda found, _: write(path, comparison_markdown(found)),
+        ".html": lambda found, made_with: write_comparison_page(path, found, made_with=made_with),
+    }
+    if path.suffix.lower() not in writers:
+        raise BadInput(f"{path} names no kind of comparison.", "There are .json, .md and .html.")
+    check_place(path)
+    return writers[path.suffix.lower()]
+
+
+def _print_comparison(comparison: Comparison) -> None:
     rows = [
         (str(one.change), _codepoint(one.verdict), one.verdict.label.character.name,
          _said(one.old), _said(one.new))

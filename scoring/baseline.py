@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from glyphs.errors import BadInput
 from glyphs.labels import Form
-from scoring.reports.report import Report
+from scoring.reports.report import Report, check_place
 from scoring.reports.report import write as write_text
 from scoring.reports.text import code, file_name
 from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
@@ -164,7 +164,12 @@ class NewBaseline(Report):
     """A baseline that is written when the scores have come, as other reports are."""
 
     def __init__(self, path: Path, keep: Baseline | None = None) -> None:
-        """keep: as for `Baseline.of`"""
+        """keep: as for `Baseline.of`
+
+        Raises:
+            BadInput: no file can be written there.
+        """
+        check_place(path)
         self._path, self._keep = path, keep
         self._entries: set[Entry] = set()
 

@@ -18,7 +18,7 @@ from glyphs.errors import BadInput
 from scoring.reports.drawing import Frame, Line, Outlines, Portrait, portrait
 from scoring.reports.page import check_title, write_page
 from scoring.reports.references import Named, Reference, References
-from scoring.reports.report import Report
+from scoring.reports.report import Report, check_place
 from scoring.reports.tally import PROBLEMS, Tally, check_order, suspects, worst_first
 from scoring.reports.text import code, named
 from scoring.verdicts import FaceScore, FontScore, Verdict
@@ -112,10 +112,17 @@ class Page(Report):
         *,
         reference: Reference | None = None,
         made_with: Mapping[str, Any] | None = None,
+        fonts: int = 1,
     ) -> None:
-        """As for `write_font_page`."""
+        """As for `write_font_page`; fonts: how many are to come
+
+        Raises:
+            BadInput: more than one is, or no file can be written there.
+        """
         self._path, self._reference, self._made_with = path, reference, made_with
         self._score: FontScore | None = None
+        self._check_one(fonts)
+        check_place(path)
 
     def add(self, score: FontScore) -> None:
         """Take the font's score.
@@ -123,8 +130,7 @@ class Page(Report):
         Raises:
             BadInput: it is not the first.
         """
-        if self._score is not None:
-            raise BadInput(f"{self._path} is the page of one font.", "Give a folder for pages of several.")
+        self._check_one(1 if self._score is None else 2)
         self._score = score
 
     def close(self) -> None:
@@ -134,6 +140,10 @@ class Page(Report):
 
     def discard(self) -> None:
         self._score = None
+
+    def _check_one(self, fonts: int) -> None:
+        if fonts > 1:
+            raise BadInput(f"{self._path} is the page of one font.", "Give a folder for pages of several.")
 
 
 def _checks_found(score: FontScore) -> list[str]:

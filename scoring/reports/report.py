@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from glyphs.errors import BadInput
+from glyphs.folders import written
 from scoring.verdicts import FontScore
 
 
@@ -21,18 +23,27 @@ class Draft:
     """
 
     def __init__(self, path: Path, *, newline: str = "\n") -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Raises BadInput where no file can be written there."""
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder.", "Name a file.")
         self._path = path
-        handle, self._beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with written(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, self._beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         self.text = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline=newline)  # noqa: SIM115
         self._remove = weakref.finalize(self, os.unlink, self._beside)  # at the latest when nobody has it
 
     def publish(self) -> None:
-        """Put it in its place, in one step, over what was there; a second time does nothing."""
+        """Put it in its place, in one step, over what was there; a second time does nothing.
+
+        Raises:
+            BadInput: it cannot be written there any more.
+        """
         if self._remove.alive:
-            self.text.close()
-            os.chmod(self._beside, _mode_of_new_files())  # temporary files are their owner's alone
-            os.replace(self._beside, self._path)
+            with written(self._path):
+                self.text.close()
+                os.chmod(self._beside, _mode_of_new_files())  # temporary files are their owner's alone
+                os.replace(self._beside, self._path)
             self._remove.detach()
 
     def discard(self) -> None:
@@ -40,6 +51,11 @@ class Draft:
         if self._remove.alive:
             self._remove()
             self.text.close()
+
+
+def check_place(path: Path) -> None:
+    """Raises BadInput where no file can be written: before fonts are scored, for what is written after."""
+    Draft(path).discard()
 
 
 def write(path: Path, text: str) -> None:

@@ -152,6 +152,9 @@ def test_thresholds_can_be_changed(faulty: Path) -> None:
     [
         (["nowhere.ttf"], "nowhere.ttf"),
         (["{good}", "--out", "report.pdf"], "no kind of report"),
+        (["{folder}", "--out", "report.html"], "one font"),
+        (["{good}", "--against", "{good}", "--out", "report.csv"], "no kind of comparison"),
+        (["{good}", "--against", "{good}", "--out", "{good}/report.md"], "cannot be written"),
         (["{good}", "{good}", "--against", "{good}"], "one font"),
         (["{good}", "--against", "nowhere.ttf"], "nowhere.ttf"),
         (["{good}", "--bundle", "nowhere"], "no bundle"),
@@ -160,6 +163,6 @@ def test_thresholds_can_be_changed(faulty: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(good: Path, arguments: list[str], why: str) -> None:
-    told = _run(*(argument.format(good=good) for argument in arguments), code=2)
+    told = _run(*(argument.format(good=good, folder=good.parent) for argument in arguments), code=2)
     assert why in told
     assert told.count("\n") == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from glyphs.errors import BadInput
+from scoring.baseline import NewBaseline
 from scoring.reports.html import Page
 from scoring.reports.lines import Csv, JsonLines
 from scoring.reports.markdown import Markdown
@@ -74,7 +75,26 @@ def test_a_report_that_is_forgotten_leaves_nothing(tmp_path: Path, kind: str) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", [kind for kind in REPORTS if kind != "pages"] + ["baseline"])
+def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path: Path, kind: str) -> None:
+    report = REPORTS.get(kind, NewBaseline)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BadInput, match="is a folder"):
+        report(tmp_path / "folder")
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"file/x cannot be written: "):
+        report(tmp_path / "file" / "x")
+
+
+def test_a_place_that_cannot_be_written_any_more_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="report cannot be written: "), JsonLines(tmp_path / "report"):
+        (tmp_path / "report").mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
 def test_a_page_is_of_one_font(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="one font"):
+        Page(tmp_path / "page.html", fonts=2)
     report = Page(tmp_path / "page.html")
     report.add(small_font())
     with pytest.raises(BadInput, match="one font"):
@@ -98,7 +118,7 @@ def test_a_folder_whose_index_is_the_page_of_one_font_is_never_replaced(tmp_path
 
 def test_a_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
+    with pytest.raises(BadInput, match="is a folder"):
         write(tmp_path / "folder", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
