@@ -75,6 +75,7 @@ class Baseline:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = sorted(set(entries), key=_order)
         self._used: set[Entry] = set()
+        self._judged: set[str] = set()  # names of fonts
         self._by_check: dict[tuple[str, int | None], list[Entry]] = {}
         for entry in self.entries:
             self._by_check.setdefault((entry.check, entry.codepoint), []).append(entry)
@@ -112,6 +113,8 @@ class Baseline:
     def apply(self, score: FontScore) -> FontScore:
         """The score with every finding that an entry is about accepted."""
         font = file_name(score.font)
+        if score.status is not Status.ERROR:
+            self._judged.add(font)
         return replace(
             score,
             findings=self._accepted(score.findings, Entry(font=font, check="")),
@@ -119,8 +122,11 @@ class Baseline:
         )
 
     def unused(self) -> list[Entry]:
-        """Entries that no score was about so far: mended since, or mistyped."""
-        return [entry for entry in self.entries if entry not in self._used]
+        """Entries about fonts that were judged, and about nothing in them: mended since, or mistyped.
+
+        Not those about every font: others may need them.
+        """
+        return [entry for entry in self.entries if entry.font in self._judged and entry not in self._used]
 
     def matching(self, found: Entry) -> list[Entry]:
         """The entries about a finding, told as the most exact entry for it."""

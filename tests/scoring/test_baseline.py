@@ -56,7 +56,16 @@ def test_an_entry_about_something_else_accepts_nothing(tmp_path: Path, other: di
     row = {"font": "Test.ttf", "face": "Test Regular", "codepoint": "U+0042", "check": "identity"}
     baseline = read(tmp_path, row | other)
     assert baseline.apply(small_font()) == small_font()
-    assert baseline.unused() == baseline.entries
+    assert baseline.unused() == [entry for entry in baseline.entries if entry.font == "Test.ttf"]
+
+
+def test_entries_are_unused_only_of_fonts_that_were_judged(tmp_path: Path) -> None:
+    row = {"codepoint": "U+0043", "check": "dots"}
+    fonts = ("Test.ttf", "Unread.ttf", "Unasked.ttf", "*")
+    baseline = read(tmp_path, *({"font": name} | row for name in fonts))
+    baseline.apply(small_font())
+    baseline.apply(font(name="Unread.ttf", findings=(found("readable"),)))
+    assert [entry.font for entry in baseline.unused()] == ["Test.ttf"]
 
 
 def test_findings_of_faces_and_files_are_accepted_too_but_never_an_error(tmp_path: Path) -> None:
