@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -86,7 +87,9 @@ def score(
     keep: Annotated[
         Path | None, typer.Option(help="Keep scores here: run again to go on, or to score only what changed.")
     ] = None,
-    max_seconds: Annotated[float, typer.Option(min=1, help="Computing that reading one font may take.")] = 60,
+    max_seconds: Annotated[
+        float, typer.Option(min=1, max=86_400, help="Computing that reading one font may take.")
+    ] = 60,
     max_memory: Annotated[int, typer.Option(min=512, help="MiB that reading one font may take.")] = 2048,
     max_glyphs: Annotated[int, typer.Option(min=1, help="Glyphs that one font may have.")] = 200_000,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a glyph.")] = False,
@@ -167,8 +170,11 @@ def _thresholds(changes: list[str]) -> Thresholds:
             raise BadInput(f"There is no threshold {name!r}.", f"There are {', '.join(known)}.")
         try:
             values[name] = known[name](text)
-        except ValueError:
-            raise BadInput(f"{text!r} is no value for the threshold {name}.") from None
+            usable = math.isfinite(values[name])  # JSON can say no other
+        except (ValueError, OverflowError):
+            usable = False
+        if not usable:
+            raise BadInput(f"{text!r} is no value for the threshold {name}.")
     return replace(Thresholds(), **values)
 
 

@@ -142,7 +142,8 @@ class _Judge:
         self._doubts = np.array([doubt for doubts in by_script.values() for doubt in doubts])
         self._unusual: dict[str, float] = defaultdict(float)
         self._plain: set[str] = set()
-        if len(self._doubts) >= limits.judged:
+        self._enough = len(self._doubts) >= max(1, limits.judged)
+        if self._enough:
             # Defects, unlike designs, leave the median alone; then the most doubtful tenth may be defects.
             three_of_four, nine_of_ten = np.maximum(
                 np.quantile(self._doubts, (0.75, 0.9)) - limits.usual, 0.0
@@ -161,7 +162,7 @@ class _Judge:
     def score(self) -> FaceScore:
         face, judged, limits = self._face, len(self._doubts), self._limits
         in_doubt = int((self._doubts >= limits.warn).sum())
-        decorative = judged >= limits.judged and in_doubt >= judged * (
+        decorative = self._enough and in_doubt >= judged * (
             limits.encoded if float(np.median(self._doubts)) <= limits.plain else limits.decorative
         )
         findings = []

@@ -49,6 +49,7 @@ _PATHS = 1024  # that are written at once
 _MIB = 2**20
 _LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _PATIENCE = 10  # seconds by the clock for one of computing
+_LONGEST_POLL = 2**31 - 1  # milliseconds, an int of C
 _LONGEST_ERROR = 1000
 _NO_READER = "The process that reads fonts does not start."
 # What an answer that breaks off, comes late or is none can raise.
@@ -245,7 +246,7 @@ class _Patience:
         poll = select.poll()
         poll.register(pipe, event)
         start = time.monotonic()
-        ready = poll.poll(max(0.0, self._left) * 1000)
+        ready = poll.poll(min(max(0.0, self._left) * 1000, _LONGEST_POLL))
         self._left -= time.monotonic() - start
         if not ready:
             raise TimeoutError

@@ -143,8 +143,11 @@ def test_a_broken_font_is_an_error_among_others(good: Path, tmp_path: Path) -> N
 def test_thresholds_can_be_changed(faulty: Path) -> None:
     wide = [part for name in ("fail", "warn", "supported") for part in ("--threshold", f"{name}=99")]
     _run(faulty, *wide, "--threshold", "distinct=-1")
+    for value in ("nan", "inf", "1000000"):
+        assert "--max-seconds" in _run(faulty, "--max-seconds", value, code=2)
     assert "no threshold" in _run(faulty, "--threshold", "nonsense=1", code=2)
-    assert "no value" in _run(faulty, "--threshold", "fail=much", code=2)
+    for value in ("much", "nan", "inf"):
+        assert "no value" in _run(faulty, "--threshold", f"fail={value}", code=2)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,14 @@ def test_computing_is_limited(font_dir: Path) -> None:
         quick.close()
 
 
+def test_as_much_time_may_be_given_as_anybody_likes(font_dir: Path) -> None:
+    patient = Sandbox(Limits(seconds=1e6)).draw_for(LETTERS, SETTINGS)
+    try:
+        assert _faces(list(patient.read((font_dir / "sans.ttf").read_bytes())))
+    finally:
+        patient.close()
+
+
 def test_a_silent_process_is_given_up(font_dir: Path) -> None:
     patient = Sandbox().draw_for(LETTERS, SETTINGS)
     try:

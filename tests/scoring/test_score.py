@@ -14,8 +14,10 @@ from glyphs.fonts import FontFile
 from glyphs.labels import Form
 from glyphs.shaping import Shaper
 from recognition.recogniser import Recogniser
+from scoring.judge import Thresholds
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status, Verdict
+from tests.conftest import FontMaker
 from tests.scoring.conftest import Edit, drawn_as, edited, emptied, swapped
 
 Found = dict[str, Verdict]
@@ -48,6 +50,14 @@ def test_a_good_font_fails_nowhere_else(scorer: Scorer, font_dir: Path, font: st
         verdict for face in score.faces for verdict in face.glyphs if verdict.probability is not None
     ]
     assert sum(verdict.rank == 1 for verdict in recognised) > 0.8 * len(recognised)
+
+
+def test_where_nothing_can_be_judged_any_threshold_will_do(
+    recogniser: Recogniser, make_font: FontMaker
+) -> None:
+    font = make_font("own.ttf", "Own", {0xE000: [[(0, 0), (500, 0), (500, 700)]]})
+    with Scorer(recogniser, thresholds=Thresholds(judged=0)) as scorer:
+        assert scorer.score("f", font.read_bytes()).status is Status.SKIP
 
 
 def test_swapped_glyphs_are_both_found(scorer: Scorer, font_dir: Path) -> None:
