@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,4 +109,6 @@ app.add_typer(keys.app, name="keys")
 def main() -> None:
     # Processes of a pool, too, import nothing from the folder that somebody works in.
     os.environ["PYTHONSAFEPATH"] = "1"
+    if isinstance(sys.stdout, TextIOWrapper):  # the name of a file may be no UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()

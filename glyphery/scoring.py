@@ -301,16 +301,38 @@ def _comparison_writer(path: Path) -> Callable[[Comparison, Mapping[str, Any]], 
 
 
 def _print_comparison(comparison: Comparison) -> None:
+    from scoring.reports.text import visible
+
+    whole = [
+        *((finding, "", True) for finding in comparison.appeared),
+        *((finding, "", False) for finding in comparison.gone),
+    ]
+    for face in comparison.faces:
+        name = f"{face.face.family} {face.face.style}"
+        whole += [(finding, name, True) for finding in face.appeared]
+        whole += [(finding, name, False) for finding in face.gone]
     rows = [
+        ("appeared", "", name, "", f"{finding.status} {finding.message}") if appeared
+        else ("gone", "", name, f"{finding.status} {finding.message}", "")
+        for finding, name, appeared in whole
+    ]  # fmt: skip
+    rows += [
         (str(one.change), _codepoint(one.verdict), one.verdict.label.character.name,
          _said(one.old), _said(one.new))
         for face in comparison.faces
         for one in face.changes[:_SHOWN]
     ]  # fmt: skip
     if rows:
-        show.table(f"{comparison.new.font}", ("change", "", "character", "before", "now"), rows)
+        title = visible(comparison.new.font)
+        show.table(title, ("change", "", "character", "before", "now"), [map(visible, row) for row in rows])
+    _print_left(sum(len(face.changes[_SHOWN:]) for face in comparison.faces))
     counts = ", ".join(f"{count:,} {change}" for change, count in comparison.counts().items() if count)
-    print(f"{counts or 'Nothing changed'}.")
+    print(f"{counts or ('No glyph changed' if rows else 'Nothing changed')}.")
+
+
+def _print_left(findings: int) -> None:
+    if findings:
+        print(f"and {findings:,} more; write a report with --out to see them all")
 
 
 def _said(verdict: Verdict | None) -> str:
@@ -336,8 +358,13 @@ def _print_findings(found: FontScore) -> None:
         (str(finding.status), finding.check, f"{face.family} {face.style}", "", finding.message)
         for face in found.faces
         for finding in face.findings
+        if not finding.accepted
     ]
-    rows += [(str(finding.status), finding.check, "", "", finding.message) for finding in found.findings]
+    rows += [
+        (str(finding.status), finding.check, "", "", finding.message)
+        for finding in found.findings
+        if not finding.accepted
+    ]
     suspects = [
         (verdict, face)
         for face in found.faces
@@ -361,8 +388,7 @@ def _print_findings(found: FontScore) -> None:
         print(title)
         return
     show.table(title, ("status", "check", "", "glyph", "what is found"), [map(visible, row) for row in rows])
-    if len(suspects) > _SHOWN:
-        print(f"and {len(suspects) - _SHOWN:,} more; write a report with --out to see them all")
+    _print_left(len(suspects[_SHOWN:]))
 
 
 def _codepoint(verdict: Verdict) -> str:

@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from string import ascii_letters
 
 import pytest
 from typer.testing import CliRunner
 
 from glyphery.cli import app
+from glyphery.scoring import _print_comparison, _print_findings
+from scoring.compare import compare
 from tests.scoring.conftest import drawn_as, edited
+from tests.scoring.records import face, font, found, verdict
 
 KEYS = {"font", "glyph", "codepoint", "form", "label", "status", "check", "probability", "top"}
 
@@ -129,6 +135,35 @@ def test_two_versions_are_compared(faulty: Path, font_dir: Path, tmp_path: Path)
     assert "1 fixed" in _run(older, "--against", faulty)
     assert "Nothing changed" in _run(older, "--against", older)
     assert json.loads(_run(older, "--against", faulty, "--json"))["counts"]["fixed"] == 1
+
+
+def test_a_comparison_tells_findings_of_faces_and_files_and_what_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = font(face(*map(verdict, ascii_letters), findings=(found("decorative", "It was a picture."),)))
+    _print_comparison(compare(old, font(findings=(found("readable", "It is no font."),))))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "ERROR It is no font." in told
+    assert "and 32 more" in told
+    assert "52 removed." in told
+    _print_comparison(compare(old, replace(old, faces=(replace(old.faces[0], findings=()),))))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "WARN It was a picture." in told
+    assert "No glyph changed." in told
+
+
+def test_what_is_accepted_of_faces_and_files_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    accepted = found("decorative", "It is a picture.", accepted=True)
+    _print_findings(font(face(verdict("A"), findings=(accepted,)), findings=(accepted,)))
+    assert capsys.readouterr().out == "fonts/Test.ttf: PASS (1 glyphs: 1 PASS)\n"
+
+
+def test_the_name_of_a_file_may_be_no_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "\udcff.ttf").write_bytes(b"\0\1\0\0 nothing")
+    command = [sys.executable, "-m", "glyphery", "score", tmp_path, "--json", "--error-code-on", "never"]
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    said = subprocess.check_output(command, env=strict, text=True)
+    assert json.loads(said)["font"] == str(tmp_path / "\udcff.ttf")
 
 
 def test_a_broken_font_is_an_error_among_others(good: Path, tmp_path: Path) -> None:
