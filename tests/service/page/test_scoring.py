@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from scoring.reports.html import Page
+from tests.scoring.records import face, font, verdict
+
 SQUARE = [(100, 0), (700, 0), (700, 600), (100, 600)]
 BAR = [(300, 0), (420, 0), (420, 700), (300, 700)]
 NETWORK = r"Failed to load resource"
@@ -56,6 +59,21 @@ def test_a_font_is_scored_to_the_end_and_its_report_read_in_place(open_page, url
     assert frame.evaluate("fetch('/models').then(() => 'sent', () => 'kept in')") == "kept in"
     card.get_by_role("button", name="Close the report").click()
     expect(page.locator("iframe")).to_have_count(0)
+
+
+def test_tiles_of_a_report_are_reached_by_key_whatever_is_filtered(open_page, tmp_path):
+    with Page(tmp_path / "page.html") as report:
+        report.add(font(face(*map(verdict, "ABC"))))
+    page = open_page((tmp_path / "page.html").as_uri(), ready=False)
+    find, tiles = page.get_by_role("searchbox"), page.locator(".tile")
+    for text, stops in (("", "0--"), ("U+0042", " 0 "), ("letter", "0--"), ("letter c", "  0"), ("", "0--")):
+        find.fill(text)
+        shown = [("0" if tile.get_attribute("tabindex") == "0" else "-") if tile.is_visible() else " "
+                 for tile in tiles.all()]  # fmt: skip
+        assert "".join(shown) == stops
+    find.fill("U+0043")
+    page.get_by_role("button", name="Clear").press("Tab")
+    expect(tiles.nth(2)).to_be_focused()
 
 
 def test_reports_are_saved_and_the_job_removed(open_page, url, fonts):
