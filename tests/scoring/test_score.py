@@ -218,6 +218,11 @@ def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
     assert found["87"].path == ""
 
 
+def test_what_is_drawn_with_nothing_needs_no_ink(scorer: Scorer, make_font: FontMaker) -> None:
+    font = make_font("notes.ttf", "Notes", {0x1D157: [], 0x1D159: [], 0x2800: []})
+    assert _checks(_problems(scorer.score("f", font.read_bytes()))) == {str(0x1D157): "empty"}
+
+
 def test_the_box_for_missing_glyphs_is_found(scorer: Scorer, font_dir: Path) -> None:
     score = scorer.score("f", edited(font_dir / "sans.ttf", drawn_as("Q", ".notdef")))
     assert _checks(_problems(score)) == {"81": "notdef"}
