@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import BadSettings, Forbidden, RateLimited, Unauthorized
+from service.exchange import path_of
 from service.keys import Key, KeyRing, find_key, read_keys
 from service.problems import answer_to
 from service.settings import Settings
@@ -53,7 +54,7 @@ class Access:
         self._gate = Gate(keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_open(scope["path"]):
+        if scope["type"] == "http" and not _is_open(path_of(scope)):
             try:
                 self._gate.check(scope)
             except (Unauthorized, Forbidden) as error:
@@ -85,7 +86,7 @@ class Gate:
 
     def _admitted(self, scope: Scope) -> Key | None:
         keys = self._ring.keys if self._ring else ()
-        to_admin = f"{scope['path']}/".startswith("/admin/")
+        to_admin = f"{path_of(scope)}/".startswith("/admin/")
         if to_admin and not any(key.admin for key in keys):
             raise Forbidden(
                 "No admin key is configured here.", "`glyphery keys add NAME --file FILE --admin` makes one."
@@ -109,7 +110,7 @@ class RateLimit:
         self._buckets = Buckets(rate, burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_open(scope["path"]):
+        if scope["type"] == "http" and not _is_open(path_of(scope)):
             address, _ = scope.get("client") or ("", 0)  # none over a Unix socket
             caller = scope.get("state", {}).get("caller", address)
             wait = self._buckets.take(caller, time.monotonic())

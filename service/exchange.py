@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from starlette.types import Scope
+
 from service.waiting import Work
 
 _HEADER = b"x-request-id"
@@ -50,6 +52,13 @@ class Exchange:
 
 
 CURRENT: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def path_of(scope: Scope) -> str:
+    """A request's path as routes know it: without the prefix under which the application stands."""
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "")
+    return path[len(prefix) :] if f"{path}/".startswith(f"{prefix}/") else path
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.books import LEFT, Books
 from service.engine import Engine
 from service.errors import Unavailable
-from service.exchange import CURRENT
+from service.exchange import CURRENT, path_of
 from service.problems import answer_to
 from service.routes import ROUTERS
 
@@ -152,7 +152,7 @@ class Admission:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in _ADMITTED:
+        if scope["type"] == "http" and scope["method"] == "POST" and path_of(scope) in _ADMITTED:
             engine: Engine = scope["app"].state.engine
             try:
                 engine.room.admit()
@@ -167,5 +167,5 @@ def _template(scope: Scope) -> str:
     if "route" in scope:
         return getattr(scope["route"], "path", _NO_ROUTE)
     # Refused on its way, or nowhere to go.
-    path = scope["path"]
+    path = path_of(scope)
     return next((template for regex, template in _TEMPLATES if regex.match(path)), _NO_ROUTE)

@@ -25,7 +25,7 @@ from glyphs.errors import BadLabel, BadPicture, GlypheryError
 from glyphs.picture import BlankPicture, BrokenPicture, PictureTooLarge, UnsupportedPicture
 from recognition.candidates import NoCandidates
 from service import errors
-from service.exchange import CURRENT
+from service.exchange import CURRENT, path_of
 
 MEDIA_TYPE = "application/problem+json"
 _URN = "urn:glyphery:problem:"
@@ -234,4 +234,4 @@ def _internal(scope: Scope) -> Response:
 
 def _protocols(scope: Scope, detail: str) -> dict[str, str]:
     """Under /v2 the detail again as `error`, where clients of the Open Inference Protocol look for it."""
-    return {"error": detail[:_LONGEST_DETAIL]} if f"{scope['path']}/".startswith("/v2/") else {}
+    return {"error": detail[:_LONGEST_DETAIL]} if f"{path_of(scope)}/".startswith("/v2/") else {}

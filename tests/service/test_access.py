@@ -8,8 +8,10 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
 from service.access import Buckets, check_access
+from service.app import create_app
 from service.errors import BadSettings
 from service.keys import KeyRing, find_key, read_keys
 from service.run import serve as run
@@ -182,6 +184,21 @@ def test_admin_is_closed_where_there_is_no_admin_key(serve, client, tmp_path, is
     only.write_text(line("press", KEY))
     with serve(keys=only) as running:
         is_problem(running.client.post(LOAD, headers=bearer(KEY)), 403, "forbidden")
+
+
+def test_a_prefix_before_all_paths_changes_nothing(bundle, keys, is_problem):
+    app = create_app(Settings(bundles=[bundle], executors=1, jobs="", keys=keys))
+    with TestClient(app, root_path="/glyphs") as client:
+        assert client.get("/glyphs/healthz").status_code == 200
+        is_problem(client.get("/glyphs/models"), 401, "unauthorized")
+        is_problem(client.post(f"/glyphs{LOAD}", headers=bearer(KEY)), 403, "forbidden")
+        assert client.post(f"/glyphs{LOAD}", headers=bearer(ADMIN)).status_code == 200
+        is_problem(client.post(f"/glyphsome{LOAD}", headers=bearer(KEY)), 404, "not-found")
+        assert client.get("/glyphs/v2/models/none", headers=bearer(KEY)).json()["error"]
+        app.state.engine.room.close()
+        is_problem(client.post("/glyphs/classify", headers=bearer(KEY)), 503, "not-ready")  # before its body
+        counted = client.get("/glyphs/metrics", headers=bearer(KEY)).text
+    assert 'glyphery_requests_total{endpoint="/models",method="GET",status="401"} 1.0' in counted
 
 
 def test_the_description_says_how_a_key_is_sent(client, locked):
