@@ -12,6 +12,7 @@ from asyncio import BaseTransport, TimerHandle
 from functools import partial
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.direct import DIRECT, Direct, Headers
@@ -19,6 +20,23 @@ from service.sharing import Tally
 
 _MOST_BYTES = 64 * 2**10  # of a head; the longest parameters the service reads take some 40 KiB
 _SOON = 0.05  # seconds in which the rest of a picture has to follow for the direct way
+
+
+class _Parser(httptools.HttpRequestParser):
+    """uvicorn's, which knows what came behind a request that asks for another protocol: it stops there."""
+
+    rest = b""
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        super().__init__(protocol)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def feed_data(self, data: bytes) -> None:
+        try:
+            super().feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self.rest = data[stop.args[0] :]
+            raise
 
 
 class _Cycle:
@@ -44,9 +62,12 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
     class Connection(HttpToolsProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
+            self.parser = _Parser(self)
             self._direct: Direct | None = self.app_state.get(DIRECT)
             self._deadline: TimerHandle | None = None  # while a request is due
-            self._head: int | None = None  # bytes that came with the head, while one is read
+            self._coming = 0  # bytes that the parser is given
+            self._again = b""  # what it is to be given next
+            self._head: int | None = None  # bytes that came after the head's first, while one is read
             self._rest: TimerHandle | None = None  # while that of a picture is due
 
         def connection_made(self, transport: BaseTransport) -> None:  # type: ignore[override]
@@ -57,17 +78,20 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
             # From here on a connection is not idle: keep-alive's clock has stopped, so ours must run.
             if self._deadline is None and self.cycle is not None and self.cycle.response_complete:
                 self._expect_request()
-            super().data_received(data)
-            if self._head is not None:
-                self._head += len(data)
-                if self._head > _MOST_BYTES and not self.transport.is_closing():
-                    self.send_400_response("The request's headers are too large.")
+            while data:
+                self._coming, self._again = len(data), b""
+                super().data_received(data)
+                if self._head is not None:
+                    self._head += len(data)
+                    if self._head > _MOST_BYTES and not self.transport.is_closing():
+                        self.send_400_response("The request's headers are too large.")
+                data = self._again
             if isinstance(self.cycle, _Cycle) and self.cycle.more_body and self._rest is None:
                 self._rest = self.loop.call_later(_SOON, self._go_the_long_way)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self._head = 0
+            self._head = -self._coming  # not counted: it may be mostly what came before the head
 
         def on_headers_complete(self) -> None:
             self._head = None
@@ -76,12 +100,29 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
                 super().on_headers_complete()
 
         def on_message_complete(self) -> None:
+            if self.parser.should_upgrade() and self._should_upgrade():
+                return
             super().on_message_complete()
             cycle = self.cycle
             if isinstance(cycle, _Cycle) and self._direct and not cycle.response_complete:
                 self._expect_no_rest()
                 reply = partial(self._reply, cycle)
                 cycle.waiting = self._direct.ask(dict(self.scope), bytes(cycle.body), reply)
+
+        def _should_upgrade(self) -> bool:
+            """Whether a request asks for another protocol beside; of CONNECT that is all it asks."""
+            method: bytes = self.parser.get_method()
+            return method != b"CONNECT"
+
+        def handle_websocket_upgrade(self) -> None:
+            """Whatever protocol a request asks for: it is read again as if it did not, now with its body."""
+            version = self.parser.get_http_version().encode()
+            lines = [self.parser.get_method(), b" ", self.url, b" HTTP/", version, b"\r\n"]
+            for name, value in self.headers:
+                if name != b"upgrade":
+                    lines += (name, b": ", value, b"\r\n")
+            self._again = b"".join((*lines, b"\r\n", self.parser.rest))
+            self.parser = _Parser(self)
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expect_nothing()
@@ -94,6 +135,8 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
 
         def _goes_the_direct_way(self) -> bool:
             if not self._direct or (self.cycle is not None and not self.cycle.response_complete):
+                return False
+            if self.flow.write_paused:  # the long way waits until the client has read what it was sent
                 return False
             path, _, query = self.url.partition(b"?")
             if (

@@ -242,6 +242,64 @@ def test_a_connection_is_closed_after_the_answer_if_the_client_wants_it(wire, wa
     assert wire.is_closed()
 
 
+WISH = b"Host: g\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk"
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_wish_for_another_protocol_is_passed_over(wire, ways, picture, pieces):
+    labels = ["98", "65", "1608_isol"]  # as Java's client asks, whatever it is told
+    asked = [(HEAD.replace(b"Host: g", WISH) % len(body), body) for body in map(picture, labels)]
+    if pieces == 1:
+        wire.socket.sendall(b"".join(head + body for head, body in asked))
+    for (head, body), label in zip(asked, labels, strict=True):
+        for piece in (head[:50], head[50:], body) if pieces == 3 else ():
+            wire.socket.sendall(piece)
+        status, _, document = wire.answer()
+        assert (status, document["predictions"][0]["label"]) == (200, label)
+    assert ways["direct"]
+    head, body = asked[0]
+    wire.socket.sendall(head.replace(b"Upgrade,", b"close, Upgrade,") + body)
+    assert wire.answer()[1]["connection"] == "close"
+    assert wire.is_closed()
+
+
+def test_a_tunnel_is_refused(wire):
+    wire.socket.sendall(b"CONNECT /classify HTTP/1.1\r\nHost: g\r\n\r\n")
+    assert wire.answer()[0] == 405
+
+
+def together(running, wire, data):
+    """Send bytes so that they are there together when the server reads."""
+    sent = threading.Event()
+    running.loop.call_soon_threadsafe(sent.wait, 30)
+    wire.socket.sendall(data)
+    sent.set()
+
+
+def test_a_body_is_not_counted_as_the_next_requests_head(server, wire):
+    body = b"x" * 100_000
+    together(server, wire, HEAD % len(body) + body + HEAD[:20])
+    assert wire.answer()[0] == 415
+    wire.socket.sendall(HEAD[20:] % 1 + b"x")
+    assert wire.answer()[0] == 415
+
+
+def test_who_does_not_read_his_answers_is_made_to_wait(server, wire, ways, monkeypatch):
+    counted = Direct.ask
+
+    def narrow(self, scope, picture, reply):
+        transport = reply.func.__self__.transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        return counted(self, scope, picture, reply)
+
+    monkeypatch.setattr(Direct, "ask", narrow)
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    asked = 300  # together some 250 KB of answers, of which a connection is to hold 64
+    together(server, wire, (HEAD.replace(b"k=1", b"k=0") % 1 + b"x") * asked)
+    assert [wire.answer()[0] for _ in range(asked)] == [422] * asked
+    assert ways["direct"] < asked
+
+
 def test_a_client_that_leaves_is_counted_and_nothing_is_done_for_it(serve, ways, picture, capfd):
     with serve(executors=1) as running:
         release, begun = threading.Event(), threading.Event()
