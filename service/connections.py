@@ -31,7 +31,7 @@ class _Parser(httptools.HttpRequestParser):
         super().__init__(protocol)
         self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
         try:
             super().feed_data(data)
         except httptools.HttpParserUpgrade as stop:
@@ -62,7 +62,7 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
     class Connection(HttpToolsProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.parser = _Parser(self)
+            self.parser: _Parser = _Parser(self)
             self._direct: Direct | None = self.app_state.get(DIRECT)
             self._deadline: TimerHandle | None = None  # while a request is due
             self._coming = 0  # bytes that the parser is given

@@ -106,19 +106,23 @@ class Filtered(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Whom a request asks, and until when, on `time.monotonic`'s clock."""
+    """Whom a request asks, and how many seconds it may wait."""
 
     engine: Engine
     model: ServedModel
-    deadline: float
+    patience: float
 
     @classmethod
     def of(cls, request: Request, query: Asked) -> Self:
         """Raises UnknownModel where the model that is asked for is not served here."""
         engine = engine_of(request)
         longest = settings_of(request).timeout
-        deadline = time.monotonic() + min(query.timeout or longest, longest)
-        return cls(engine, engine.models.find(query.model), deadline)
+        return cls(engine, engine.models.find(query.model), min(query.timeout or longest, longest))
+
+    @property
+    def deadline(self) -> float:
+        """When its time is up, on `time.monotonic`'s clock, if it begins to wait now, with its body there."""
+        return time.monotonic() + self.patience
 
 
 def engine_of(request: Request) -> Engine:

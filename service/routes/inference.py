@@ -99,13 +99,13 @@ async def infer(
     """Logits and embeddings of rasters, or of pictures. With the output parameter `classification` an
     answer to `logits` is, for each glyph, the best labels as texts `probability:place:label`.
     """
-    began = time.monotonic()
     engine, settings = engine_of(request), settings_of(request)
     # No more JSON than elsewhere: the interpreter does nothing else while it is parsed.
     if (json_length or 0) > settings.max_body_bytes:
         raise BodyTooLarge(settings.max_body_bytes)
     limit = settings.max_body_bytes if json_length is None else settings.max_tensor_bytes
     body = await read_body(request, limit, settings.max_upload_seconds)
+    began = time.monotonic()
     asked, glyphs = await asyncio.to_thread(_read, body, json_length, model, settings)
     given = asked.parameters
     context = given.context

@@ -1,5 +1,6 @@
 """The direct way past ASGI: the same answers as on the long way, whatever is asked and however it arrives."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -269,11 +270,12 @@ def test_a_tunnel_is_refused(wire):
 
 
 def together(running, wire, data):
-    """Send bytes so that they are there together when the server reads."""
+    """Send bytes so that they are there together when the server reads; it has read them on return."""
     sent = threading.Event()
     running.loop.call_soon_threadsafe(sent.wait, 30)
     wire.socket.sendall(data)
     sent.set()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), running.loop).result(30)
 
 
 def test_a_body_is_not_counted_as_the_next_requests_head(server, wire):
@@ -294,7 +296,7 @@ def test_who_does_not_read_his_answers_is_made_to_wait(server, wire, ways, monke
 
     monkeypatch.setattr(Direct, "ask", narrow)
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
-    asked = 300  # together some 250 KB of answers, of which a connection is to hold 64
+    asked = 400  # together some 330 KB of answers, of which a connection is to hold 64
     together(server, wire, (HEAD.replace(b"k=1", b"k=0") % 1 + b"x") * asked)
     assert [wire.answer()[0] for _ in range(asked)] == [422] * asked
     assert ways["direct"] < asked

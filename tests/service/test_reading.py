@@ -6,7 +6,9 @@ import json
 import random
 import socket
 import struct
+import time
 import zlib
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -243,3 +245,24 @@ def test_damaged_pictures_never_upset_the_service(client, picture, seed, kind):
 def test_random_parameters_never_upset_the_service(client, picture, query):
     query = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
     is_well_answered(client.post("/classify", params=query, content=picture("65")))
+
+
+def test_the_time_that_a_request_may_wait_begins_when_its_body_is_there(serve, picture):
+    raster = {"name": "image", "shape": [1, 1, 128, 128], "datatype": "UINT8", "data": [0] * 128**2}
+    asked = {"/classify": picture("98"), "/v2/models/stars/infer": json.dumps({"inputs": [raster]}).encode()}
+    with serve(timeout=1.0) as running, ExitStack() as stack:
+        begun = []
+        for path, body in asked.items():
+            connection = socket.create_connection(("127.0.0.1", running.port), timeout=30)
+            stack.enter_context(connection)
+            head = f"POST {path} HTTP/1.1\r\nHost: g\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body[:100])
+            begun.append((connection, body[100:]))
+        until = time.monotonic() + 30
+        while running.app.state.uploads.arriving < len(begun):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(1.0)
+        for connection, rest in begun:
+            connection.sendall(rest)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
