@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     log_level: Level = Field("info", description="of what goes wrong: debug, info, warning or error")
     access_log: bool = Field(True, description="a line for each request")
 
-    @field_validator("jobs", mode="before")
+    @field_validator("jobs", "keys", mode="before")
     @classmethod
     def _none_if_empty(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -209,7 +209,11 @@ def resolve_settings(given: Mapping[str, Any], file: Path | None = None) -> Reso
     try:
         return Resolved(Settings(**values), origins, file)
     except ValidationError as error:
-        wrong = "; ".join(f"{_place(e['loc'], origins, file)}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{_place(e['loc'], origins, file)}: {e['msg']}"
+            for e in error.errors()
+            if e["type"] != "default_factory_not_called"  # a default that depends on what is wrong
+        )
         raise BadSettings(f"The service's settings cannot be used: {wrong}.") from None
 
 
@@ -232,6 +236,9 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _place(location: tuple[int | str, ...], origins: Mapping[str, Origin], file: Path | None) -> str:
     """Where somebody has to look to put a value right."""
     path = ".".join(map(str, location))
-    if origins.get(str(location[0])) == "file":
+    origin = origins.get(str(location[0]))
+    if origin == "file":
         return f"{path} in {file}"
+    if origin == "flag":
+        return f"{path} on the command line"
     return f"{PREFIX}{path.upper()}"

@@ -60,6 +60,19 @@ def test_a_bad_setting_is_one_line_that_names_it(monkeypatch, name, value):
     assert "\n" not in str(raised.value)
 
 
+def test_only_what_is_wrong_is_named_and_where_it_was_said(monkeypatch):
+    monkeypatch.setenv("GLYPHERY_PORT", "8080")
+    with pytest.raises(BadSettings) as raised:
+        read_settings(port="many")
+    assert "port on the command line: " in str(raised.value)
+    assert "GLYPHERY" not in str(raised.value)
+
+
+def test_an_empty_name_of_the_file_of_keys_is_none(monkeypatch):
+    monkeypatch.setenv("GLYPHERY_KEYS", "")
+    assert read_settings().keys is None
+
+
 def test_settings_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1
