@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import os
+import signal
 import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -31,7 +32,7 @@ _DEAF = 60  # seconds after which a process that does not answer its supervisor 
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM), then finish what was begun.
+    """Serve until told to stop (SIGINT, SIGTERM; a single process SIGHUP, too), then finish what was begun.
 
     Raises:
         BadBundle, BadIndex, BadSettings: the bundles or the keys cannot be used, or anybody on the
@@ -45,6 +46,8 @@ def serve(settings: Settings) -> None:
         return
     models = Models.load(settings.bundles, settings.device)
     protocol = connection_class(settings.max_header_seconds)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it is ignored, and stays so
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     uvicorn.run(partial(create_app, settings, models=models), http=protocol, **_options(settings))
 
 

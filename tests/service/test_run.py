@@ -35,7 +35,8 @@ def test_an_altered_bundle_is_refused_in_one_line(bundle, tmp_path):
     assert "\n" not in str(raised.value)
 
 
-def test_a_process_serves_until_it_is_told_to_stop_and_finishes_what_it_began(bundle, picture):
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
+def test_a_process_serves_until_it_is_told_to_stop_and_finishes_what_it_began(bundle, picture, told):
     environment = os.environ | {
         "GLYPHERY_BUNDLES": str(bundle),
         "GLYPHERY_PORT": "0",
@@ -66,7 +67,7 @@ def test_a_process_serves_until_it_is_told_to_stop_and_finishes_what_it_began(bu
             def slowly():  # a body that is still arriving when the signal comes
                 data = picture("98")
                 yield data[:50]
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(told)
                 time.sleep(0.3)
                 yield data[50:]
 
