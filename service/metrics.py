@@ -107,7 +107,7 @@ class Metrics(Observer):
             "glyphery_executors", "Executors alive.", multiprocess_mode="livesum", registry=registry
         )
         self._model = Gauge(
-            "glyphery_model_info", "1 for each model served.",
+            "glyphery_model_info", "1 for each model served, 0 for one replaced.",
             ["name", "version", "digest", "precision", "labels", "provider"],
             multiprocess_mode="livemax", registry=registry,
         )  # fmt: skip
@@ -174,7 +174,10 @@ class Metrics(Observer):
 
     def exposition(self, engine: Engine, accept: str) -> tuple[bytes, str]:
         """All numbers in a format that `accept` allows, and the format's content type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # it asks for a version that is none
+            encode, content_type = choose_encoder("")
         with self._lock:
             self._read(engine)
             return encode(self._scraped), content_type
@@ -182,7 +185,10 @@ class Metrics(Observer):
     async def keep_fresh(self, engine: Engine) -> None:
         """Write the gauges down for whichever process is scraped, as long as nobody cancels it."""
         while True:
-            self._read(engine)
+            try:
+                self._read(engine)
+            except Exception:  # such as a full disk: it may pass
+                log.exception("the gauges could not be written down")
             await asyncio.sleep(_FRESH)
 
     def _read(self, engine: Engine) -> None:
@@ -204,8 +210,8 @@ class Metrics(Observer):
             for model in engine.models.all
             for manifest in [model.bundle.manifest]
         }
-        for labels in self._served - served:  # never of several processes: theirs stay as they are
-            self._model.remove(*labels)
+        for labels in self._served - served:  # not removed: of several processes that cannot be
+            self._model.labels(*labels).set(0)
         for labels in served:
             self._model.labels(*labels).set(1)
         self._served = served

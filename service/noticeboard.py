@@ -87,6 +87,9 @@ class Noticeboard:
         loading: held by whoever loads a model, so that what is being replaced is not put back
         """
         while True:
-            async with loading:
-                await self.catch_up(engine.models, device, engine)
+            try:
+                async with loading:
+                    await self.catch_up(engine.models, device, engine)
+            except Exception:  # such as too many open files: it may pass
+                log.exception("what other processes loaded could not be looked up")
             await asyncio.sleep(_EVERY)

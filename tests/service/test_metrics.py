@@ -295,19 +295,20 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted_as_in_vain(bundle):
 def test_the_models_are_those_served_at_the_moment(running, client, bundle_without_index):
     def models():
         return {
-            dict(labels)["digest"]: dict(labels)
-            for name, labels in scraped(client)
+            dict(labels)["digest"]: (value, dict(labels))
+            for (name, labels), value in scraped(client).items()
             if name.endswith("_model_info")
         }
 
-    [(digest, served)] = models().items()
+    [(digest, (value, served))] = models().items()
+    assert value == 1
     assert served == {
         "name": "stars", "version": "1.0", "digest": digest, "precision": "fp32", "labels": "10",
         "provider": "CPUExecutionProvider",
     }  # fmt: skip
     other = ServedModel.load(bundle_without_index)
     running.engine.models.put(other)
-    assert list(models()) == [other.digest] != [digest]
+    assert {digest: value for digest, (value, _) in models().items()} == {digest: 0, other.digest: 1}
 
 
 def test_a_scraper_that_reads_openmetrics_gets_it(client):
@@ -323,3 +324,10 @@ def test_each_application_counts_for_itself(serve):
         first.client.get("/healthz")
         assert requests(scraped(first.client), "/healthz", "GET", "200") == 1
         assert requests(scraped(second.client), "/healthz", "GET", "200") == 0
+
+
+@pytest.mark.parametrize("accept", ["text/plain; version=x", "application/openmetrics-text; version=1.x"])
+def test_a_version_that_is_none_is_answered_with_the_plainest(client, accept):
+    response = client.get("/metrics", headers={"accept": accept})
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")

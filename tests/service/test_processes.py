@@ -22,6 +22,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recognition.bundle import Bundle, seal
+from service.engine import Engine
 from service.keys import new_key
 from service.models import Models, ServedModel
 from service.noticeboard import Noticeboard
@@ -319,6 +320,29 @@ def test_a_bundle_that_changed_since_it_was_posted_is_not_served(bundle, tmp_pat
     board.post(ServedModel.load(other))
     asyncio.run(board.catch_up(models, "cpu"))
     assert models.find().identity["version"] == "3.0"
+
+
+def test_who_follows_others_gets_over_a_board_that_cannot_be_read(bundle, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("service.noticeboard._EVERY", 0.01)
+    board, models = Noticeboard(tmp_path), Models.load([bundle])
+    other = shutil.copytree(bundle, tmp_path / "other")
+    seal(other, replace(Bundle.load(bundle).manifest, version="2.0"))
+    hindrance = tmp_path / "models.json"
+    hindrance.mkdir()
+
+    async def follow() -> None:
+        engine = Engine(models, Settings(bundles=[bundle], executors=1))
+        following = asyncio.create_task(board.follow(engine, "cpu", asyncio.Lock()))
+        while "could not be looked up" not in caplog.text:
+            await asyncio.sleep(0.01)
+        hindrance.rmdir()
+        board.post(ServedModel.load(other))
+        while models.find().identity["version"] != "2.0":
+            await asyncio.sleep(0.01)
+        following.cancel()
+        await asyncio.to_thread(engine.close)
+
+    asyncio.run(asyncio.wait_for(follow(), 30))
 
 
 def sockets_of(pid: int) -> int:
