@@ -25,7 +25,8 @@ from glyphs.dataset.store import Dataset, FontRecord, GlyphRecord, GlyphTable
 from glyphs.equivalence import Equivalence
 from glyphs.splits import Split
 from training.config import Losses, Mixing, TrainConfig
-from training.data import GlyphData, open_source
+from training.data import open_source
+from training.data.module import GlyphData
 from training.evaluation import Examined
 from training.evaluation.asking import examine
 from training.fit import train

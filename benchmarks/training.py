@@ -17,7 +17,7 @@ import torch
 import typer
 
 from glyphery import show
-from training.data import GlyphData
+from training.data.module import GlyphData
 from training.fit import prepare, trainer_options
 from training.presets import PRESETS
 

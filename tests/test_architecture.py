@@ -20,6 +20,11 @@ def test_serving_never_loads_torch(floor: str) -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def test_evaluation_and_export_load_no_lightning() -> None:
+    code = "import sys, training.evaluation, export.bundle; print('lightning' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
 def test_imports_go_down_the_floors_only() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)

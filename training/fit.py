@@ -35,7 +35,8 @@ from torch.utils.data import DataLoader
 
 from glyphs.errors import BadInput
 from training.config import TrainConfig
-from training.data import GlyphData, open_source
+from training.data import open_source
+from training.data.module import GlyphData
 from training.data.samples import Numbers
 from training.models import create
 from training.module import GlyphModule

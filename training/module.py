@@ -14,7 +14,8 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
 from training.config import TrainConfig, at
-from training.data import Batch, GlyphData
+from training.data import Batch
+from training.data.module import GlyphData
 from training.evaluation import alike_matrix
 from training.losses import ArcFace, Classification, SupervisedContrastive, distillation
 from training.mixing import Mixed, mix

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from glyphs.errors import BadInput
 from training.checkpoint import Trained
-from training.data import GlyphData
+from training.data.module import GlyphData
 from training.data.samples import Numbers
 from training.warm_start import Start, take_over
 

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: each test runs the installed program."""
+"""The command line as a person meets it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ VERBS = [
 ]
 
 
+Ask = Callable[..., subprocess.CompletedProcess[str]]
+
+
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("glyphery")
     return subprocess.run(
@@ -47,8 +50,8 @@ def test_help_lists_the_verbs_in_the_order_of_the_data_flow() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb: str) -> None:
-    done = run(verb, "--help")
+def test_every_verb_explains_itself(verb: str, ask: Ask) -> None:
+    done = ask(verb, "--help")
     assert done.returncode == 0
     assert "Usage: glyphery" in done.stdout
 
@@ -81,9 +84,9 @@ def test_help_loads_no_stage() -> None:
     ],
 )
 def test_a_mistake_gets_one_line_and_an_exit_code(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], said: str, tmp_path: Path, ask: Ask
 ) -> None:
-    done = run(*arguments, cwd=tmp_path)
+    done = ask(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 from recognition.bundle import Bundle
+
+Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -62,9 +65,9 @@ def test_models_are_compared_in_a_table_and_a_folder(
     ],
 )
 def test_a_mistake_gets_one_line_and_an_exit_code(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], said: str, tmp_path: Path, ask: Ask
 ) -> None:
-    done = run(*arguments, cwd=tmp_path)
+    done = ask(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

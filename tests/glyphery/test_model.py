@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ import pytest
 from glyphs.dataset.store import Dataset
 from recognition.bundle import Bundle
 
+Ask = Callable[..., subprocess.CompletedProcess[str]]
+
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from glyphery.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
 
 
-def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied() -> None:
-    done = run(
+def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied(ask: Ask) -> None:
+    done = ask(
         "train", "--preset", "emnist", "--model", "vit_tiny", "--set", "losses.smoothing=0.2", "--limit", 500,
         "--drop-singletons", "--min-label-count", 1, "--show",
     )  # fmt: skip
@@ -30,8 +33,8 @@ def test_the_resolved_configuration_is_shown_with_flags_and_fields_applied() -> 
     assert config["size"] == 32
 
 
-def test_presets_are_listed_with_their_arithmetic() -> None:
-    presets = json.loads(run("train", "--presets", "--json").stdout)
+def test_presets_are_listed_with_their_arithmetic(ask: Ask) -> None:
+    presets = json.loads(ask("train", "--presets", "--json").stdout)
     default = next(preset for preset in presets if preset["name"] == "default")
     assert default["samples"] == default["steps"] * 512
     assert 0.5 < default["hours on two cores"] < 3
@@ -51,9 +54,9 @@ def test_presets_are_listed_with_their_arithmetic() -> None:
     ],
 )
 def test_a_mistaken_run_gets_one_line_and_leaves_nothing(
-    arguments: tuple[str, ...], said: str, small_dataset: Dataset, tmp_path: Path
+    arguments: tuple[str, ...], said: str, small_dataset: Dataset, tmp_path: Path, ask: Ask
 ) -> None:
-    done = run("train", "--dataset", small_dataset.path, "--out", "run", *arguments, cwd=tmp_path)
+    done = ask("train", "--dataset", small_dataset.path, "--out", "run", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
@@ -101,8 +104,8 @@ def test_a_bundle_is_made_broad_in_a_word_and_once(
     assert [path.name for path in tmp_path.iterdir()] == ["broad"]
 
 
-def test_a_bundle_is_exported_again_only_in_another_precision(tmp_path: Path) -> None:
-    done = run("export", Path("bundles/levit_128s").resolve(), "--out", "bundle", cwd=tmp_path)
+def test_a_bundle_is_exported_again_only_in_another_precision(tmp_path: Path, ask: Ask) -> None:
+    done = ask("export", Path("bundles/levit_128s").resolve(), "--out", "bundle", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "--precision" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from glyphs.dataset.store import Dataset
 from training.config import Distillation, Losses, Mixing, PrimitiveLosses, TrainConfig
-from training.data import GlyphData
+from training.data.module import GlyphData
 from training.data.samples import Clean, Drawn
 from training.models.options import ModelOptions
 from training.module import GlyphModule

@@ -16,7 +16,7 @@ from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
 from glyphs.labels import Label
 from training.checkpoint import load_checkpoint
-from training.data import GlyphData
+from training.data.module import GlyphData
 from training.fit import train
 from training.models import create
 from training.models.levit import AttentionBias

@@ -1,11 +1,10 @@
-"""Data for training and evaluation: `open_source(path)` for any format, `GlyphData` for Lightning."""
+"""Data for training and evaluation: `open_source(path)` for any format.
+
+Evaluation and export load no Lightning, so its data module stays in `training.data.module`.
+"""
 
 from training.data.formats import open_source
-from training.data.module import GlyphData
 from training.data.samples import Batch
 from training.data.source import Class, Drawable, Source, Vocabulary, check_names, classes
 
-__all__ = [
-    "Batch", "Class", "Drawable", "GlyphData", "Source", "Vocabulary", "check_names", "classes",
-    "open_source",
-]  # fmt: skip
+__all__ = ["Batch", "Class", "Drawable", "Source", "Vocabulary", "check_names", "classes", "open_source"]

@@ -9,7 +9,7 @@ import torch
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadDataset
 from training.config import TrainConfig
-from training.data import GlyphData
+from training.data.module import GlyphData
 from training.data.samples import Numbers
 from training.presets import TINY
 
