@@ -81,10 +81,11 @@ def _measure(bundles: list[Path], fonts: list[Path], seconds: float, quick: bool
     from glyphery.ceilings import ceilings
     from glyphery.figures import Figures, Machine, Model
     from glyphery.rates import measure
+    from glyphs.processes import affinity
     from recognition.bundle import Bundle
     from recognition.layers import layers
 
-    cores, rounds = len(os.sched_getaffinity(0)), _QUICK_ROUNDS if quick else _ROUNDS
+    cores, rounds = affinity(), _QUICK_ROUNDS if quick else _ROUNDS
     machine = Machine.here(cores)  # before we are what keeps it busy
     loaded = [Bundle.load(path) for path in bundles or [default_bundle()]]
     drawn = workloads.Fonts.read(fonts)

@@ -18,6 +18,7 @@ import typer
 from glyphery import show
 from glyphery.recognise import BundlePath
 from glyphs.errors import BadInput
+from glyphs.processes import affinity
 
 if TYPE_CHECKING:
     from glyphs.labels import Label
@@ -128,7 +129,7 @@ def score(
     statuses: list[Status] = []
     with _sigterm_as_exit(), ExitStack() as open_:
         files = places.find(map(places.place, fonts))
-        processes = min(len(files), jobs or len(os.sched_getaffinity(0)))
+        processes = min(len(files), jobs or affinity())
         scorer = None
         if engine is Engine.LOCAL and processes == 1:
             scorer = open_.enter_context(setup.scorer(lanes=0))

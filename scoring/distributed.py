@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from glyphs.errors import BadBundle, BadFont, BadInput, GlypheryError
+from glyphs.processes import affinity
 from recognition.bundle import MANIFEST, Bundle, in_precision
 from scoring import places
 from scoring.local import DEADLY, Setup
@@ -92,7 +93,7 @@ def _cluster(ray: Any, address: str | None, workers: int | None) -> Iterator[Non
     local: dict[str, Any] = {}
     if wanted == "local":
         local = {
-            "num_cpus": max(workers or 0, len(os.sched_getaffinity(0))),
+            "num_cpus": max(workers or 0, affinity()),
             "include_dashboard": False,
         }
     elif found := _HOST_AND_PORT.fullmatch(wanted):  # ray itself would go on asking for minutes

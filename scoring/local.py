@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glyphs.errors import BadFont, BadInput
+from glyphs.processes import end_with_parent
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from scoring import places
@@ -106,7 +105,7 @@ def score_all(fonts: Sequence[Place], setup: Setup, processes: int) -> Iterator[
 @contextmanager
 def _pool(processes: int, setup: Setup) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup, os.getpid()))
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,))
     try:
         yield pool
     except BaseException:  # whoever stops listening need not wait for what was begun
@@ -139,19 +138,10 @@ def _check_starts(pool: ProcessPoolExecutor) -> None:
 _scorer: Scorer | None = None  # of a process of the pool
 
 
-def _begin(setup: Setup, owner: int) -> None:
+def _begin(setup: Setup) -> None:
     global _scorer
     _scorer = setup.scorer()
-    threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
-
-
-def _end_with(owner: int) -> None:
-    """End this process with the one that it works for: of a pool that is killed the others wait for ever."""
-    with suppress(ProcessLookupError):
-        while True:
-            os.kill(owner, 0)  # sends nothing, but fails where there is nobody
-            time.sleep(1)
-    os._exit(1)
+    end_with_parent()  # of a pool that is killed the others would wait for ever
 
 
 def _score(font: Place) -> FontScore:

@@ -7,7 +7,6 @@ the same, bit for bit, whatever machine, engine or job it was made in.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.errors import BadFont
+from glyphs.processes import affinity
 from recognition.recogniser import Recogniser
 from scoring.judge import Thresholds, judge
 from scoring.kept import KeptScores
@@ -93,7 +93,7 @@ class Scorer:
         self._sandbox.start()
         self._mapper = Mapper(recogniser)
         self._kept = KeptScores(keep, bundle.digest, thresholds, self._sandbox.limits) if keep else None
-        self._lanes = lanes or len(os.sched_getaffinity(0))
+        self._lanes = lanes or affinity()
         self._recognisers = ThreadPoolExecutor(self._lanes, "recognise")
         self.seconds: dict[str, float] = defaultdict(float)
 

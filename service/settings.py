@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 
 from bundles import default_bundle
 from glyphs.fonts import MAX_FONT_BYTES
+from glyphs.processes import affinity
 from recognition.recogniser import Device, cuda_trouble
 from service.errors import BadSettings
 from service.logs import Format, Level
@@ -34,11 +35,6 @@ def usable_cpus(quota_file: Path = _CGROUP_QUOTA) -> int:
     except (OSError, ValueError, ZeroDivisionError):  # no cgroup, or no quota
         return may
     return max(1, min(may, allowed))
-
-
-def affinity() -> int:
-    """Processors that this process may run on, whatever its container's quota of their time."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # Reading pictures holds Python's lock, wherefore threads share cores badly; but every process has the models

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from bundles import default_bundle
 from glyphery import show
+from glyphs.processes import affinity
 from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS, Bundle
 from recognition.recogniser import Recogniser
 from scoring.reports.html import write_font_page
@@ -48,7 +49,7 @@ def main(
 ) -> None:
     """Measure one font: cold, warm with reports, drawing alone, and the bare model."""
     used = Bundle.load(bundle or default_bundle())
-    data, cores = font.read_bytes(), len(os.sched_getaffinity(0))
+    data, cores = font.read_bytes(), affinity()
     sandbox = Sandbox().draw_for(used.labels, used.manifest.raster)
     read = list(sandbox.read(data))
     rasters, metrics = _drawn(read)

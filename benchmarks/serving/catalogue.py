@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from benchmarks.serving import wire
+from glyphs.processes import affinity
 
 Setting = Mapping[str, Any]
-CORES = len(os.sched_getaffinity(0))
+CORES = affinity()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
