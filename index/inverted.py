@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -31,12 +32,25 @@ _LEADING = 2  # the part of the numbers that is scanned is one in so many
 _STEPS = 19 / 16  # of the second layer, for each number
 _ROW = 8  # bytes of a row's number in its list, and of its place there
 _LISTS = 4  # times the root of how many embeddings there are
+_OUTGROWN = 2**0.5  # times as many lists as were trained: there are about twice as many embeddings
 _TRAINING = 64  # embeddings for each centroid, to train on
 _SAMPLE = 100_000  # embeddings that axes and layers are trained on
 _FEWEST = 1_000
 _CHUNK = 50_000
 _CANDIDATES = 4  # put into order for each neighbour asked for
 _LEAST_CANDIDATES = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Codes to go on with: no embedding is coded again, which would lose a little more of it each time.
+
+    vectors: whose they are
+    rows: (R,) which of them each embedding has; -1 for one that is to be coded as they were
+    """
+
+    vectors: InvertedVectors
+    rows: NDArray[np.int64]
 
 
 class InvertedVectors:
@@ -67,8 +81,12 @@ class InvertedVectors:
         asked: Kind,
         asked_recall: float,
         tell: Tell,
+        coded: Coded | None = None,
     ) -> tuple[InvertedVectors, Built]:
         """Of (R, E) unit embeddings and their families; looks at as few lists as the recall asked for takes.
+
+        coded: what they join, if anything. As what is coded cannot tell what its codes have lost, no fewer
+            lists are looked at than there
 
         Raises:
             BadIndex: they are too few for lists, or the recall is not reached however many are looked at.
@@ -77,37 +95,36 @@ class InvertedVectors:
         if count < _FEWEST:
             raise BadIndex(f"{count:,} references are too few for lists.", "Build it with --type flat.")
         withheld, asking = held_out(families)
-        lists = min(round(_LISTS * count**0.5), count // 10)
-        tell(f"training {lists:,} lists", 0, count)
-        sample = embeddings[np.random.default_rng(1).permutation(count)[: max(_SAMPLE, _TRAINING * lists)]]
-        axes = principal_axes(sample)
-        turned = sample @ axes
-        index = _trained(turned[:, : dimension // _LEADING], lists)
-        turned = turned[:_SAMPLE]
-        left = turned - _first_layer(index, _encoded(index, turned), dimension)
-        layer = Layer.trained(turned, left, 2 * round(_STEPS * dimension / 2))
+        if coded is None:
+            index, axes, layer = _trained(embeddings, tell)
+            first = np.empty((count, index.sa_code_size()), np.uint8)
+            codes = np.empty((count, layer.bytes), np.uint8)
+            new, least = np.ones(count, bool), 1
+        else:
+            before = coded.vectors
+            index, axes, layer = before._emptied(), before._axes, before._layer
+            first, codes = before._stored()[coded.rows], before._codes[coded.rows]  # of -1 the last
+            new, least = coded.rows < 0, before._index.nprobe
 
-        codes = np.empty((count, layer.bytes), np.uint8)
         later = []  # what is held out is added when the parameters have been chosen
         for start in range(0, count, _CHUNK):
             tell("coding", start, count)
-            turned = embeddings[start : start + _CHUNK] @ axes
-            first = _encoded(index, turned)
-            codes[start : start + _CHUNK] = layer.encode(
-                turned, turned - _first_layer(index, first, dimension)
-            )
-            rows = np.arange(start, start + len(turned))
+            rows = np.arange(start, min(start + _CHUNK, count))
+            if (anew := rows[new[rows]]).size:
+                turned = embeddings[anew] @ axes
+                first[anew] = _encoded(index, turned)
+                codes[anew] = layer.encode(turned, turned - _first_layer(index, first[anew], dimension))
             now = ~np.isin(rows, withheld)
-            later.append(first[~now])
-            index.add_sa_codes(first[now], rows[now])
+            later.append(first[rows[~now]])
+            index.add_sa_codes(first[rows[now]], rows[now])
         made = cls(index, axes, layer, codes)
         tell("measuring recall", count, count)
-        reached = made._tuned(embeddings, withheld, asking, asked_recall)
+        reached = made._tuned(embeddings, withheld, asking, asked_recall, least)
         index.add_sa_codes(np.concatenate(later), withheld)
         index.make_direct_map()
         return made, Built(
             asked=asked, kind=Kind.IVF, references=count, asked_recall=asked_recall, recall=reached,
-            queries=len(asking), parameters={"lists": lists, "probes": index.nprobe},
+            queries=len(asking), parameters={"lists": index.nlist, "probes": index.nprobe},
             bytes_per_reference=made._bytes() / count,
         )  # fmt: skip
 
@@ -117,8 +134,12 @@ class InvertedVectors:
         withheld: NDArray[np.int64],
         asking: NDArray[np.int64],
         asked: float,
+        least: int,
     ) -> float:
-        """Set the fewest lists to look at that reach the recall asked for, and tell what they reach."""
+        """Set the fewest lists to look at that reach the recall asked for, and tell what they reach.
+
+        least: so many are looked at whatever they reach
+        """
         queries, others = embeddings[asking], np.delete(embeddings, withheld, axis=0)
         truth, _ = exact(queries, others, NEIGHBOURS)
 
@@ -132,7 +153,7 @@ class InvertedVectors:
                 f"Lists find {best:.4f} of the nearest references at best, {asked} were asked for.",
                 "Ask for less with --recall, or build the index with --type flat.",
             )
-        few, enough = 0, most  # recall is too low at `few`, and high enough at `enough`
+        few, enough = least - 1, most  # recall is too low at `few`, and high enough at `enough`
         while enough - few > 1:
             # Upwards by doubling, for looking at few lists is quick; then by halves.
             middle = min(max(1, 2 * few), (few + enough) // 2)
@@ -149,6 +170,30 @@ class InvertedVectors:
     @property
     def dimension(self) -> int:
         return len(self._axes)
+
+    def outgrown(self, count: int) -> bool:
+        """Whether so many embeddings are better put into lists of their own."""
+        return _lists(count) > _OUTGROWN * len(self._centroids)
+
+    def _emptied(self) -> faiss.IndexIVFScalarQuantizer:
+        """The index with its centroids and ranges, but no embeddings; nothing of it is in a file."""
+        index = _index(self._centroids.shape[1], self._index.nlist)
+        index.quantizer.add(self._centroids)
+        index.sq, index.is_trained = self._index.sq, True
+        return index
+
+    def _stored(self) -> NDArray[np.uint8]:
+        """(R, C) first-layer codes of all rows, as of `_encoded`."""
+        index, lists = self._index, self._index.invlists
+        codes = np.empty((len(self), index.sa_code_size()), np.uint8)
+        numbered = len(codes[0]) - index.code_size  # bytes of a list's number
+        for number in range(index.nlist):
+            if size := lists.list_size(number):
+                rows = faiss.rev_swig_ptr(lists.get_ids(number), size)
+                codes[rows, :numbered] = np.frombuffer(number.to_bytes(numbered, "little"), np.uint8)
+                stored = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size)
+                codes[rows, numbered:] = stored.reshape(size, index.code_size)
+        return codes
 
     def take(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         rows = np.arange(len(self)) if rows is None else rows
@@ -252,17 +297,36 @@ class InvertedVectors:
         return cls(index, axes, layer, codes)
 
 
-def _trained(leading: NDArray[np.float32], lists: int) -> faiss.IndexIVFScalarQuantizer:
-    """An empty index with its centroids, from (N, D) leading numbers."""
-    index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(leading.shape[1]), leading.shape[1], lists,
+def _lists(count: int) -> int:
+    """How many lists so many embeddings are put into."""
+    return min(round(_LISTS * math.sqrt(count)), count // 10)
+
+
+def _index(dimension: int, lists: int) -> faiss.IndexIVFScalarQuantizer:
+    return faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimension), dimension, lists,
         faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT,
     )  # fmt: skip
+
+
+def _trained(
+    embeddings: NDArray[np.float32], tell: Tell
+) -> tuple[faiss.IndexIVFScalarQuantizer, NDArray[np.float32], Layer]:
+    """An empty index, axes and second layer for (R, E) embeddings, from a sample of them."""
+    count, dimension = embeddings.shape
+    lists = _lists(count)
+    tell(f"training {lists:,} lists", 0, count)
+    sample = embeddings[np.random.default_rng(1).permutation(count)[: max(_SAMPLE, _TRAINING * lists)]]
+    axes = principal_axes(sample)
+    turned = sample @ axes
+    index = _index(dimension // _LEADING, lists)
     # Wide enough for the rare glyph that is far from all centroids: no layer brings back what is clipped.
     index.sq.rangestat, index.sq.rangestat_arg = faiss.ScalarQuantizer.RS_meanstd, 8.0
     index.cp.min_points_per_centroid, index.cp.max_points_per_centroid = 1, _TRAINING
-    index.train(np.ascontiguousarray(leading))
-    return index
+    index.train(np.ascontiguousarray(turned[:, : index.d]))
+    turned = turned[:_SAMPLE]
+    left = turned - _first_layer(index, _encoded(index, turned), dimension)
+    return index, axes, Layer.trained(turned, left, 2 * round(_STEPS * dimension / 2))
 
 
 def _encoded(index: faiss.IndexIVFScalarQuantizer, turned: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glyphs.errors import BadIndex
 from glyphs.labels import Label
 from index.flat import FlatVectors
-from index.inverted import InvertedVectors
+from index.inverted import Coded, InvertedVectors
 from index.kinds import RECALL, Built, Kind, Tell, nearest, quiet
 from index.lookup import Filter, Lookup
 from index.references import Reference, References
@@ -60,11 +60,13 @@ class ReferenceIndex:
         kind: Kind = Kind.AUTO,
         recall: float = RECALL,
         tell: Tell = quiet,
+        coded: Coded | None = None,
     ) -> ReferenceIndex:
         """Index (R, E) unit embeddings.
 
         recall: least share of the 10 nearest that is to be found, where not everything is looked at;
             where lists do not reach it, AUTO looks at everything
+        coded: as of `InvertedVectors.build`
 
         Raises:
             BadIndex: the kind asked for is not for so few, or does not reach the recall.
@@ -75,7 +77,9 @@ class ReferenceIndex:
         vectors: Vectors
         if kind.of(len(embeddings)) is Kind.IVF:
             try:
-                vectors, built = InvertedVectors.build(embeddings, references.families, kind, recall, tell)
+                vectors, built = InvertedVectors.build(
+                    embeddings, references.families, kind, recall, tell, coded
+                )
                 return cls(vectors, references, built)
             except BadIndex:
                 if kind is not Kind.AUTO:
@@ -104,7 +108,8 @@ class ReferenceIndex:
         """With further references, as a new index; kind, recall and tell are those of `build`.
 
         Where both have one of the same label, family and style, the new one takes the place of the old,
-        number included: joining the same once more changes nothing.
+        number included: joining the same once more changes nothing. Lists keep the codes they have until
+        there are twice as many references; then all are coded anew.
 
         Raises:
             BadIndex: their embeddings differ in width; what `build` raises.
@@ -117,9 +122,12 @@ class ReferenceIndex:
         both = self.references + references
         # A dictionary keeps a key in the place where it first stood.
         rows = list({key: row for row, key in enumerate(both.keys())}.values())
+        coded = None
+        if isinstance(self._vectors, InvertedVectors) and not self._vectors.outgrown(len(rows)):
+            coded = Coded(self._vectors, np.where(np.less(rows, len(self.references)), rows, -1))
         return ReferenceIndex.build(
             np.concatenate([self.embeddings, embeddings])[rows],
-            both.take(rows), kind=kind, recall=recall, tell=tell,
+            both.take(rows), kind=kind, recall=recall, tell=tell, coded=coded,
         )  # fmt: skip
 
     def save(self, folder: Path) -> None:

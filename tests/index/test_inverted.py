@@ -196,15 +196,46 @@ def test_layers_of_two_indexes_do_not_mix(index, tmp_path: Path) -> None:
         ReferenceIndex.load(tmp_path)
 
 
-def test_an_index_grows_and_keeps_what_it_had(index, embeddings) -> None:
+def test_an_index_grows_and_keeps_what_it_had(index, embeddings, tmp_path: Path) -> None:
     new = embedded(300, seed=9)
     more = referring(COUNT + 300).take(range(COUNT, COUNT + 300))
-    grown = index.joined(new, more, kind=Kind.IVF, recall=ASKED)
+    index.save(tmp_path)
+    grown = ReferenceIndex.load(tmp_path).joined(new, more, kind=Kind.IVF, recall=ASKED)
     assert len(grown.references) == COUNT + 300
     assert grown.references.keys()[:COUNT] == index.references.keys()
-    lost = grown.embeddings - np.concatenate([embeddings, new])
-    assert np.square(lost).sum(axis=1).mean() < 2e-4
+    assert np.allclose(grown.embeddings[:COUNT], index.embeddings, rtol=0, atol=1e-6)
+    lost = np.square(grown.embeddings - np.concatenate([embeddings, new])).sum(axis=1)
+    assert lost[COUNT:].mean() < 1.1 * lost[:COUNT].mean() < 1e-4
+    assert grown.built.recall >= ASKED
+    assert grown.built.parameters["probes"] >= index.built.parameters["probes"]
+    assert [row[0].reference.number for row in grown.search(new[:20], 1)] == [*range(COUNT, COUNT + 20)]
     assert index.joined(new, more).built.kind is Kind.FLAT  # auto: there are few
+
+
+def test_joining_the_same_twice_changes_nothing_and_another_drawing_takes_its_place(index) -> None:
+    """The last of what was there, and as many again."""
+    rows = range(COUNT - 100, COUNT + 100)
+    more = index.references.take(rows[:100]) + referring(COUNT + 100).take(rows[100:])
+    new = embedded(200, seed=9)
+    once = index.joined(new, more, kind=Kind.IVF, recall=ASKED)
+    assert len(once.references) == COUNT + 100
+    assert np.allclose(once.embeddings[:-200], index.embeddings[:-100], rtol=0, atol=1e-6)
+    assert np.square(once.embeddings[rows] - new).sum(axis=1).mean() < 1e-4
+    twice = once.joined(new, more, kind=Kind.IVF, recall=ASKED)
+    assert np.array_equal(twice.embeddings, once.embeddings)
+    assert twice.search(new, 10) == once.search(new, 10)
+
+
+def test_what_has_outgrown_its_lists_gets_new_ones() -> None:
+    first, both = embedded(1000, seed=3), referring(2200)
+    index = ReferenceIndex.build(first, both.take(range(1000)), kind=Kind.IVF, recall=0.5)
+    lists = [
+        index.joined(
+            embedded(more, seed=4), both.take(range(1000, 1000 + more)), kind=Kind.IVF, recall=0.5
+        ).built.parameters["lists"]
+        for more in (300, 1200)
+    ]
+    assert lists == [index.built.parameters["lists"], round(4 * 2200**0.5)]
 
 
 def test_too_few_references_for_lists_are_refused() -> None:
