@@ -215,8 +215,11 @@ class InvertedVectors:
         turned = queries @ self._axes
         leading = np.ascontiguousarray(turned[:, : self._index.d])
         candidates = min(max(_CANDIDATES * k, _LEAST_CANDIDATES), len(self))
-        # Who asks for more neighbours than recall was measured with asks for some that are further away.
-        probes = min(math.ceil(self._index.nprobe * max(1.0, k / NEIGHBOURS) ** 0.5), self._index.nlist)
+        if k < (allowed.count if allowed else len(self)):
+            # Who asks for more neighbours than recall was measured with asks for some that are further away.
+            probes = min(math.ceil(self._index.nprobe * max(1.0, k / NEIGHBOURS) ** 0.5), self._index.nlist)
+        else:
+            probes = self._index.nlist
         if allowed is None:
             similarities, numbers = self._index.search(
                 leading, candidates, params=faiss.SearchParametersIVF(nprobe=probes)

@@ -164,7 +164,8 @@ class ReferenceIndex:
         """
         # FAISS's own threads cost ten times what they gain on one query; the setting is per thread.
         faiss.omp_set_num_threads(1)
-        queries, most = np.ascontiguousarray(embeddings), len(self.references)
+        queries = np.ascontiguousarray(embeddings)
+        most = len(self.references) if only == Filter() else self._allowed(only).count
         depth = min(_DEEPER * k if distinct else k, most)
         while True:
             similarities, numbers = self._found(queries, depth, only)
@@ -222,7 +223,8 @@ def described(neighbours: Iterable[Neighbour], names: Mapping[Label, str]) -> li
             **({"name": names[label]} if (label := neighbour.reference.label) in names else {}),
             "family": neighbour.reference.family,
             "style": neighbour.reference.style,
-            "similarity": round(neighbour.similarity, 6),
+            # Embeddings as they are kept are not quite of length 1.
+            "similarity": round(min(max(neighbour.similarity, -1.0), 1.0), 6),
             "raster": f"/references/{neighbour.reference.number}.png",
         }
         for neighbour in neighbours

@@ -120,6 +120,14 @@ def test_a_filter_on_what_lies_far_away_finds_it(embeddings, monkeypatch) -> Non
     assert all(len(row) == 50 for row in index.search(far, 50, only))
 
 
+def test_who_asks_for_all_that_a_filter_leaves_gets_all(index, queries, monkeypatch) -> None:
+    monkeypatch.setattr(InvertedVectors, "few", 10)
+    only = Filter(scripts=frozenset({"Grek"}))
+    count = index._lookup.allowed(only).count
+    assert all(len(row) == count for row in index.search(queries[:20], count, only))
+    assert all(len(row) == 1 for row in index.search(queries[:20], 3, only, distinct=True))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     families=st.frozensets(st.sampled_from([f"Family {n}" for n in range(41)]), min_size=1, max_size=6),

@@ -8,6 +8,7 @@ import pytest
 
 from glyphs.errors import BadIndex
 from glyphs.labels import Form, Label
+from index.flat import FlatVectors
 from index.pictures import PICTURE, Pictures
 from index.references import References
 from index.search import Filter, ReferenceIndex, described
@@ -73,8 +74,35 @@ def test_distinct_neighbours_are_the_nearest_of_each_label(
         assert row == list(nearest.values())[:k]
 
 
+def test_distinct_labels_are_looked_for_no_deeper_than_a_filter_leaves(
+    index: ReferenceIndex, embeddings: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are four labels, ten are asked for."""
+    depths, search = [], FlatVectors.search
+
+    def noted(self, queries, k, allowed=None):  # type: ignore[no-untyped-def]
+        depths.append(k)
+        return search(self, queries, k, allowed)
+
+    monkeypatch.setattr(FlatVectors, "search", noted)
+    only = Filter(families=frozenset({"Family 1", "Family 2"}))
+    [found] = index.search(embeddings[:1], 10, only, distinct=True)
+    assert {neighbour.reference.label for neighbour in found} == set(LABELS)
+    assert depths == [2 * EACH * len(LABELS) // 5]
+
+
+def test_a_similarity_is_told_as_at_most_one(index: ReferenceIndex, embeddings: np.ndarray) -> None:
+    """Embeddings as they are kept are not quite of length 1: what asks here is a little longer."""
+    longer, count = np.float32(1.001) * embeddings[:3], len(index.references)
+    for sign, place in ((1, 0), (-1, -1)):
+        found = index.search(sign * longer, count)
+        assert [described(row, {})[place]["similarity"] for row in found] == [sign] * 3
+
+
 def test_a_filter_that_allows_nothing_finds_nothing(index: ReferenceIndex, embeddings: np.ndarray) -> None:
-    assert index.search(embeddings[:1], 3, Filter(scripts=frozenset({"Thai"}))) == [[]]
+    for distinct in (False, True):
+        only = Filter(scripts=frozenset({"Thai"}))
+        assert index.search(embeddings[:1], 3, only, distinct=distinct) == [[]]
 
 
 def test_threads_find_what_one_finds_whatever_their_filters(
