@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.errors import BadInput
-from glyphs.labels import Label
+from glyphs.labels import Label, fold
 from recognition.bundle import Bundle
 from recognition.familiarity import familiarity, posterior
 from recognition.priors import Prior, log_prior
@@ -71,7 +71,7 @@ class Candidates:
         allowed = np.ones(len(bundle.labels), bool)
         script_set, character_set, label_set = (
             {s.title() for s in scripts},
-            set(map(ord, charset)),
+            {fold(ord(character)).codepoint for character in charset},
             set(labels),
         )
         for i, label in enumerate(bundle.labels):

@@ -52,6 +52,7 @@ def test_probabilities_are_bayes_rule(bundle: Bundle) -> None:
         ({"scripts": ["Grek"]}, {GREEK}),
         ({"scripts": ["grek", "ARAB"]}, {GREEK, AIN}),
         ({"charset": "Aع"}, {LATIN, AIN}),
+        ({"charset": "\N{ARABIC LETTER AIN FINAL FORM}"}, {AIN}),
         ({"labels": [AIN]}, {AIN}),
         ({"scripts": ["Latn"], "charset": "AB"}, {LATIN}),
     ],
