@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glyphery import show
-from glyphery.recognise import listed
+from glyphery.recognise import iso_15924
 
 if TYPE_CHECKING:
     from index.add import Added
@@ -110,7 +110,7 @@ def add(
     adder = ReferenceAdder(
         fonts,
         settings=old.manifest.raster,
-        selection=Selection(listed(scripts), charset),
+        selection=Selection(iso_15924(scripts), charset),
         into=ReferenceIndex.load(old.path) if old.has(FILE) else None,
         replace=replace,
         kind=_kind(type_) if type_ else kind,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
 from glyphery import show
-from glyphs.errors import GlypheryError
+from glyphs.errors import BadInput, GlypheryError
 
 if TYPE_CHECKING:
     from glyphery.client import Context, ServiceError
     from glyphs.labels import Label
-    from recognition.recogniser import Answers, Recogniser
+    from glyphs.raster import Raster, RasterSettings
 
 BundlePath = Annotated[
     Path | None,
@@ -37,15 +38,30 @@ def classify(
     prior: Annotated[str, typer.Option(help="What is likely: fonts, text or uniform.")] = "fonts",
     scripts: Scripts = "",
     charset: Annotated[str, typer.Option(help="Only these characters, written one after another.")] = "",
+    width: Annotated[float | None, typer.Option(min=0, max=64, help="Of the ink, in em.")] = None,
+    height: Annotated[float | None, typer.Option(min=0, max=64, help="Of the ink, in em.")] = None,
+    bottom: Annotated[
+        float | None, typer.Option(min=-64, max=64, help="Foot of the ink above the baseline, in em.")
+    ] = None,
+    advance: Annotated[
+        float | None, typer.Option(min=0, max=64, help="Width with the space around the ink, in em.")
+    ] = None,
     server: Server = None,
     json: Json = False,
 ) -> None:
     """Say which character and joining form each picture shows."""
     _one_of(bundle, server)
+    told = {"width": width, "height": height, "bottom": bottom, "advance": advance}
+    metrics = {name: value for name, value in told.items() if value is not None}
+    if metrics and len(pictures) > 1:
+        raise BadInput("Metrics are those of one glyph.", f"Ask for each of the {len(pictures)} by itself.")
+    answers: Iterable[dict[str, Any]]
     if server:
-        answers = _classified_by(server, pictures, k=k, prior=prior, scripts=scripts, charset=charset)
+        answers = _classified_by(
+            server, pictures, metrics, k=k, prior=prior, scripts=scripts, charset=charset
+        )
     else:
-        answers = _classified(pictures, bundle, k=k, prior=prior, scripts=scripts, charset=charset)
+        answers = _classified(pictures, bundle, metrics, k=k, prior=prior, scripts=scripts, charset=charset)
     for picture, answer in zip(pictures, answers, strict=True):
         if json:
             show.as_json({"file": str(picture), **answer})
@@ -88,8 +104,6 @@ def similar(
 
 
 def _one_of(bundle: Path | None, server: str | None) -> None:
-    from glyphs.errors import BadInput
-
     if bundle and server:
         raise BadInput(
             f"Either {bundle} answers or {server}.", "Give --bundle or --server (GLYPHERY_SERVER)."
@@ -97,20 +111,49 @@ def _one_of(bundle: Path | None, server: str | None) -> None:
 
 
 def _classified(
-    pictures: list[Path], bundle: Path | None, *, k: int, prior: str, scripts: str, charset: str
-) -> list[dict[str, Any]]:
-    from glyphs.errors import BadInput
+    pictures: list[Path],
+    bundle: Path | None,
+    metrics: Mapping[str, float],
+    *,
+    k: int,
+    prior: str,
+    scripts: str,
+    charset: str,
+) -> Iterator[dict[str, Any]]:
+    """An answer for each picture, as they are made; what comes before a bad one is answered."""
+    import numpy as np
+
+    from glyphs.errors import BadPicture
+    from glyphs.fonts import Metrics
+    from recognition.bundle import Bundle
     from recognition.candidates import Candidates, described
     from recognition.priors import Prior
+    from recognition.recogniser import LARGEST_BATCH, Recogniser
 
     if prior not in set(Prior):
         raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")
-    recogniser, answers = _answer(pictures, bundle)
-    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=listed(scripts), charset=charset)
-    return [described(recognition) for recognition in candidates.recognise(answers, k)]
+    codes = iso_15924(scripts)
+    recogniser = Recogniser(Bundle.load(_path(bundle)), threads=0)
+    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=codes, charset=charset)
+    known = [metrics.get(field.name, np.nan) for field in fields(Metrics)]
+    for start in range(0, len(pictures), LARGEST_BATCH):
+        rasters: list[Raster] = []
+        bad: BadPicture | None = None
+        try:
+            for picture in pictures[start : start + LARGEST_BATCH]:
+                rasters.append(_raster(picture, recogniser.bundle.manifest.raster))
+        except BadPicture as error:
+            bad = error
+        if rasters:
+            answers = recogniser.answer(np.stack(rasters), np.array([known] * len(rasters), np.float32))
+            yield from map(described, candidates.recognise(answers, k))
+        if bad:
+            raise bad
 
 
-def _classified_by(server: str, pictures: list[Path], **context: Unpack[Context]) -> list[dict[str, Any]]:
+def _classified_by(
+    server: str, pictures: list[Path], metrics: Mapping[str, float], **context: Unpack[Context]
+) -> list[dict[str, Any]]:
     from glyphery.client import Client, ServiceError
 
     answers: list[dict[str, Any]] = []
@@ -119,7 +162,7 @@ def _classified_by(server: str, pictures: list[Path], **context: Unpack[Context]
             advance = stack.enter_context(show.bar("Classifying", len(pictures)))
             found = client.classify_batch(pictures, progress=advance, **context)
         else:
-            found = (client.classify(picture, **context) for picture in pictures)
+            found = (client.classify(picture, metrics=metrics, **context) for picture in pictures)
         try:
             for recognition in found:
                 answer = asdict(recognition)
@@ -135,27 +178,26 @@ def _similar(
 ) -> list[dict[str, Any]]:
     from glyphs.errors import BadLabel
     from index.search import Filter, ReferenceIndex, described
-    from recognition.candidates import Candidates
+    from recognition.bundle import Bundle
 
-    path = Path(asked)
-    label: Label | None = None
-    if path.exists():
-        recogniser, answers = _answer([path], bundle)
-        embedding = answers.embeddings
-        if others:
-            label = Candidates(recogniser.bundle).recognise(answers, 1)[0].predictions[0].label
-        chosen = recogniser.bundle
-    else:
-        label = _label(asked)
-        from recognition.bundle import Bundle
-
-        chosen = Bundle.load(_path(bundle))
-        found = ReferenceIndex.load(chosen.path).embedding_of(label)
+    path, codes = Path(asked), iso_15924(scripts)
+    label = None if path.exists() else _label(asked)
+    chosen = Bundle.load(_path(bundle))
+    references = ReferenceIndex.load(chosen.path)
+    if label:
+        found = references.embedding_of(label)
         if found is None:
             raise BadLabel(f"The index has no reference of {label}.")
         embedding = found
-    references = ReferenceIndex.load(chosen.path)
-    only = Filter(scripts=frozenset(listed(scripts)), without=frozenset({label} if others and label else ()))
+    else:
+        from recognition.candidates import Candidates
+        from recognition.recogniser import Recogniser
+
+        answers = Recogniser(chosen, threads=0).answer(_raster(path, chosen.manifest.raster)[None])
+        embedding = answers.embeddings
+        if others:
+            label = Candidates(chosen).recognise(answers, 1)[0].predictions[0].label
+    only = Filter(scripts=frozenset(codes), without=frozenset({label} if others and label else ()))
     return described(references.search(embedding, k, only, distinct=distinct)[0], chosen.names)
 
 
@@ -200,24 +242,17 @@ def _character(label: str) -> str:
     return _label(label).character.text
 
 
-def _answer(pictures: list[Path], bundle: Path | None) -> tuple[Recogniser, Answers]:
-    import numpy as np
-
+def _raster(picture: Path, settings: RasterSettings) -> Raster:
+    """Raises BadPicture, which names it, where it cannot be used."""
     from glyphs.errors import BadPicture
     from glyphs.picture import read_picture
-    from recognition.bundle import Bundle
-    from recognition.recogniser import Recogniser
 
-    recogniser = Recogniser(Bundle.load(_path(bundle)), threads=0)
-    rasters: list[Any] = []
-    for picture in pictures:
-        try:
-            rasters.append(read_picture(picture.read_bytes(), recogniser.bundle.manifest.raster))
-        except OSError as error:
-            raise BadPicture(f"{picture} cannot be read: {error.strerror}.") from None
-        except BadPicture as error:
-            raise BadPicture(f"{picture}: {error.message}", error.remedy) from None
-    return recogniser, recogniser.answer(np.stack(rasters))
+    try:
+        return read_picture(picture.read_bytes(), settings)
+    except OSError as error:
+        raise BadPicture(f"{picture} cannot be read: {error.strerror}.") from None
+    except BadPicture as error:
+        raise BadPicture(f"{picture}: {error.message}", error.remedy) from None
 
 
 def _path(bundle: Path | None) -> Path:
@@ -226,6 +261,14 @@ def _path(bundle: Path | None) -> Path:
     return bundle or default_bundle()
 
 
-def listed(text: str) -> list[str]:
-    """The parts of a text such as `Latn,Arab`."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def iso_15924(scripts: str) -> list[str]:
+    """The codes of a text such as `latn,Arab`, in the spelling of ISO 15924.
+
+    Raises:
+        BadInput: one of them is not four letters.
+    """
+    codes = [code.strip().title() for code in scripts.split(",") if code.strip()]
+    for code in codes:
+        if not (len(code) == 4 and code.isascii() and code.isalpha()):
+            raise BadInput(f"There is no script {code!r}.", "A script is four letters, such as Latn.")
+    return codes

@@ -68,7 +68,10 @@ def test_help_loads_no_stage() -> None:
         (("dataset", "show", "nowhere.db"), "glyphery dataset build"),
         (("dataset", "build", "nowhere"), "nowhere"),
         (("classify", "nowhere.png"), "nowhere.png"),
+        (("classify", "a.png", "b.png", "--width", "0.5"), "one glyph"),
         (("similar", "neither"), "neither a file nor a label"),
+        (("classify", "nowhere.png", "--scripts", "latin"), "four letters"),
+        (("similar", "65", "--scripts", "Latn,ara"), "four letters"),
         (("train", "--set", "colour=1"), "colour"),
         (("train", "--set", "augmentation=3"), "augmentation"),
         (("train", "--set", "samples.x=3"), "samples.x"),
@@ -80,6 +83,7 @@ def test_help_loads_no_stage() -> None:
         (("index", "build", "nowhere"), "nowhere"),
         (("index", "add", "nowhere.ttf", "--bundle", "nowhere"), "nowhere"),
         (("index", "add", "nowhere.ttf"), "--out"),
+        (("index", "add", "nowhere.ttf", "--out", "more", "--scripts", "latin"), "four letters"),
         (("serve", "--bundle", "nowhere"), "nowhere"),
     ],
 )
@@ -129,8 +133,15 @@ def test_a_picture_is_classified_and_compared(tiny_bundle: Bundle, tmp_path: Pat
     answer = json.loads(classified.stdout)
     assert answer["file"] == "bar.png"
     assert len(answer["predictions"]) == 3
+    metrics = "--width", 0.1, "--height", 0.7, "--bottom", -0.2, "--advance", 0.3
+    told = run("classify", "bar.png", "-k", 3, "--bundle", tiny_bundle.path, *metrics, "--json", cwd=tmp_path)
+    assert json.loads(told.stdout)["predictions"] != answer["predictions"]
     similar = run("similar", "bar.png", "-k", 2, "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
     assert len(json.loads(similar.stdout)["neighbours"]) == 2
+    in_script = run(
+        "similar", "bar.png", "--scripts", "latn", "--bundle", tiny_bundle.path, "--json", cwd=tmp_path
+    )
+    assert {n["script"] for n in json.loads(in_script.stdout)["neighbours"]} == {"Latn"}
     by_label = run("similar", "65", "--others", "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
     assert all(n["label"] != "65" for n in json.loads(by_label.stdout)["neighbours"])
 
@@ -223,12 +234,19 @@ def test_where_no_font_can_be_used_nothing_is_written(tiny_bundle: Bundle, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["broken.ttf"]
 
 
-def test_a_picture_without_ink_is_refused_by_name(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_picture_without_ink_is_refused_by_name_after_the_answers_before_it(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
     from PIL import Image
 
     Image.new("L", (64, 64), 255).save(tmp_path / "blank.png")
-    done = run("classify", "blank.png", "--bundle", tiny_bundle.path, cwd=tmp_path)
+    picture = Image.new("L", (64, 64), 255)
+    picture.paste(0, (20, 10, 44, 54))
+    picture.save(tmp_path / "bar.png")
+    pictures = "bar.png", "blank.png", "bar.png"
+    done = run("classify", *pictures, "--bundle", tiny_bundle.path, "--json", cwd=tmp_path)
     assert done.returncode == 2
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == ["bar.png"]
     assert "blank.png" in done.stderr
     assert done.stderr.count("\n") == 1
 
