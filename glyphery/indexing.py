@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TYPE = "flat looks at every reference, ivf at a few lists of them; auto is flat up to 100,000."
 _RECALL = "Of ivf: least share of the 10 nearest references to be found, measured as the index is built."
+_SHIPPED = "A shipped bundle is not changed in place."
 
 app = typer.Typer(
     no_args_is_help=True, help="Give a bundle the reference glyphs that `similar` finds: build, or add fonts."
@@ -29,17 +30,21 @@ def build(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle; the index is added to it.")],
     dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("glyphs.db"),
     per_label: Annotated[
-        int, typer.Option(help="References kept of each label, out of four times as many families.")
+        int, typer.Option(min=1, help="References kept of each label, out of four times as many families.")
     ] = 6,
     type_: Annotated[str, typer.Option("--type", metavar="auto|flat|ivf", help=_TYPE)] = "auto",
     recall: Annotated[float, typer.Option(min=0.5, max=1.0, help=_RECALL)] = 0.99,
 ) -> None:
     """Index reference glyphs of the training families, so that `similar` has something to find."""
+    from bundles import is_shipped, shipped_or
     from glyphs.dataset.store import Dataset
+    from glyphs.errors import BadInput
     from index.build import IndexBuilder
     from recognition.bundle import Bundle, replacing
     from recognition.recogniser import Recogniser
 
+    if is_shipped(shipped_or(bundle)):
+        raise BadInput(_SHIPPED, "Copy its folder and name the copy.")
     recogniser = Recogniser(Bundle.load_whole(bundle), threads=0)
     with Dataset.open(dataset) as opened:
         builder = IndexBuilder(
@@ -101,20 +106,19 @@ def add(
 
     target = out or shipped_or(bundle or default_bundle())
     if is_shipped(target):
-        raise BadInput(
-            "A shipped bundle is not changed in place.", "Name a folder for the new one with --out."
-        )
+        raise BadInput(_SHIPPED, "Name a folder for the new one with --out.")
     recogniser = Recogniser(Bundle.load_whole(bundle or default_bundle()), threads=0)
     old = recogniser.bundle
-    kind, least = asked_before(old.manifest.index)
+    named = ({"asked": _kind(type_)} if type_ else {}) | ({} if recall is None else {"asked_recall": recall})
+    kind, least = asked_before({**old.manifest.index, **named})
     adder = ReferenceAdder(
         fonts,
         settings=old.manifest.raster,
         selection=Selection(iso_15924(scripts), charset),
         into=ReferenceIndex.load(old.path) if old.has(FILE) else None,
         replace=replace,
-        kind=_kind(type_) if type_ else kind,
-        recall=least if recall is None else recall,
+        kind=kind,
+        recall=least,
     )
     with replacing(target) as work:
         with show.bar("Reading fonts", len(adder)) as advance:

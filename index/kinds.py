@@ -78,7 +78,9 @@ def asked_before(described: Mapping[str, Any]) -> tuple[Kind, float]:
     try:
         return Kind(described.get("asked", Kind.AUTO)), float(described.get("asked_recall", RECALL))
     except (TypeError, ValueError) as error:
-        raise BadIndex(f"The manifest's entry on the index is broken: {error}.", "Name a --type.") from None
+        raise BadIndex(
+            f"The manifest's entry on the index is broken: {error}.", "Name --type and --recall."
+        ) from None
 
 
 def held_out(families: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -84,6 +84,7 @@ def test_help_loads_no_stage() -> None:
         (("index", "add", "nowhere.ttf", "--bundle", "nowhere"), "nowhere"),
         (("index", "add", "nowhere.ttf"), "--out"),
         (("index", "add", "nowhere.ttf", "--out", "more", "--scripts", "latin"), "four letters"),
+        (("index", "build", "unified_mlp"), "Copy"),
         (("serve", "--bundle", "nowhere"), "nowhere"),
     ],
 )
