@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glyphery import show
-from glyphery.recognise import listed
+from glyphery.recognise import iso_15924
 from glyphs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def show_(
 
     with Dataset.open(dataset) as opened:
         if sheet is not None:
-            drawn = contact_sheet(opened, scripts=frozenset(script.title() for script in listed(scripts)))
+            drawn = contact_sheet(opened, scripts=frozenset(iso_15924(scripts)))
             with _writing(sheet):
                 drawn.save(sheet, "PNG")
     _summarise(dataset, json)
