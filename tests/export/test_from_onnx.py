@@ -22,7 +22,7 @@ from training.models import create
 
 def test_the_model_answers_as_its_bundle_does(tiny_bundle: Bundle) -> None:
     start = start_from_bundle(tiny_bundle.path)
-    assert start.labels == tiny_bundle.labels
+    assert start.classes == tiny_bundle.labels
     assert start.merged
     rng = np.random.default_rng(0)
     size = tiny_bundle.manifest.raster.size
