@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.recogniser import Answers
-from service.errors import NotReady, Overloaded, TooLate
+from service.errors import NotReady, Overloaded
 from service.models import ServedModel
 from service.observer import Course, Observer
 
@@ -155,7 +155,6 @@ class WaitingRoom:
         Raises:
             NotReady: the room is closed.
             Overloaded: it is full, or the wait would be longer than is of use.
-            TooLate: there is room, but no time left.
         """
         if not self._open:
             raise NotReady("The service is shutting down.")
@@ -163,14 +162,12 @@ class WaitingRoom:
             self._forget_abandoned()
         if self._crowded(glyphs):
             self._refused = time.monotonic()
-        elif patience <= 0:
-            raise TooLate
         elif self.wait <= patience:
             return
         raise Overloaded(retry_after=max(1, math.ceil(self.wait)))
 
     def enter(self, work: Work) -> None:
-        """Raises NotReady, and for interactive work Overloaded and TooLate, as `admit` does."""
+        """Raises NotReady, and Overloaded for interactive work, as `admit` does."""
         with self._changed:
             if work.interactive or not self._open:
                 self.admit(work.glyphs, work.deadline - time.monotonic())

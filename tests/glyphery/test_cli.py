@@ -85,7 +85,6 @@ def test_help_loads_no_stage() -> None:
         (("index", "add", "nowhere.ttf"), "--out"),
         (("index", "add", "nowhere.ttf", "--out", "more", "--scripts", "latin"), "four letters"),
         (("index", "build", "unified_mlp"), "Copy"),
-        (("serve", "--bundle", "nowhere"), "nowhere"),
     ],
 )
 def test_a_mistake_gets_one_line_and_an_exit_code(
@@ -98,6 +97,13 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert done.stderr.startswith("glyphery: ")
     assert said in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_without_a_bundle_says_so_and_ends(tmp_path: Path) -> None:
+    done = run("serve", "--bundle", "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("glyphery: ")
+    assert "nowhere" in done.stderr
 
 
 def test_a_dataset_is_built_and_shown_with_a_sheet(font_dir: Path, tmp_path: Path) -> None:

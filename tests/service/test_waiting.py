@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import NotReady, Overloaded, TooLate
+from service.errors import NotReady, Overloaded
 from service.waiting import WaitingRoom, Work
 
 LOOP = asyncio.new_event_loop()
@@ -206,13 +206,6 @@ def full_once(batch):
     made.finished(made.take(20), 0.1)
     assert made.overloaded
     return made
-
-
-def test_who_has_no_time_left_is_told_so_and_not_that_there_is_a_crowd():
-    made = room()
-    with pytest.raises(TooLate):
-        made.enter(work(deadline=time.monotonic()))
-    assert not made.overloaded
 
 
 def let_in(made):
