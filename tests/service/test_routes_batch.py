@@ -219,7 +219,7 @@ def test_files_that_cannot_be_used_keep_their_names(client, picture):
         ({"files": {"picture": ("a.png", b"x")}}, {}, 422, "invalid-request"),
         ({"files": {"image": (None, b"x")}}, {}, 422, "invalid-request"),
         (LINES, {"k": 101}, 422, "invalid-request"),
-        (LINES, {"prior": "text"}, 422, "invalid-request"),
+        (LINES, {"prior": "poetry"}, 422, "invalid-request"),
         (LINES, {"labels": "x"}, 422, "bad-label"),
         (LINES, {"scripts": "Thai"}, 422, "no-candidates"),
         (LINES, {"model": "moons"}, 404, "unknown-model"),
