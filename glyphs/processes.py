@@ -15,7 +15,8 @@ def affinity() -> int:
 
 def end_with_parent() -> None:
     """End this process, without a word, when a terminal's Ctrl-C ends its parent, or anything else does."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is of what runs in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_outlive_nobody, daemon=True).start()
 
 

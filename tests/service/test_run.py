@@ -18,7 +18,13 @@ from service.run import serve
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = "from service.run import serve; from service.settings import read_settings; serve(read_settings())"
+CODE = """
+import signal
+from service.run import serve
+from service.settings import read_settings
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests run under: after nohup it would be ignored
+serve(read_settings())
+"""
 
 
 def test_a_missing_bundle_is_refused_before_anything_listens(tmp_path):

@@ -166,9 +166,11 @@ def test_a_build_whose_process_dies_ends_and_can_be_gone_on_with(tmp_path: Path)
 
 
 BUILD = """
+import signal
 import sys
 from pathlib import Path
 from glyphs.dataset.build import build
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests run under
 try:
     for step in build([Path("fonts")], Path("glyphs.db"), workers=1):
         print(step.done, flush=True)
