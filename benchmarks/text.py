@@ -15,7 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.glyphs.asked import near_duplicates
+from benchmarks.glyphs.asked import left_out
 from benchmarks.tables import Table
 from bundles import default_bundle
 from glyphery import show
@@ -105,10 +105,8 @@ def figures(bundle: Bundle, logits: NDArray[np.float32], truth: Places, prior: P
 def measure(recogniser: Recogniser, opened: Dataset, split: Split, texts: list[str], glyphs: int) -> Told:
     """Every prior with metrics and without, on the same glyphs."""
     bundle = recogniser.bundle
-    duplicates = near_duplicates()
-    without = [number for number, name, _, _ in opened.families() if name in duplicates]
     table = opened.table(split)
-    table = table.take(~np.isin(table.family, without))
+    table = table.take(~np.isin(table.family, list(left_out(opened))))
     drawn = draw_from(texts, table, opened.places(bundle.labels)[table.label], bundle.labels, glyphs)
     shapes = Shapes(opened, drawn.table.shape.tolist())
     rasters = shapes.draw_all(drawn.table.shape, bundle.manifest.raster)

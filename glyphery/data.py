@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glyphery import show
-from glyphery.recognise import iso_15924
 from glyphs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ def show_(
     json: Json = False,
 ) -> None:
     """Counts by script and class, and a contact sheet to look at."""
+    from glyphs.characters import iso_15924
     from glyphs.dataset.sheet import contact_sheet
     from glyphs.dataset.store import Dataset
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glyphery import show
-from glyphery.recognise import iso_15924
 
 if TYPE_CHECKING:
     from index.add import Added
@@ -97,6 +96,7 @@ def add(
 ) -> None:
     """Add the glyphs of fonts as references, also of characters that the model never learned."""
     from bundles import default_bundle, is_shipped, shipped_or
+    from glyphs.characters import iso_15924
     from glyphs.errors import BadInput
     from index.add import ReferenceAdder, Selection
     from index.kinds import asked_before

@@ -123,6 +123,7 @@ def _classified(
     """An answer for each picture, as they are made; what comes before a bad one is answered."""
     import numpy as np
 
+    from glyphs.characters import iso_15924
     from glyphs.errors import BadPicture
     from glyphs.fonts import Metrics
     from recognition.bundle import Bundle
@@ -176,6 +177,7 @@ def _classified_by(
 def _similar(
     asked: str, bundle: Path | None, *, k: int, scripts: str, distinct: bool, others: bool
 ) -> list[dict[str, Any]]:
+    from glyphs.characters import iso_15924
     from glyphs.errors import BadLabel
     from index.search import Filter, ReferenceIndex, described
     from recognition.bundle import Bundle
@@ -259,16 +261,3 @@ def _path(bundle: Path | None) -> Path:
     from bundles import default_bundle
 
     return bundle or default_bundle()
-
-
-def iso_15924(scripts: str) -> list[str]:
-    """The codes of a text such as `latn,Arab`, in the spelling of ISO 15924.
-
-    Raises:
-        BadInput: one of them is not four letters.
-    """
-    codes = [code.strip().title() for code in scripts.split(",") if code.strip()]
-    for code in codes:
-        if not (len(code) == 4 and code.isascii() and code.isalpha()):
-            raise BadInput(f"There is no script {code!r}.", "A script is four letters, such as Latn.")
-    return codes

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from fontTools import unicodedata as scripts
+from fontTools import unicodedata as unicode_scripts
+
+from glyphs.errors import BadInput
 
 _CLASS_BY_CATEGORY = {
     "Nd": "digit",
@@ -65,7 +67,7 @@ def character(codepoint: int) -> Character:
     """Properties of a code point; an unassigned one gets the name `U+XXXX`."""
     text = chr(codepoint)
     category = unicodedata.category(text)
-    script = scripts.script(text)
+    script = unicode_scripts.script(text)
     joining_type, joining_group = _joining().get(
         codepoint, ("T" if category in ("Mn", "Me", "Cf") else "U", None)
     )
@@ -75,3 +77,16 @@ def character(codepoint: int) -> Character:
         char_class = _CLASS_BY_CATEGORY.get(category) or _CLASS_BY_CATEGORY.get(category[0], "other")
     name = unicodedata.name(text, f"U+{codepoint:04X}")
     return Character(codepoint, name, script, category, joining_type, joining_group, char_class)
+
+
+def iso_15924(scripts: str) -> list[str]:
+    """The codes of a text such as `latn,Arab`, in the spelling of ISO 15924.
+
+    Raises:
+        BadInput: one of them is not four letters.
+    """
+    codes = [code.strip().title() for code in scripts.split(",") if code.strip()]
+    for code in codes:
+        if not (len(code) == 4 and code.isascii() and code.isalpha()):
+            raise BadInput(f"There is no script {code!r}.", "A script is four letters, such as Latn.")
+    return codes

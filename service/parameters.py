@@ -14,6 +14,8 @@ from typing import Annotated, Self
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, Field
 
+from glyphs.characters import iso_15924
+from glyphs.errors import BadInput
 from glyphs.labels import Label, fold
 from index.search import Filter
 from recognition.priors import Prior
@@ -46,10 +48,10 @@ def listed(text: str) -> list[str]:
 
 def _iso_15924(scripts: str) -> str:
     """Scripts in the spelling of ISO 15924."""
-    codes = [code.title() for code in listed(scripts)]
-    if not all(len(code) == 4 and code.isascii() and code.isalpha() for code in codes):
-        raise ValueError("A script is four letters, such as Latn")
-    return ",".join(codes)
+    try:
+        return ",".join(iso_15924(scripts))
+    except BadInput:
+        raise ValueError("A script is four letters, such as Latn") from None
 
 
 Scripts = Annotated[

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.glyphs.labels import AskedLabels
-from glyphs.dataset.store import GlyphTable
+from glyphs.dataset.store import Dataset, GlyphTable
 from glyphs.equivalence import Equivalence
 from glyphs.errors import BadDataset, BadInput
 from glyphs.labels import Label
@@ -33,9 +33,7 @@ class Asked:
     def __init__(self, source: GlyphSource, split: Split, labels: AskedLabels, limit: int) -> None:
         """limit: glyphs asked, drawn at random; 0 for all."""
         self.source, self.split, self.labels, self.limit = source, split, labels.labels, limit
-        duplicates = near_duplicates()
-        # Known families under another name: asking about them would be asking about training.
-        self.without = frozenset(number for number, name, _, _ in source.families() if name in duplicates)
+        self.without = left_out(source)
 
     @cached_property
     def examined(self) -> Examined:
@@ -80,6 +78,12 @@ class Asked:
             BadInput: it knows too few of the labels.
         """
         return faced(subject, self.labels, self.equivalence)
+
+
+def left_out(dataset: Dataset) -> frozenset[int]:
+    """Known families under another name, by number: asking about them would be asking about training."""
+    duplicates = near_duplicates()
+    return frozenset(number for number, name, _, _ in dataset.families() if name in duplicates)
 
 
 @cache
