@@ -136,6 +136,10 @@ class Outlines:
             raise BadDataset(f"Not an outline: {error}.", "Build the dataset anew.") from None
         return cls(points.reshape(-1, 2), tags, contours, n_points, n_contours, units_per_em)
 
+    def owners(self) -> NDArray[np.int64]:
+        """(P,): the number of the glyph that each point belongs to."""
+        return np.repeat(np.arange(len(self)), self.point_counts)
+
     def contour_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(C,), (C,): where each contour's first and last point stand among all points, one at least."""
         firsts = np.cumsum(self.point_counts) - self.point_counts

@@ -27,7 +27,7 @@ Raster = NDArray[np.uint8]
 
 _UNIT = 64  # FreeType's 26.6 fixed point: 64 steps a pixel
 _AT_ONCE = 64  # glyphs; their pixels are still in the cache when the next are drawn
-_EMPTY_EDGE = 16  # ink darker than this (of 255) counts when a picture's box is measured
+INK = 16  # ink darker than this (of 255) counts when a picture's box is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,26 @@ class Distortion:
 UNDISTORTED = Distortion()
 
 
+@dataclass(frozen=True, slots=True)
+class Distortions:
+    """`Distortion` of N outlines with P points in all.
+
+    matrices (N, 2, 2); weights, scales (N,); moves (P, 2); shifts (N, 2)
+    """
+
+    matrices: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    moves: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    shifts: NDArray[np.float64]
+
+    def part(self, some: slice, points: slice) -> Distortions:
+        """Of some of the outlines, which have these of the points; nothing is copied."""
+        return Distortions(
+            self.matrices[some], self.weights[some], self.moves[points], self.scales[some], self.shifts[some]
+        )
+
+
 class _Workplace(threading.local):
     """What a thread draws with: FreeType's rasteriser keeps scratch memory in its library, so each has its
     own, and structures for one glyph are filled in again rather than made.
@@ -105,7 +125,7 @@ def draw(
     if distortion.jitter is not None:
         points = points + distortion.jitter
     if distortion.matrix is not None:
-        points = points @ distortion.matrix.T
+        points = _turned(points, distortion.matrix)
     if not len(points):
         raise BadFont(_HOLLOW)
     extent = float((np.maximum.reduce(points) - np.minimum.reduce(points)).max())
@@ -150,6 +170,7 @@ def draw_all(
     settings: RasterSettings = RasterSettings(),
     out: NDArray[np.uint8] | None = None,
     *,
+    distortions: Distortions | None = None,
     blanks: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw N outlines into rasters, (N, size, size) uint8, each bit for bit as `draw` makes it.
@@ -157,6 +178,7 @@ def draw_all(
     Several times as fast: per glyph there are two calls of FreeType, and numpy does the rest for many.
 
     out: where to draw them, such as rows of a model's input; C-contiguous. What was there is overwritten
+    distortions: of the outlines
     blanks: whether an outline that encloses no area becomes a blank raster
 
     Raises:
@@ -168,21 +190,33 @@ def draw_all(
         out = np.empty(shape, np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
         raise ValueError(f"rasters go into a C-contiguous array {shape} of uint8")
+    point = 0
     for start in range(0, len(outlines), _AT_ONCE):
         end = min(start + _AT_ONCE, len(outlines))
         if isinstance(outlines, Outlines):
             some = outlines.part(start, end)
         else:
             some = Outlines.of(outlines[start:end])
-        _draw_some(some, settings, out[start:end], blanks)
+        after = point + len(some.points)
+        how = distortions and distortions.part(slice(start, end), slice(point, after))
+        _draw_some(some, settings, out[start:end], how, blanks)
+        point = after
     return out
 
 
-def _draw_some(outlines: Outlines, settings: RasterSettings, out: NDArray[np.uint8], blanks: bool) -> None:
+def _draw_some(
+    outlines: Outlines,
+    settings: RasterSettings,
+    out: NDArray[np.uint8],
+    how: Distortions | None,
+    blanks: bool,
+) -> None:
     """As `draw`, in the same steps, each for all outlines at once."""
     counts, size = outlines.point_counts, settings.size
     starts, numbers = np.cumsum(counts) - counts, 2 * counts
     points = outlines.points.astype(np.float64)
+    if how is not None:
+        points = _turned(points + how.moves, how.matrices[outlines.owners()])
     extents, filled = np.zeros(len(counts)), counts > 0
     columns, begins = np.ascontiguousarray(points.T), starts[filled]
     least, most = (extreme.reduceat(columns, begins, axis=1) for extreme in (np.minimum, np.maximum))
@@ -199,6 +233,9 @@ def _draw_some(outlines: Outlines, settings: RasterSettings, out: NDArray[np.uin
     shapes["points"] = foreign.address(vectors) + 2 * vectors.itemsize * starts
     shapes["tags"] = foreign.address(tags) + starts
     shapes["contours"] = foreign.address(contours) + contours.itemsize * before
+    if how is not None:
+        strengths = np.rint(how.weights / 1000 * outlines.units_per_em * fine).astype(int)
+        list(map(foreign.embolden, foreign.rows(shapes), strengths.tolist()))
     boxes = np.zeros((len(counts), 4), foreign.LONG)  # left, bottom, right, top
     list(map(foreign.get_box, foreign.rows(shapes), foreign.rows(boxes)))
     longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -208,8 +245,9 @@ def _draw_some(outlines: Outlines, settings: RasterSettings, out: NDArray[np.uin
 
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     placed = vectors - np.repeat(middle, counts, axis=0).ravel()
-    placed *= np.repeat(settings.box * _UNIT / np.where(inked, longer, 1), numbers)
-    placed += size / 2 * _UNIT
+    scales = settings.box * _UNIT * (1.0 if how is None else how.scales)
+    placed *= np.repeat(scales / np.where(inked, longer, 1), numbers)
+    placed += size / 2 * _UNIT if how is None else np.repeat((size / 2 + how.shifts) * _UNIT, counts, 0).ravel()
     vectors[:] = np.rint(placed, out=placed)
 
     out.fill(0)
@@ -232,13 +270,21 @@ def _draw_some(outlines: Outlines, settings: RasterSettings, out: NDArray[np.uin
         out[np.flatnonzero(inked)[np.flatnonzero(refused)]] = 0
 
 
+def _turned(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(P, 2) points by a matrix, (2, 2), or by one for each, (P, 2, 2)."""
+    # Not `@`, whose last bit depends on how many points there are.
+    (a, b), (c, d) = np.moveaxis(matrix, (-2, -1), (0, 1))
+    x, y = points.T
+    return np.stack([a * x + b * y, c * x + d * y], axis=1)
+
+
 def fit(ink: NDArray[np.uint8], settings: RasterSettings = RasterSettings()) -> Raster:
     """Bring the ink of a picture, (H, W) uint8 with ink bright on 0, to a raster.
 
     Raises:
         BadPicture: there is no ink.
     """
-    mask = bits.of_mask(ink > _EMPTY_EDGE)
+    mask = bits.of_mask(ink > INK)
     if not mask:
         raise BadPicture("The picture holds no ink.")
     first, above, last, below = bits.box(mask, ink.shape[1])

@@ -31,13 +31,11 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from glyphs.errors import BadInput
 from training.config import TrainConfig
 from training.data import open_source
 from training.data.module import GlyphData
-from training.data.samples import Numbers
 from training.models import create
 from training.module import GlyphModule
 from training.teacher import Teacher
@@ -113,7 +111,7 @@ def train(
         LearningRateMonitor(logging_interval="epoch"),
     ]  # fmt: skip
     if config.ema:
-        callbacks.append(WeightAveraging(use_buffers=True, avg_fn=partial(_average, config.ema)))
+        callbacks.append(WeightAveraging(use_buffers=True, multi_avg_fn=partial(_average, config.ema)))
     if config.patience:
         callbacks.append(EarlyStopping("val_top1", mode="max", patience=config.patience))
     if progress:
@@ -194,8 +192,7 @@ def prepare(
     module = GlyphModule(config, data, teacher)
     module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start is not None:
-        batches = DataLoader(data.samples(), config.batch, sampler=Numbers(config))
-        take_over(module.model, data.vocabulary.classes, start, batches)
+        take_over(module.model, data.vocabulary.classes, start, data.batches())
     return data, module
 
 
@@ -216,16 +213,17 @@ def trainer_options(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _average(decay: float, average: Tensor, current: Tensor, updates: Tensor) -> Tensor:
-    """An exponential moving average that forgets its start.
+def _average(decay: float, averages: list[Tensor], currents: list[Tensor], updates: Tensor) -> None:
+    """An exponential moving average, in place, that forgets its start.
 
     The decay grows as (1 + n) / (10 + n): with the full decay from the first step, a batch
     normalisation would carry the variance it was initialised with for thousands of steps.
     """
-    if not current.is_floating_point():
-        return current.clone()
-    decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
-    return torch.lerp(current, average, decay)
+    if averages[0].is_floating_point():
+        decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
+        torch._foreach_lerp_(averages, currents, 1 - decay)
+    else:
+        torch._foreach_copy_(averages, currents)
 
 
 @contextmanager

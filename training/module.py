@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
 from training.config import TrainConfig, at
 from training.data import Batch
-from training.data.module import GlyphData
+from training.data.module import GlyphData, as_seen
 from training.evaluation import alike_matrix
 from training.losses import ArcFace, Classification, SupervisedContrastive, distillation
 from training.mixing import Mixed, mix
@@ -65,13 +65,15 @@ class GlyphModule(L.LightningModule):
         # batch makes a resumed run draw what an uninterrupted one would have drawn.
         config = self.config
         self._batches = self.current_epoch * config.batches_per_epoch + number
-        torch.manual_seed((config.seed << 40) + self._batches * config.devices + self.global_rank)
+        self._number = self._batches * config.devices + self.global_rank
+        torch.manual_seed((config.seed << 40) + self._number)
         self._done = self._batches / config.batches
         if isinstance(self.model.backbone, UnifiedMLP):
             self.model.backbone.temperature = at(config.primitives.temperature, self._done)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         config, label = self.config, batch["label"]
+        batch = as_seen(batch, config, self._number)
         rng = np.random.Generator(np.random.Philox(key=[config.seed + 2, self._batches]))
         mixed = mix(batch, config.mixing, rng)
         image, metrics = batch["image"], batch["metrics"]

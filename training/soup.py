@@ -15,13 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import nn
 
 from glyphs.errors import BadInput
 from training.checkpoint import Trained
 from training.data.module import GlyphData
-from training.data.samples import Numbers
 from training.warm_start import Start, take_over
 
 _BATCHES = 24  # that batch normalisations take their statistics from
@@ -40,14 +38,11 @@ def soup(first: Trained, others: Sequence[Start], dataset: Path) -> Trained:
     """
     data = GlyphData(dataset, first.config)
 
-    def batches() -> DataLoader[dict[str, Tensor]]:
-        return DataLoader(data.samples(), first.config.batch, sampler=Numbers(first.config))
-
     models = [first.model]
     for other in others:
         _check_kind(first.model, other.model)
         models.append(deepcopy(first.model))
-        take_over(models[-1], first.vocabulary.classes, other, batches())
+        take_over(models[-1], first.vocabulary.classes, other, data.batches())
     mean = deepcopy(first.model)
     states = [model.state_dict() for model in models]
     for name, target in mean.state_dict().items():
@@ -59,7 +54,7 @@ def soup(first: Trained, others: Sequence[Start], dataset: Path) -> Trained:
             norm.reset_running_stats()
             norm.momentum = None  # all batches count alike
             norm.train()
-        for _, batch in zip(range(_BATCHES), batches(), strict=False):
+        for _, batch in zip(range(_BATCHES), data.batches(), strict=False):
             mean(batch["image"], batch["metrics"])
     most = max([first.samples, *(other.samples for other in others)])
     return replace(first, model=mean.eval(), samples=most, averaged=len(models))

@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from glyphs.dataset.shapes import Shapes
 from glyphs.dataset.store import Dataset, GlyphTable
-from glyphs.errors import BadFont, BadInput, BadPicture
-from glyphs.raster import Raster, RasterSettings
+from glyphs.errors import BadInput
+from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from training.augmentation import augmented, hidden
 from training.config import Augmentation
+from training.degradation import degraded
 
 PART = 5_000  # glyphs of one file
 _BATCH = 32
@@ -58,7 +60,7 @@ def embed(
 ) -> Iterator[tuple[int, int]]:
     """Write what is missing of the parts below `out`; yields (parts done, parts in all).
 
-    base, queries: glyphs to draw; a few that have no ink are left out.
+    base, queries: glyphs to draw.
 
     Raises:
         BadDataset, BadBundle: one of the two cannot be used.
@@ -154,37 +156,29 @@ def _embed_part(task: tuple[Split, int]) -> None:
     settings = _WORK.bundle.manifest.raster
     table = _WORK.tables[split]
     rows = range(number * PART, min((number + 1) * PART, len(table)))
-    kept: list[int] = []
     found: list[NDArray[np.float32]] = []
     for start in range(rows.start, rows.stop, _BATCH):
-        drawn = [
-            (row, *_drawn(int(table.shape[row]), table.metrics[row], row, settings))
-            for row in range(start, min(start + _BATCH, rows.stop))
-        ]
-        inked = [(row, raster, metrics) for row, raster, metrics in drawn if raster.any()]
-        if inked:
-            numbers, rasters, metrics = zip(*inked, strict=True)
-            kept += numbers
-            found.append(recogniser.answer(np.stack(rasters), np.stack(metrics)).embeddings)
+        some = np.arange(start, min(start + _BATCH, rows.stop))
+        rasters, metrics = _drawn(table.shape[some], table.metrics[some], some, settings)
+        found.append(recogniser.answer(rasters, metrics).embeddings)
+    every = slice(rows.start, rows.stop)
     file = _file(_WORK.out, split, number)
     unfinished = file.with_suffix(".tmp")
     with unfinished.open("wb") as stream:
-        np.savez(stream, embeddings=np.concatenate(found), label=table.label[kept], family=table.family[kept])
+        np.savez(stream, embeddings=np.concatenate(found), label=table.label[every], family=table.family[every])
     os.replace(unfinished, file)
 
 
 def _drawn(
-    shape: int, metrics: NDArray[np.float32], row: int, settings: RasterSettings
-) -> tuple[Raster, NDArray[np.float32]]:
-    """Glyph number `row` with its metrics; every odd one distorted."""
-    try:
-        if row % 2:
-            rng = np.random.Generator(np.random.Philox(key=[0, row]))
-            hidden_metrics = hidden(metrics, _HOW, rng)
-            return augmented(_WORK.shapes.get(shape), settings, _HOW, rng), hidden_metrics
-        return _WORK.shapes.draw(shape, settings), metrics
-    except (BadFont, BadPicture):  # a sliver that distortion flattened, or no glyph at all
-        return np.zeros((settings.size, settings.size), np.uint8), metrics
+    shapes: NDArray[np.int32], metrics: NDArray[np.float32], rows: NDArray[np.int64], settings: RasterSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Glyphs number `rows` with their metrics; every odd one distorted and degraded."""
+    rng = np.random.Generator(np.random.Philox(key=[0, int(rows[0])]))
+    rasters, odd = _WORK.shapes.draw_all(shapes, settings), rows % 2 == 1
+    distorted = augmented([_WORK.shapes.get(shape) for shape in shapes[odd].tolist()], settings, _HOW, rng)
+    worse = degraded(torch.from_numpy(distorted)[:, None], settings, _HOW, int(rows[0]))
+    rasters[odd] = worse[:, 0].numpy()
+    return rasters, np.where(odd[:, None], hidden(metrics, _HOW, rng), metrics)
 
 
 def _file(out: Path, split: Split, number: int) -> Path:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from glyphs.errors import BadFont, BadPicture
 from glyphs.fonts import FontFile
 from glyphs.outline import Outline, Outlines
-from glyphs.raster import Distortion, Raster, RasterSettings, draw, draw_all, fit
+from glyphs.raster import Distortion, Distortions, Raster, RasterSettings, draw, draw_all, fit
 from glyphs.shaping import labelled_glyphs
 
 CUBIC, QUADRATIC, ARABIC = "serif.otf", "sans.ttf", "naskh.ttf"
@@ -205,6 +205,25 @@ class TestManyAtOnce:
             except BadFont:
                 alone = np.zeros((128, 128), np.uint8)
             assert np.array_equal(raster, alone)
+
+    def test_each_is_distorted_bit_for_bit_as_alone(self, drawn: list[Outline]) -> None:
+        rng, settings = np.random.default_rng(0), RasterSettings(size=64, box=56)
+        outlines = Outlines.of(drawn)
+        many = Distortions(
+            matrices=np.eye(2) + 0.3 * rng.standard_normal((len(drawn), 2, 2)),
+            weights=rng.uniform(-8, 16, len(drawn)),
+            moves=10 * rng.standard_normal(outlines.points.shape),
+            scales=rng.uniform(0.8, 1, len(drawn)),
+            shifts=rng.uniform(-3, 3, (len(drawn), 2)),
+        )
+        rasters, after = draw_all(outlines, settings, distortions=many, blanks=True), 0
+        for number, outline in enumerate(drawn):
+            before, after = after, after + len(outline.points)
+            alone = Distortion(
+                many.matrices[number], many.weights[number], many.moves[before:after], many.scales[number],
+                tuple(many.shifts[number]),
+            )  # fmt: skip
+            assert np.array_equal(rasters[number], draw(outline, settings, alone))
 
     def test_outlines_that_are_packed_already_are_drawn_as_they_are(self, drawn: list[Outline]) -> None:
         assert np.array_equal(draw_all(Outlines.of(drawn)), draw_all(drawn))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from glyphs.dataset.store import GlyphTable
@@ -18,8 +19,9 @@ from glyphs.labels import Label
 from glyphs.splits import Split
 from training.config import TrainConfig
 from training.data import formats
-from training.data.samples import Clean, Drawn, Numbers, Samples
+from training.data.samples import Batch, Clean, Drawn, Numbers, Samples, together
 from training.data.source import Source, Vocabulary
+from training.degradation import degraded
 
 
 class GlyphData(L.LightningDataModule):
@@ -53,23 +55,40 @@ class GlyphData(L.LightningDataModule):
     def samples(self) -> Samples:
         return Samples(self.training, self._config, self.sampling, self.group)
 
-    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+    def batches(self) -> Iterator[Batch]:
+        """The training batches as a model sees them, here and now."""
+        loader = DataLoader(
+            self.samples(), self._config.batch, sampler=Numbers(self._config), collate_fn=together
+        )
+        for number, batch in enumerate(loader):
+            yield as_seen(batch, self._config, number)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
         config = self._config
         rank, world = self._place()
         return DataLoader(
             self.samples(), config.batch // world, sampler=Numbers(config, rank, world),
             num_workers=config.workers, persistent_workers=config.workers > 0, drop_last=True,
-            worker_init_fn=_give_way,
+            worker_init_fn=_give_way, collate_fn=together, pin_memory=torch.cuda.is_available(),
         )  # fmt: skip
 
-    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+    def val_dataloader(self) -> DataLoader[Batch]:
         rank, world = self._place()
         clean = Clean(self.validation, self._config.raster)
-        return DataLoader(Subset(clean, range(rank, len(clean), world)), self._config.batch, num_workers=0)
+        part = Subset(clean, range(rank, len(clean), world))
+        return DataLoader(part, self._config.batch, num_workers=0, collate_fn=together)
 
     def _place(self) -> tuple[int, int]:
         """This process among those that share a batch."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)
+
+
+def as_seen(batch: Batch, config: TrainConfig, number: int) -> Batch:
+    """A drawn batch with its pixels degraded, on the device where it is; batch `number` of the run always alike."""
+    if config.channels == 3:  # a photograph is no drawing
+        return batch
+    seed = (config.seed << 40) + number
+    return {**batch, "image": degraded(batch["image"], config.raster, config.augmentation, seed)}
 
 
 def _give_way(_: int) -> None:

@@ -1,14 +1,14 @@
-"""Numbered samples, drawn on demand.
+"""Numbered samples, drawn on demand, a batch at a time.
 
-A sample is a pure function of (seed, its number): its label, its font and its augmentation. So
-every epoch differs, any run can be repeated bit for bit, and a run that was killed continues
+A batch is a pure function of the seed and the numbers of its samples: their labels, their fonts and their
+distortions. So every epoch differs, any run can be repeated bit for bit, and a run that was killed continues
 as if it had not been. Samples 2k and 2k+1 are partners: by default they share a label and
 differ in family, which gives the contrastive loss a positive for every anchor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -20,7 +20,6 @@ from torch.utils.data import Dataset as TorchDataset
 from torch.utils.data import Sampler
 
 from glyphs.dataset.store import GlyphTable
-from glyphs.errors import BadFont, BadPicture
 from glyphs.raster import RasterSettings
 from training.augmentation import augmented, hidden
 from training.config import TrainConfig
@@ -51,7 +50,7 @@ class Drawn:
         return len(self.table)
 
 
-class Samples(TorchDataset[dict[str, Tensor]]):
+class Samples(TorchDataset[Batch]):
     """Numbered training samples; see the module's text.
 
     weights: (L,) how often a label is drawn; group: (L,) the contrastive group of each label
@@ -80,41 +79,44 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         of_family = self.places[self._family_starts[:-1]]
         self._label_starts = np.searchsorted(of_family, np.arange(len(weights) + 1))
 
-    def row(self, number: int) -> int:
-        """Which glyph sample `number` shows."""
-        partner = self._config.partner
-        pair, second = (number, 0) if partner == "none" else divmod(number, 2)
-        rng = np.random.Generator(np.random.Philox(key=[self._config.seed, pair]))
-        label = min(
-            int(np.searchsorted(self._cumulative, rng.random(), side="right")), len(self._label_starts) - 2
-        )
-        first, after = int(self._label_starts[label]), int(self._label_starts[label + 1])
-        families = rng.permutation(after - first)[:2] if after - first > 1 else np.zeros(2, int)
-        if partner == "group" and second:
-            start, end = (int(self._group_starts[self._group[label] + n]) for n in (0, 1))
-            other = int(self._by_group[start + int(rng.integers(end - start))])
-            if other != label:
-                first, after = int(self._label_starts[other]), int(self._label_starts[other + 1])
-                families = rng.integers(after - first, size=2)
-        group = first + int(families[second])
-        start, end = int(self._family_starts[group]), int(self._family_starts[group + 1])
-        return start + int(rng.integers(0, 1 << 30, size=2)[second]) % (end - start)
+    def rows(self, numbers: Sequence[int]) -> NDArray[np.int64]:
+        """(N,) which glyphs samples show that are drawn together; partners stand side by side."""
+        config, count = self._config, len(numbers)
+        rng = np.random.Generator(np.random.Philox(key=[config.seed, numbers[0]]))
+        draws = count if config.partner == "none" else count // 2
+        label = np.searchsorted(self._cumulative, rng.random(draws), side="right")
+        label = np.minimum(label, len(self._label_starts) - 2)
+        one, other = self._families(label, rng)
+        if config.partner == "group":
+            start, end = (self._group_starts[self._group[label] + n] for n in (0, 1))
+            member = self._by_group[start + _below(end - start, rng)]
+            other = np.where(member == label, other, self._families(member, rng)[1])
+        family = one if config.partner == "none" else np.stack([one, other], axis=1).ravel()
+        start, end = self._family_starts[family], self._family_starts[family + 1]
+        rows: NDArray[np.int64] = start + _below(end - start, rng)
+        return rows
 
-    def __getitem__(self, number: int) -> dict[str, Tensor]:
-        row = self.row(number)
-        rng = np.random.Generator(np.random.Philox(key=[self._config.seed + 1, number]))
-        shape = int(self.table.shape[row])
-        metrics = hidden(self.table.metrics[row], self._config.augmentation, rng)
-        return _sample(self._draw(shape, rng), metrics, self.places[row], shape)
+    def _families(
+        self, label: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """A family of each label, and another where it has several, by their places in `_family_starts`."""
+        first, after = self._label_starts[label], self._label_starts[label + 1]
+        one = _below(after - first, rng)
+        other = (one + 1 + _below(after - first - 1, rng)) % (after - first)
+        return first + one, first + other
 
-    def _draw(self, identifier: int, rng: np.random.Generator) -> Pixels:
-        try:
-            return augmented(self._shapes.get(identifier), self._settings, self._config.augmentation, rng)
-        except (BadFont, BadPicture):  # a sliver that distortion flattened: as it is
-            return self._shapes.draw(identifier, self._settings)
+    def __getitems__(self, numbers: Sequence[int]) -> Batch:
+        """A batch, as torch's loader asks for it; an even number of samples where they have partners."""
+        rows = self.rows(numbers)
+        rng = np.random.Generator(np.random.Philox(key=[self._config.seed + 1, numbers[0]]))
+        shape = self.table.shape[rows]
+        how = self._config.augmentation
+        metrics = hidden(self.table.metrics[rows], how, rng)
+        rasters = augmented([self._shapes.get(i) for i in shape.tolist()], self._settings, how, rng)
+        return _batch(rasters, metrics, self.places[rows], shape)
 
 
-class Clean(TorchDataset[dict[str, Tensor]]):
+class Clean(TorchDataset[Batch]):
     """Glyphs as their fonts draw them, with their metrics."""
 
     def __init__(self, drawn: Drawn, settings: RasterSettings) -> None:
@@ -123,21 +125,32 @@ class Clean(TorchDataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.drawn)
 
-    def __getitem__(self, row: int) -> dict[str, Tensor]:
-        table = self.drawn.table
-        shape = int(table.shape[row])
-        raster = self.drawn.shapes.draw(shape, self._settings)
-        return _sample(raster, table.metrics[row], self.drawn.places[row], shape)
+    def __getitems__(self, numbers: Sequence[int]) -> Batch:
+        table, rows = self.drawn.table, np.asarray(numbers)
+        rasters = self.drawn.shapes.draw_all(table.shape[rows], self._settings)
+        return _batch(rasters, table.metrics[rows], self.drawn.places[rows], table.shape[rows])
 
 
-def _sample(raster: Pixels, metrics: NDArray[np.float32], place: np.int64, shape: int) -> dict[str, Tensor]:
-    image = torch.from_numpy(raster)
+def together(batch: Batch) -> Batch:
+    """What torch's loader makes a batch of samples with: they come as one."""
+    return batch
+
+
+def _batch(
+    rasters: Pixels, metrics: NDArray[np.float32], places: NDArray[np.int64], shapes: NDArray[np.int32]
+) -> Batch:
+    image = torch.from_numpy(rasters)
     return {
-        "image": image[None] if image.ndim == 2 else image,
+        "image": image[:, None] if image.ndim == 3 else image,
         "metrics": torch.from_numpy(metrics),
-        "label": torch.tensor(place),
-        "shape": torch.tensor(shape),
+        "label": torch.from_numpy(places),
+        "shape": torch.from_numpy(shapes.astype(np.int64)),
     }
+
+
+def _below(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """A whole number from 0 up to each count, which is left out; 0 where the count is 0."""
+    return (rng.random(len(counts)) * counts).astype(np.int64)
 
 
 class Numbers(Sampler[int]):

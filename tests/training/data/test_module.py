@@ -16,13 +16,13 @@ from training.presets import TINY
 
 def _labels(config: TrainConfig, dataset: Dataset, count: int = 300) -> np.ndarray:
     samples = GlyphData(dataset.path, config).samples()
-    return np.array([samples.places[samples.row(number)] for number in range(count)])
+    return samples.places[samples.rows(range(count))]
 
 
-def test_a_sample_is_a_function_of_its_number(small_dataset: Dataset) -> None:
+def test_a_batch_is_a_function_of_its_numbers(small_dataset: Dataset) -> None:
     once, again = (GlyphData(small_dataset.path, TINY).samples() for _ in range(2))
-    for number in (0, 1, 77):
-        first, second = once[number], again[number]
+    for numbers in (range(8), range(64, 80)):
+        first, second = once.__getitems__(numbers), again.__getitems__(numbers)
         assert torch.equal(first["image"], second["image"])
         assert torch.equal(first["label"], second["label"])
         assert torch.allclose(first["metrics"], second["metrics"], equal_nan=True)
@@ -41,7 +41,7 @@ def test_the_next_epoch_draws_other_pixels(small_dataset: Dataset) -> None:
 
 def test_samples_come_in_pairs_of_one_label_and_mostly_two_families(small_dataset: Dataset) -> None:
     samples = GlyphData(small_dataset.path, TINY).samples()
-    rows = [(samples.row(2 * k), samples.row(2 * k + 1)) for k in range(200)]
+    rows = samples.rows(range(400)).reshape(-1, 2).tolist()
     families, labels = samples.table.family, samples.places
     assert all(labels[a] == labels[b] for a, b in rows)
     several = [(a, b) for a, b in rows if len(np.unique(families[labels == labels[a]])) > 1]
@@ -52,7 +52,7 @@ def test_samples_come_in_pairs_of_one_label_and_mostly_two_families(small_datase
 def test_partners_of_one_group_have_other_labels_of_it(small_dataset: Dataset) -> None:
     data = GlyphData(small_dataset.path, replace(TINY, partner="group"))
     samples = data.samples()
-    labels = np.array([samples.places[samples.row(number)] for number in range(400)]).reshape(-1, 2)
+    labels = samples.places[samples.rows(range(400))].reshape(-1, 2)
     assert (data.group[labels[:, 0]] == data.group[labels[:, 1]]).all()
     assert (labels[:, 0] != labels[:, 1]).mean() > 0.5
 
