@@ -115,7 +115,7 @@ def hidden(metrics: NDArray[np.float32], how: Augmentation, rng: Generator) -> N
     noisy = metrics * (1 + how.metrics_noise * rng.standard_normal((count, 4), np.float32))
     if how.metrics_scale:
         noisy = noisy * np.exp(how.metrics_scale * rng.standard_normal((count, 1), np.float32))
-    lost = (fate < how.hide_metrics + 0.1) & (rng.random((count, 4)) < 0.5)
+    lost = (fate < how.hide_metrics + min(0.1, how.hide_metrics)) & (rng.random((count, 4)) < 0.5)
     return np.where(lost | (fate < how.hide_metrics), np.float32(np.nan), noisy)
 
 

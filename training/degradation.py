@@ -45,7 +45,8 @@ def degraded(image: Tensor, settings: RasterSettings, how: Augmentation, seed: i
     chosen = _some(len(image), how.degrade, rng)
     if len(chosen):
         out = image.clone()
-        out[chosen, 0] = _degraded(image[chosen, 0], settings, how, rng)
+        with torch.autocast(image.device.type, enabled=False):  # places between pixels are no bfloat16
+            out[chosen, 0] = _degraded(image[chosen, 0], settings, how, rng)
     chosen = _some(len(image), how.erase, rng)
     if len(chosen):
         out = out.clone() if out is image else out

@@ -115,7 +115,7 @@ def train(
     if config.patience:
         callbacks.append(EarlyStopping("val_top1", mode="max", patience=config.patience))
     if progress:
-        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))  # stdout is for results
+        callbacks.append(RichProgressBar(10, console_kwargs={"stderr": True}))  # stdout is for results
     with _quiet():
         trainer = L.Trainer(
             max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,

@@ -95,11 +95,8 @@ class SupervisedContrastive(nn.Module):
         scores = scores.masked_fill(~compared, -torch.inf)
         log_share = scores - scores.logsumexp(dim=1, keepdim=True)
         count = positive.sum(1)
-        anchors = count > 0
-        if not anchors.any():
-            return embedding_BE.sum() * 0.0
-        pulled = torch.where(positive, log_share, 0.0).sum(1)
-        return -(pulled[anchors] / count[anchors]).mean()
+        pulled = torch.where(positive, log_share, 0.0).sum(1) / count.clamp_min(1)
+        return -pulled.sum() / (count > 0).sum().clamp_min(1)
 
 
 class ArcFace(nn.Module):

@@ -19,7 +19,7 @@ from training.data.module import GlyphData, as_seen
 from training.evaluation import alike_matrix
 from training.losses import ArcFace, Classification, SupervisedContrastive, distillation
 from training.mixing import Mixed, mix
-from training.models import EMBEDDING, create
+from training.models import EMBEDDING, METRICS, create
 from training.models.unified_mlp import UnifiedMLP
 from training.primitives import PrimitiveLoss
 from training.teacher import Lessons, Teacher
@@ -59,6 +59,21 @@ class GlyphModule(L.LightningModule):
         if losses.grouping == "joining":  # letters that do not join have no group, not even one another
             group[[label.character.joining_group is None for label in labels]] = -1
         self.register_buffer("group", torch.from_numpy(group), persistent=False)
+
+    def on_fit_start(self) -> None:
+        # Gumbel-softmax alone has a temperature that changes on the way.
+        if self.device.type == "cuda" and self.trainer.world_size == 1 and self.config.options.tokens != "gumbel":
+            self._record()
+
+    def _record(self) -> None:
+        """Record the model's step as CUDA graphs: thousands of small kernels take longer to ask for than to run."""
+        config, device = self.config, self.device
+        state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        image = torch.randint(256, (config.batch, config.channels, config.size, config.size), device=device)
+        sample = _channels_last(image.to(torch.uint8)), torch.rand(config.batch, METRICS, device=device)
+        with self.trainer.precision_plugin.forward_context():
+            torch.cuda.make_graphed_callables(self.model.train(), sample)
+        self.model.load_state_dict(state)  # recording moved the running statistics
 
     def on_train_batch_start(self, batch: Batch, number: int) -> None:
         # Drop path and Gumbel noise draw from torch's generator. Seeding it by the number of the

@@ -1,9 +1,11 @@
 """Numbered samples, drawn on demand, a batch at a time.
 
-A batch is a pure function of the seed and the numbers of its samples: their labels, their fonts and their
-distortions. So every epoch differs, any run can be repeated bit for bit, and a run that was killed continues
-as if it had not been. Samples 2k and 2k+1 are partners: by default they share a label and
-differ in family, which gives the contrastive loss a positive for every anchor.
+What a sample shows is a pure function of the seed and its number: its label and its font. How it is distorted
+depends on what it is drawn together with, too: a batch, or a device's part of it. So every epoch differs, any
+run can be repeated bit for bit, and a run that was killed continues as if it had not been.
+
+Samples 2k and 2k+1 are partners: by default they share a label and differ in family, which gives the
+contrastive loss a positive for every anchor.
 """
 
 from __future__ import annotations
@@ -80,10 +82,15 @@ class Samples(TorchDataset[Batch]):
         self._label_starts = np.searchsorted(of_family, np.arange(len(weights) + 1))
 
     def rows(self, numbers: Sequence[int]) -> NDArray[np.int64]:
-        """(N,) which glyphs samples show that are drawn together; partners stand side by side."""
-        config, count = self._config, len(numbers)
-        rng = np.random.Generator(np.random.Philox(key=[config.seed, numbers[0]]))
-        draws = count if config.partner == "none" else count // 2
+        """(N,) which glyphs samples show, by their numbers in order."""
+        batch, place = np.divmod(numbers, self._config.batch)
+        return np.concatenate([self._rows(number)[place[batch == number]] for number in np.unique(batch)])
+
+    def _rows(self, batch: int) -> NDArray[np.int64]:
+        """Which glyphs a batch shows; partners stand side by side."""
+        config = self._config
+        rng = np.random.Generator(np.random.Philox(key=[config.seed, batch]))
+        draws = config.batch if config.partner == "none" else config.batch // 2
         label = np.searchsorted(self._cumulative, rng.random(draws), side="right")
         label = np.minimum(label, len(self._label_starts) - 2)
         one, other = self._families(label, rng)
@@ -106,7 +113,7 @@ class Samples(TorchDataset[Batch]):
         return first + one, first + other
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
-        """A batch, as torch's loader asks for it; an even number of samples where they have partners."""
+        """Samples that are drawn together, as torch's loader asks for them."""
         rows = self.rows(numbers)
         rng = np.random.Generator(np.random.Philox(key=[self._config.seed + 1, numbers[0]]))
         shape = self.table.shape[rows]

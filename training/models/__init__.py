@@ -10,14 +10,14 @@ from glyphs.errors import BadInput
 from training.models.levit import VARIANTS as LEVIT_VARIANTS
 from training.models.levit import LeViT, LeViTVariant
 from training.models.options import ModelOptions
-from training.models.recogniser import EMBEDDING, Answers, Recogniser
+from training.models.recogniser import EMBEDDING, METRICS, Answers, Recogniser
 from training.models.residual_cnn import VARIANTS as CNN_VARIANTS
 from training.models.residual_cnn import CNNVariant, ResidualCNN
 from training.models.unified_mlp import UnifiedMLP
 from training.models.vit import VARIANTS as VIT_VARIANTS
 from training.models.vit import ViT, ViTVariant
 
-__all__ = ["EMBEDDING", "MODELS", "Answers", "ModelOptions", "Recogniser", "create"]
+__all__ = ["EMBEDDING", "METRICS", "MODELS", "Answers", "ModelOptions", "Recogniser", "create"]
 
 # Makes a backbone for (channels, size, options).
 Factory = Callable[[int, int, ModelOptions], nn.Module]
