@@ -247,7 +247,9 @@ def _draw_some(
     placed = vectors - np.repeat(middle, counts, axis=0).ravel()
     scales = settings.box * _UNIT * (1.0 if how is None else how.scales)
     placed *= np.repeat(scales / np.where(inked, longer, 1), numbers)
-    placed += size / 2 * _UNIT if how is None else np.repeat((size / 2 + how.shifts) * _UNIT, counts, 0).ravel()
+    placed += (
+        size / 2 * _UNIT if how is None else np.repeat((size / 2 + how.shifts) * _UNIT, counts, 0).ravel()
+    )
     vectors[:] = np.rint(placed, out=placed)
 
     out.fill(0)

@@ -1,6 +1,6 @@
 """Making one sample unlike any other: distortions of the outline, or of a picture's ink.
 
-What pixels then suffer in scans and thumbnails comes later, on the device that trains (`training.degradation`).
+What pixels suffer in scans and thumbnails comes later, on the device that trains (`training.degradation`).
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _of_half(rng: Generator, count: int, most: float) -> NDArray[np.float64]:
 
 
 def _bent(outlines: Outlines, most: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
-    """(P, 2) displacements of points along three waves of about an em in length, at most `most` (N, 1) each."""
+    """(P, 2) displacements of points along three waves of about an em in length, `most` (N, 1) at most."""
     count, owners = len(outlines), outlines.owners()
     places = outlines.points / outlines.units_per_em[owners, None]
     frequencies = 2 * math.pi * rng.standard_normal((count, 2, 3))

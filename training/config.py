@@ -49,8 +49,9 @@ class Augmentation:
     erase: probability of a blank rectangle (Zhong et al., "Random Erasing", AAAI 2020).
     crop, mirror: of colour pictures: the least share of the area that is kept, and the probability
     of a reflection.
-    hide_metrics: share of samples without metrics, and at most a tenth with a few of them; metrics_noise: relative sigma of the rest, of each;
-    metrics_scale: of all together, since designs fill their em more or less.
+    hide_metrics: share of samples without metrics, beside which a tenth have only some;
+    metrics_noise: relative sigma of the rest, of each; metrics_scale: of all together, since designs
+    fill their em more or less.
     """
 
     rotation: float = 5.0

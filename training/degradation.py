@@ -2,8 +2,8 @@
 
 Clean drawings alone do not prepare a model for posted pictures, so a share of the samples is drawn small,
 blurred, compressed, thresholded, speckled or noisy, and brought back to size as `glyphs.raster.fit` brings
-posted pictures. Resampling along one side is a product with a matrix of weights, so that drawing small, blurring and
-enlarging are six small matrix products a glyph, on a GPU as on a CPU.
+posted pictures. Resampling along one side is a product with a matrix of weights, so that drawing small,
+blurring and enlarging are six small matrix products a glyph, on a GPU as on a CPU.
 
 Shape legend: B batch, S side of a raster, M side of the small pictures (room for the largest), n samples that
 are degraded.
@@ -36,7 +36,7 @@ _STEPS = (
 
 @torch.no_grad()
 def degraded(image: Tensor, settings: RasterSettings, how: Augmentation, seed: int) -> Tensor:
-    """(B, 1, S, S) uint8, a share `how.degrade` of it degraded, and a share `how.erase` with a blank rectangle.
+    """(B, 1, S, S) uint8, a share `how.degrade` of it degraded, a share `how.erase` with a blank rectangle.
 
     What degrading leaves no ink of stays as it was. A function of its arguments alone, on one kind of device.
     """
@@ -85,7 +85,7 @@ def _degraded(raster: Tensor, settings: RasterSettings, how: Augmentation, rng: 
 def drawn_small(
     raster: Tensor, side: Tensor, settings: RasterSettings, how: Augmentation, rng: torch.Generator
 ) -> Tensor:
-    """(n, S, S) -> (n, M, M), the box `side` (n,) pixels large, at a place between pixels, perhaps blurred."""
+    """(n, S, S) -> (n, M, M), the box `side` (n,) pixels large, anywhere between pixels, perhaps blurred."""
     count, device = len(raster), raster.device
     room = -(-(settings.box + 2 * _MARGIN) // _BLOCK) * _BLOCK
     ways = []
@@ -124,16 +124,20 @@ def compressed(pictures: Tensor, quality: Tensor) -> Tensor:
     n = torch.arange(_BLOCK, device=device)
     wave = torch.cos((2 * n + 1) * n[:, None] * math.pi / (2 * _BLOCK)) * math.sqrt(2 / _BLOCK)
     wave[0] /= math.sqrt(2)
-    every = torch.block_diag(*[wave] * blocks)
+    every = torch.kron(torch.eye(blocks, device=device), wave)
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).floor()[:, None, None]
     steps = ((torch.tensor(_STEPS, device=device) * percent + 50) / 100).floor().clamp(1, 255)
     steps = steps.repeat(1, blocks, blocks)
     waves = every @ (pictures - 128) @ every.T
-    return (every.T @ ((waves / steps).round() * steps) @ every + 128).clamp(0, 255)
+    back = every.T @ ((waves / steps).round() * steps) @ every
+    return (back + 128).clamp(0, 255)
 
 
 def fitted_all(pictures: Tensor, settings: RasterSettings) -> tuple[Tensor, Tensor]:
-    """`glyphs.raster.fit` of N pictures' ink (N, M, M), 0..255: rasters (N, S, S), float, and whether each has ink."""
+    """What `glyphs.raster.fit` makes of the ink of N pictures (N, M, M), 0..255.
+
+    Returns: rasters (N, S, S), float; which pictures have ink, without which they are to be left alone.
+    """
     ink = pictures > INK
     sides = []
     for axis in (2, 1):
@@ -146,10 +150,8 @@ def fitted_all(pictures: Tensor, settings: RasterSettings) -> tuple[Tensor, Tens
     return rasters.clamp_(0, 255).round_(), ink.flatten(1).any(1)
 
 
-def _enlarging(
-    first: Tensor, after: Tensor, longer: Tensor, room: int, settings: RasterSettings
-) -> Tensor:
-    """(N, S, room) weights that bring pixels `first` to `after` - 1 to a part of the box, `longer` to all of it."""
+def _enlarging(first: Tensor, after: Tensor, longer: Tensor, room: int, settings: RasterSettings) -> Tensor:
+    """(N, S, room) weights that bring pixels `first` to `after` - 1 into the box, which `longer` would fill."""
     device, length = first.device, after - first
     fitted = (length * settings.box / longer).round().clamp_min(1)
     start = (settings.size - fitted).div(2, rounding_mode="floor")

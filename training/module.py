@@ -62,11 +62,15 @@ class GlyphModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         # Gumbel-softmax alone has a temperature that changes on the way.
-        if self.device.type == "cuda" and self.trainer.world_size == 1 and self.config.options.tokens != "gumbel":
+        if (
+            self.device.type == "cuda"
+            and self.trainer.world_size == 1
+            and self.config.options.tokens != "gumbel"
+        ):
             self._record()
 
     def _record(self) -> None:
-        """Record the model's step as CUDA graphs: thousands of small kernels take longer to ask for than to run."""
+        """Record the model's step as CUDA graphs: small kernels take longer to ask for than to run."""
         config, device = self.config, self.device
         state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         image = torch.randint(256, (config.batch, config.channels, config.size, config.size), device=device)

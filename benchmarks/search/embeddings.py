@@ -165,7 +165,9 @@ def _embed_part(task: tuple[Split, int]) -> None:
     file = _file(_WORK.out, split, number)
     unfinished = file.with_suffix(".tmp")
     with unfinished.open("wb") as stream:
-        np.savez(stream, embeddings=np.concatenate(found), label=table.label[every], family=table.family[every])
+        np.savez(
+            stream, embeddings=np.concatenate(found), label=table.label[every], family=table.family[every]
+        )
     os.replace(unfinished, file)
 
 

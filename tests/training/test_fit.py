@@ -129,7 +129,8 @@ def test_two_processes_that_share_a_batch_take_the_steps_of_one(
     for devices in (1, 2):
         subprocess.run(
             _glyphery(
-                "train", "--dataset", small_dataset.path, "--out", tmp_path / str(devices), "--preset=tiny", *still,
+                "train", *still, "--dataset", small_dataset.path, "--out", tmp_path / str(devices),
+                "--preset=tiny",
                 "--model=vit_tiny", "--set=size=32", "--set=box=28", "--set=batch=16", "--set=samples=48",
                 "--set=epoch_samples=48", "--set=options.drop_path=0", "--set=precision=32-true",
                 "--set=learning_rate=1e-4", f"--set=devices={devices}",

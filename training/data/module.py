@@ -84,7 +84,7 @@ class GlyphData(L.LightningDataModule):
 
 
 def as_seen(batch: Batch, config: TrainConfig, number: int) -> Batch:
-    """A drawn batch with its pixels degraded, on the device where it is; batch `number` of the run always alike."""
+    """A batch with its pixels degraded, on the device where it is; batch `number` of a run always alike."""
     if config.channels == 3:  # a photograph is no drawing
         return batch
     seed = (config.seed << 40) + number

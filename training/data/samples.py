@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -138,9 +138,9 @@ class Clean(TorchDataset[Batch]):
         return _batch(rasters, table.metrics[rows], self.drawn.places[rows], table.shape[rows])
 
 
-def together(batch: Batch) -> Batch:
+def together(samples: Any) -> Any:
     """What torch's loader makes a batch of samples with: they come as one."""
-    return batch
+    return samples
 
 
 def _batch(
