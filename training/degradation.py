@@ -151,7 +151,7 @@ def fitted_all(pictures: Tensor, settings: RasterSettings) -> tuple[Tensor, Tens
 
 
 def _enlarging(first: Tensor, after: Tensor, longer: Tensor, room: int, settings: RasterSettings) -> Tensor:
-    """(N, S, room) weights that bring pixels `first` to `after` - 1 into the box, which `longer` would fill."""
+    """(N, S, room) weights that bring pixels `first` to `after` - 1 into the box that `longer` fills."""
     device, length = first.device, after - first
     fitted = (length * settings.box / longer).round().clamp_min(1)
     start = (settings.size - fitted).div(2, rounding_mode="floor")
