@@ -68,7 +68,7 @@ _EMNIST = TrainConfig(
     epoch_samples=90_000, batch=128, learning_rate=1e-3, weight_decay=0.05, ema=0.999,
     losses=Losses(adjusted=False, smoothing=0.05, embedding="none"), validation_samples=0,
     augmentation=Augmentation(rotation=10, slant=0.2, aspect=0.15, elastic=0.04, shrink=0.15, shift=2,
-                              degrade=0.1, smallest=14, blur=0.6, erase=0.1),
+                              degrade=0.1, smallest=28, blur=0.6, erase=0.1),
 )  # fmt: skip
 # A 2 x 2 grid of patches: coarse, but from scratch more steps serve better than more tokens.
 _LONG_TAIL = TrainConfig(

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from glyphs.dataset.store import Dataset
 from training.config import Distillation, Losses, Mixing, PrimitiveLosses, TrainConfig
 from training.data.module import GlyphData
-from training.data.samples import Clean, Drawn
+from training.data.samples import Clean, Drawn, together
 from training.models.options import ModelOptions
 from training.module import GlyphModule
 from training.teacher import Teacher
@@ -104,7 +104,7 @@ def test_every_model_learns_sixteen_glyphs_by_heart(model: str, data: GlyphData)
     drawn = data.training
     chosen = Drawn(drawn.table.take(rows), drawn.places[rows], drawn.shapes)
     small = replace(BASE, size=32, box=28)
-    batch = DataLoader(Clean(chosen, small.raster), 16)
+    batch = DataLoader(Clean(chosen, small.raster), 16, collate_fn=together)
     steps = 160 if model == "vit_tiny" else 80
     config = replace(
         small, model=model, learning_rate=1e-3, warmup=0.1, batch=16, samples=16 * steps, epoch_samples=16,
