@@ -61,12 +61,11 @@ class GlyphModule(L.LightningModule):
         self.register_buffer("group", torch.from_numpy(group), persistent=False)
 
     def on_fit_start(self) -> None:
-        # Gumbel-softmax alone has a temperature that changes on the way.
-        if (
-            self.device.type == "cuda"
-            and self.trainer.world_size == 1
-            and self.config.options.tokens != "gumbel"
-        ):
+        # What is recorded stays as it is: Gumbel-softmax has a temperature that falls on the way, and pictures
+        # that are mixed are of another type than those that are not.
+        mixing, options = self.config.mixing, self.config.options
+        changing = options.tokens == "gumbel" or mixing.mixup or mixing.cutmix
+        if self.device.type == "cuda" and self.trainer.world_size == 1 and not changing:
             self._record()
 
     def _record(self) -> None:
