@@ -61,8 +61,8 @@ class GlyphModule(L.LightningModule):
         self.register_buffer("group", torch.from_numpy(group), persistent=False)
 
     def on_fit_start(self) -> None:
-        # What is recorded stays as it is: Gumbel-softmax has a temperature that falls on the way, and pictures
-        # that are mixed are of another type than those that are not.
+        # What is recorded stays as it is: Gumbel-softmax has a temperature that falls on the way, and mixed
+        # pictures are of another type than those that are not.
         mixing, options = self.config.mixing, self.config.options
         changing = options.tokens == "gumbel" or mixing.mixup or mixing.cutmix
         if self.device.type == "cuda" and self.trainer.world_size == 1 and not changing:
