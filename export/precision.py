@@ -53,6 +53,7 @@ Calibration = Literal["minmax", "entropy", "percentile"]
 
 MOST_LOST = 0.003  # top-1 under the font prior
 LEAST_AGREEING = 0.99  # share of glyphs whose best label stays
+SEARCHED_AGREEING = 0.9925  # the same while layers are chosen, on fewer glyphs: a standard error more
 LEAST_LIKE = 0.999  # the same, where only weights are rounded
 RANGE_GLYPHS = 512  # that show the ranges of activations
 SEARCH_GLYPHS = 1500  # on which ranges and sensitive layers are compared
@@ -322,7 +323,7 @@ class _Search:
         tried = {method: self._measured(ranges, ()) for method, ranges in found.items()}
         best = min(tried, key=lambda method: tried[method].divergence)
         kept: list[str] = []
-        if not tried[best].passes:
+        if not _suffices(tried[best]):
             kept = self._sensitive(found[best])
         self._quantise(found[best], kept, path)
         return best, kept
@@ -337,7 +338,7 @@ class _Search:
         low, high = 1, len(order)  # all in float32 is the float32 model
         while low < high:
             middle = (low + high) // 2
-            if self._measured(ranges, order[:middle]).passes:
+            if _suffices(self._measured(ranges, order[:middle])):
                 high = middle
             else:
                 low = middle + 1
@@ -377,3 +378,8 @@ class _Search:
         )  # fmt: skip
         quantizer.quantize_model()
         onnx.save(without_rectifiers(quantizer.model.model), path)
+
+
+def _suffices(agreement: Agreement) -> bool:
+    """Whether a model that answers the search's glyphs so can be trusted to pass the gate with others."""
+    return agreement.passes and agreement.keeps(SEARCHED_AGREEING)
