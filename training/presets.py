@@ -51,8 +51,8 @@ _LEVIT = TrainConfig(
     losses=Losses(smoothing=0.0),
     augmentation=Augmentation(rotation=7.0, threshold=64, specks=0.02, hide_metrics=0.4),
 )  # fmt: skip
-# Then wider distortions, at half the rate; the mean of the weights of both was 0.2.0. What is shipped since
-# 0.5.0 is the mean of that, counted twice, and of two runs that went on from it with more fonts, broadened.
+# Then wider distortions, at half the rate; the mean of the weights of both was 0.2.0. 0.5.0, of which the shipped
+# unified MLP learned, was the mean of that, counted twice, and of two runs that went on from it with more fonts.
 _CONTINUED = replace(
     _LEVIT, start="runs/levit_128s", samples=2_000_000, epoch_samples=200_000, learning_rate=1.2e-3,
     augmentation=replace(
@@ -76,7 +76,8 @@ _LONG_TAIL = TrainConfig(
     epoch_samples=25_000, batch=64, learning_rate=1e-3, weight_decay=0.05, warmup=0.1,
     losses=Losses(smoothing=0.0, embedding="none"), validation_samples=0,
 )  # fmt: skip
-# Large batches, for what a GPU takes longest over is to be told what to do; averaged weights.
+# Large batches, for what a GPU takes longest over is to be told what to do; averaged weights. What is shipped
+# since 0.13.0 began so, and learned from its predecessor then (docs/RESULTS.md, "Trained on a GPU").
 _GPU = replace(
     _LEVIT, samples=24_000_000, epoch_samples=6_000_000, batch=4096, learning_rate=5e-3, ema=0.9995,
     augmentation=_CONTINUED.augmentation, workers=14,
