@@ -51,8 +51,8 @@ _LEVIT = TrainConfig(
     losses=Losses(smoothing=0.0),
     augmentation=Augmentation(rotation=7.0, threshold=64, specks=0.02, hide_metrics=0.4),
 )  # fmt: skip
-# Then wider distortions, at half the rate; the mean of the weights of both was 0.2.0. 0.5.0, of which the shipped
-# unified MLP learned, was the mean of that, counted twice, and of two runs that went on from it with more fonts.
+# Then wider distortions, at half the rate; the mean of the weights of both was 0.2.0. 0.5.0, of which the
+# shipped unified MLP learned, was the mean of that, twice, and of two runs that went on with more fonts.
 _CONTINUED = replace(
     _LEVIT, start="runs/levit_128s", samples=2_000_000, epoch_samples=200_000, learning_rate=1.2e-3,
     augmentation=replace(
