@@ -38,9 +38,11 @@ def augmented(
     printed = outlined & (rng.random(len(shapes)) >= how.pen)
     colour = any(not isinstance(shape, Outline) and shape.ndim == 3 for shape in shapes)
     out = np.empty((len(shapes), *([3] if colour else []), settings.size, settings.size), np.uint8)
-    if printed.any():
-        outlines = [shapes[i] for i in np.flatnonzero(printed).tolist()]
-        out[printed] = _printed(Outlines.of(outlines), settings, how, rng)  # type: ignore[arg-type]
+    outlines = [
+        shape for shape, own in zip(shapes, printed, strict=True) if own and isinstance(shape, Outline)
+    ]
+    if outlines:
+        out[printed] = _printed(Outlines.of(outlines), settings, how, rng)
     for i in np.flatnonzero(~printed).tolist():
         shape = shapes[i]
         if isinstance(shape, Outline):
@@ -120,13 +122,13 @@ def hidden(metrics: NDArray[np.float32], how: Augmentation, rng: Generator) -> N
 
 
 def _distortions(outlines: Outlines, how: Augmentation, rng: Generator) -> Distortions:
-    count = len(outlines)
+    count, owners = len(outlines), outlines.owners()
     moves = np.zeros(outlines.points.shape)
     if how.jitter:
-        moves += rng.standard_normal(moves.shape) * _of_half(rng, count, how.jitter)[outlines.owners()]
+        moves += rng.standard_normal(moves.shape) * _of_half(rng, count, how.jitter)[owners]
     if how.bend:
         moves += _bent(outlines, _of_half(rng, count, how.bend), rng)
-    moves *= (outlines.units_per_em / 1000)[outlines.owners(), None]
+    moves *= (outlines.units_per_em / 1000)[owners, None]
     # Thinning takes hairlines apart more easily than widening fills them: half as far.
     weights = rng.uniform(-how.weight / 2, how.weight, count)
     scales = 1 - rng.uniform(0, how.shrink, count) * (rng.random(count) < 0.5)

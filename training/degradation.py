@@ -41,15 +41,13 @@ def degraded(image: Tensor, settings: RasterSettings, how: Augmentation, seed: i
     What degrading leaves no ink of stays as it was. A function of its arguments alone, on one kind of device.
     """
     rng = torch.Generator(image.device).manual_seed(seed)
-    out = image
+    out = image.clone()
     chosen = _some(len(image), how.degrade, rng)
     if len(chosen):
-        out = image.clone()
         with torch.autocast(image.device.type, enabled=False):  # places between pixels are no bfloat16
             out[chosen, 0] = _degraded(image[chosen, 0], settings, how, rng)
     chosen = _some(len(image), how.erase, rng)
     if len(chosen):
-        out = out.clone() if out is image else out
         out[chosen] = _erased(out[chosen], rng)
     return out
 
