@@ -46,7 +46,7 @@ from training.data import Source, check_names, open_source
 FAMILIES = 8  # whose glyphs of each label are looked at
 _EXPONENT = 0.25  # of whitening: 0 is none, 0.5 whole
 _REGULARISATION = 0.02  # of the mean variance, added to all
-_SHARE = 1.0  # of whitened features beside the embedding as it was
+_SHARE = 1.7  # of whitened features beside the embedding as it was
 _ASKED = 10_000  # glyphs that what came of it is measured on
 _NEAREST = 10
 _UNSUITABLE = "Give a bundle that `glyphery export` made of a run."

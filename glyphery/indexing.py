@@ -119,6 +119,7 @@ def add(
         replace=replace,
         kind=kind,
         recall=least,
+        anew=bool(named),
     )
     with replacing(target) as work:
         with show.bar("Reading fonts", len(adder)) as advance:

@@ -88,11 +88,13 @@ class ReferenceAdder:
         replace: bool = True,
         kind: Kind = Kind.AUTO,
         recall: float = RECALL,
+        anew: bool = False,
     ) -> None:
         """paths: font files, or folders to search for them
         into: the index to add to, None to begin one
         replace: whether a new reference takes the place of one of the same label, family and style.
         kind, recall: of the new index, as of `ReferenceIndex.build`
+        anew: whether they were asked for, and `into` is built anew even where nothing comes to it
 
         Raises:
             BadDataset: a path does not exist, or there is no font.
@@ -102,7 +104,7 @@ class ReferenceAdder:
         self._selection = selection
         self._into = into
         self._before = frozenset(into.references.keys() if into else ())
-        self._kind, self._recall = kind, recall
+        self._kind, self._recall, self._anew = kind, recall, anew
         self._taken = set() if replace else set(self._before)  # keys that later glyphs leave alone
         self._kept = 0
         self._new: list[Key] = []
@@ -186,7 +188,12 @@ class ReferenceAdder:
 
     def _joined(self, embeddings: list[NDArray[np.float32]], tell: Tell) -> ReferenceIndex:
         if self._into is not None and not self._new:  # all of it was there
-            return self._into
+            if not self._anew:
+                return self._into
+            return ReferenceIndex.build(
+                self._into.embeddings, self._into.references,
+                kind=self._kind, recall=self._recall, tell=tell,
+            )  # fmt: skip
         labels, families, styles = zip(*self._new, strict=True)
         references = References(labels, families, styles, Pictures.of(self._pictures))
         build = ReferenceIndex.build if self._into is None else self._into.joined

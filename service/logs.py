@@ -26,6 +26,30 @@ Level = Literal["debug", "info", "warning", "error"]
 _ACCESS = "service.access"
 
 
+class Trouble:
+    """What is tried again and again, each time in a `with` block, and may fail for a while: for want of open
+    files or of room on a disk. The error is logged when it comes and when it is another, not each time, and
+    goes no further.
+    """
+
+    def __init__(self, log: logging.Logger, what: str) -> None:
+        self._log, self._what = log, what
+        self._last = ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            if self._last:
+                self._log.info("over: %s", self._what)
+            self._last = ""
+        elif isinstance(error, Exception) and repr(error) != self._last:
+            self._log.error(self._what, exc_info=error)
+            self._last = repr(error)
+        return isinstance(error, Exception)
+
+
 class AccessLog:
     """A line for each request; those answered in one turn of the event loop are written together."""
 

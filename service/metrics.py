@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from service.engine import Engine
 from service.jobs.store import Store
+from service.logs import Trouble
 from service.observer import Course, Observer
 
 # Most answers take a few milliseconds, those of batches and jobs up to minutes.
@@ -184,11 +185,10 @@ class Metrics(Observer):
 
     async def keep_fresh(self, engine: Engine) -> None:
         """Write the gauges down for whichever process is scraped, as long as nobody cancels it."""
+        trouble = Trouble(log, "the gauges could not be written down")
         while True:
-            try:
+            with trouble:
                 self._read(engine)
-            except Exception:  # such as a full disk: it may pass
-                log.exception("the gauges could not be written down")
             await asyncio.sleep(_FRESH)
 
     def _read(self, engine: Engine) -> None:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from glyphs.errors import BadBundle
 from recognition.recogniser import Device
 from service.engine import Engine
 from service.errors import Unavailable
+from service.logs import Trouble
 from service.models import Models, ServedModel
 
 _EVERY = 1.0  # seconds
+_LONGEST = 64.0  # seconds until what failed is tried again, twice as many each time
 log = logging.getLogger(__name__)
 
 
@@ -33,12 +36,21 @@ class Notice:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A bundle that could not be served, which may pass: files are copied slowly, or are too many open."""
+
+    reason: str
+    pause: float
+    until: float
+
+
 class Noticeboard:
     """The board in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "models.json"
-        self._unusable: set[str] = set()  # digests that were tried
+        self._failures: dict[str, _Failure] = {}  # by digest
 
     def read(self) -> dict[str, Notice]:
         """The latest notice for each name of a model."""
@@ -65,7 +77,8 @@ class Noticeboard:
         """
         served = {model.name: model.digest for model in models.all}
         for name, notice in self.read().items():
-            if notice.digest in (served.get(name), *self._unusable):
+            failed = self._failures.get(notice.digest)
+            if notice.digest == served.get(name) or (failed and time.monotonic() < failed.until):
                 continue
             try:
                 model = await ServedModel.load_aside(notice.path, device)
@@ -74,11 +87,14 @@ class Noticeboard:
                 if engine:
                     await engine.rehearse(model)
             except Unavailable:
-                continue  # no fault of the bundle: it is tried again
+                continue  # no fault of the bundle: it is tried at the next look
             except Exception as error:  # as where a model is loaded by an admin: the bundle is to blame
-                self._unusable.add(notice.digest)
-                log.error("a model that another process loaded cannot be used here: %s", error)
+                reason, pause = str(error), min(2 * failed.pause, _LONGEST) if failed else _EVERY
+                self._failures[notice.digest] = _Failure(reason, pause, time.monotonic() + pause)
+                if failed is None or failed.reason != reason:
+                    log.error("a model that another process loaded cannot be used here: %s", reason)
             else:
+                self._failures.pop(notice.digest, None)
                 models.put(model)
 
     async def follow(self, engine: Engine, device: Device, loading: asyncio.Lock) -> None:
@@ -86,10 +102,9 @@ class Noticeboard:
 
         loading: held by whoever loads a model, so that what is being replaced is not put back
         """
+        trouble = Trouble(log, "what other processes loaded could not be looked up")
         while True:
-            try:
+            with trouble:
                 async with loading:
                     await self.catch_up(engine.models, device, engine)
-            except Exception:  # such as too many open files: it may pass
-                log.exception("what other processes loaded could not be looked up")
             await asyncio.sleep(_EVERY)

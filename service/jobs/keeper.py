@@ -18,6 +18,7 @@ from contextlib import suppress
 from service.jobs.files import holding, runner_lock
 from service.jobs.retention import tidy
 from service.jobs.store import Store
+from service.logs import Trouble
 from service.settings import Settings
 from service.sharing import set_free
 
@@ -44,15 +45,14 @@ class Keeper:
     async def keep(self) -> None:
         """Look again and again, as long as nobody cancels it."""
         tidied = -_TIDY
+        trouble = Trouble(log, "jobs could not be looked after")
         while True:
-            try:
+            with trouble:
                 if time.monotonic() >= tidied + _TIDY:
                     tidied = time.monotonic()
                     await asyncio.to_thread(tidy, self._store, self._settings)
                 if self._is_gone() and await asyncio.to_thread(self._is_needed):
                     self._start()
-            except Exception:  # of a disk, mostly: it must not be the last look
-                log.exception("jobs could not be looked after")
             self._wanted.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):

@@ -62,6 +62,9 @@ def test_fonts_are_added_as_the_bundle_was_built(
     # Nothing new: the index and its entry stay as they are.
     assert run("add", font, "--bundle", bundle, "--keep").exit_code == 0
     assert Bundle.load(bundle).manifest.index == entry
+    # But for what is named.
+    assert run("add", font, "--bundle", bundle, "--keep", "--type", "auto").exit_code == 0
+    assert Bundle.load(bundle).manifest.index == {**entry, "asked": "auto"}
 
 
 def test_what_is_named_stands_for_what_the_manifest_does_not_tell(bundle: Path, make_font: FontMaker) -> None:

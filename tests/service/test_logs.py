@@ -10,7 +10,7 @@ import pytest
 
 from service.app import create_app
 from service.keys import new_key
-from service.logs import JsonFormatter, TextFormatter, configuration
+from service.logs import JsonFormatter, TextFormatter, Trouble, configuration
 from service.settings import Settings
 
 
@@ -149,3 +149,27 @@ def test_values_that_a_message_is_made_of_by_name_stand_by_name():
 
 def test_the_level_is_about_all_but_requests():
     assert configuration("json", "warning")["root"]["level"] == "WARNING"
+
+
+def test_what_fails_for_a_while_is_logged_when_it_begins_and_when_it_is_over(caplog):
+    caplog.set_level(logging.INFO)
+    trouble = Trouble(logging.getLogger("service"), "nothing could be written")
+    for failure in (OSError("full"), OSError("full"), OSError("too many"), None, None, OSError("full")):
+        with trouble:
+            if failure:
+                raise failure
+    said = [
+        (record.levelname, record.message, record.exc_info and str(record.exc_info[1]))
+        for record in caplog.records
+    ]
+    assert said == [
+        ("ERROR", "nothing could be written", "full"),
+        ("ERROR", "nothing could be written", "too many"),
+        ("INFO", "over: nothing could be written", None),
+        ("ERROR", "nothing could be written", "full"),
+    ]
+
+
+def test_who_is_told_to_stop_stops():
+    with pytest.raises(KeyboardInterrupt), Trouble(logging.getLogger("service"), "nothing"):
+        raise KeyboardInterrupt

@@ -1,6 +1,5 @@
 """One process and several, under load, when they are killed and when they are told to stop."""
 
-import asyncio
 import http.client
 import os
 import re
@@ -22,10 +21,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recognition.bundle import Bundle, seal
-from service.engine import Engine
 from service.keys import new_key
-from service.models import Models, ServedModel
-from service.noticeboard import Noticeboard
 from service.settings import Settings, usable_cpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -307,42 +303,6 @@ def test_a_model_loaded_in_one_process_is_served_by_all_and_by_their_successors(
         assert versions() == {"2.0"}
         service.process.send_signal(signal.SIGTERM)
         assert service.end() == 0
-
-
-def test_a_bundle_that_changed_since_it_was_posted_is_not_served(bundle, tmp_path):
-    board, models = Noticeboard(tmp_path), Models.load([bundle])
-    other = shutil.copytree(bundle, tmp_path / "other")
-    seal(other, replace(Bundle.load(bundle).manifest, version="2.0"))
-    board.post(ServedModel.load(other))
-    seal(other, replace(Bundle.load(bundle).manifest, version="3.0"))
-    asyncio.run(board.catch_up(models, "cpu"))
-    assert models.find().identity["version"] == "1.0"
-    board.post(ServedModel.load(other))
-    asyncio.run(board.catch_up(models, "cpu"))
-    assert models.find().identity["version"] == "3.0"
-
-
-def test_who_follows_others_gets_over_a_board_that_cannot_be_read(bundle, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("service.noticeboard._EVERY", 0.01)
-    board, models = Noticeboard(tmp_path), Models.load([bundle])
-    other = shutil.copytree(bundle, tmp_path / "other")
-    seal(other, replace(Bundle.load(bundle).manifest, version="2.0"))
-    hindrance = tmp_path / "models.json"
-    hindrance.mkdir()
-
-    async def follow() -> None:
-        engine = Engine(models, Settings(bundles=[bundle], executors=1))
-        following = asyncio.create_task(board.follow(engine, "cpu", asyncio.Lock()))
-        while "could not be looked up" not in caplog.text:
-            await asyncio.sleep(0.01)
-        hindrance.rmdir()
-        board.post(ServedModel.load(other))
-        while models.find().identity["version"] != "2.0":
-            await asyncio.sleep(0.01)
-        following.cancel()
-        await asyncio.to_thread(engine.close)
-
-    asyncio.run(asyncio.wait_for(follow(), 30))
 
 
 def sockets_of(pid: int) -> int:
