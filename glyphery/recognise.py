@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
@@ -154,24 +153,24 @@ def _classified(
 
 def _classified_by(
     server: str, pictures: list[Path], metrics: Mapping[str, float], **context: Unpack[Context]
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
+    """An answer for each picture, as they come."""
     from glyphery.client import Client, ServiceError
 
-    answers: list[dict[str, Any]] = []
-    with Client(server) as client, ExitStack() as stack:
+    answered = 0
+    with Client(server) as client:
         if len(pictures) > _FEW:
-            advance = stack.enter_context(show.bar("Classifying", len(pictures)))
-            found = client.classify_batch(pictures, progress=advance, **context)
+            found = client.classify_batch(pictures, **context)
         else:
             found = (client.classify(picture, metrics=metrics, **context) for picture in pictures)
         try:
             for recognition in found:
                 answer = asdict(recognition)
                 del answer["model"]
-                answers.append(answer)
+                yield answer
+                answered += 1
         except ServiceError as error:
-            raise _named(pictures[len(answers)], error) from None
-    return answers
+            raise _named(pictures[answered], error) from None
 
 
 def _similar(

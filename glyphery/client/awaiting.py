@@ -137,7 +137,11 @@ class AsyncClient(Connection):
 
     async def jobs(self, limit: int = 20) -> list[Job]:
         """As Client.jobs."""
-        return await self._ask(questions.jobs(limit))
+        found, before = await self._ask(questions.jobs(limit, ""))
+        while before and len(found) < limit:
+            more, before = await self._ask(questions.jobs(limit - len(found), before))
+            found += more
+        return found
 
     async def wait(self, job: Job | str, *, progress: Callable[[Job], object] | None = None) -> Job:
         """As Client.wait."""

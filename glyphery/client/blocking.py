@@ -167,8 +167,12 @@ class Client(Connection):
         return self._ask(questions.job(id))
 
     def jobs(self, limit: int = 20) -> list[Job]:
-        """Jobs that were posted with the same key, the newest first."""
-        return self._ask(questions.jobs(limit))
+        """The newest jobs that were posted with the same key, at most so many, the newest first."""
+        found, before = self._ask(questions.jobs(limit, ""))
+        while before and len(found) < limit:
+            more, before = self._ask(questions.jobs(limit - len(found), before))
+            found += more
+        return found
 
     def wait(self, job: Job | str, *, progress: Callable[[Job], object] | None = None) -> Job:
         """A job once it is finished, whichever way.

@@ -38,6 +38,7 @@ T = TypeVar("T")
 Params: TypeAlias = dict[str, "str | float"]
 
 _MOST_TOGETHER, _MOST_BYTES = 256, 4 * 2**20  # of one request of a batch
+_MOST_LISTED = 100  # jobs of one request
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 
 
@@ -131,11 +132,15 @@ def job(id: str) -> Question[Job]:
     return Question(_path_of(id), _job_of)
 
 
-def jobs(limit: int) -> Question[list[Job]]:
-    def read(response: httpx.Response) -> list[Job]:
-        return [_made_job(document) for document in response.json()["jobs"]]
+def jobs(limit: int, before: str) -> Question[tuple[list[Job], str]]:
+    """A page of them, and what asks for the next as `before`: empty where there is none."""
 
-    return Question("/jobs", read, _query(limit=limit))
+    def read(response: httpx.Response) -> tuple[list[Job], str]:
+        document = response.json()
+        following = httpx.URL(document["next"] or "").params.get("before", "")
+        return [_made_job(each) for each in document["jobs"]], following
+
+    return Question("/jobs", read, _query(limit=min(limit, _MOST_LISTED), before=before))
 
 
 def report(id: str, format: ReportFormat) -> Question[bytes]:

@@ -76,6 +76,21 @@ def test_a_job_is_cancelled_and_removed(asking, font_dir):
         list(asking.results(job))
 
 
+def test_more_jobs_are_listed_than_an_answer_holds(asking, font_dir, monkeypatch):
+    monkeypatch.setattr("glyphery.client.questions._MOST_LISTED", 2)
+    posted = [asking.score_fonts(font_dir / "mono.otf").id for _ in range(5)]
+    posted.reverse()
+    try:
+        assert [[job.id for job in asking.jobs(limit)] for limit in (2, 3, 5, 9)] == [
+            posted[:2], posted[:3], posted, posted,
+        ]  # fmt: skip
+        with pytest.raises(ServiceError, match="limit"):
+            asking.jobs(0)
+    finally:
+        for each in posted:
+            asking.cancel(each)
+
+
 def test_what_cannot_be_read_is_not_sent(asking, tmp_path):
     with pytest.raises(BadFont, match=r"nowhere\.ttf cannot be read"):
         asking.score_fonts(tmp_path / "nowhere.ttf")
