@@ -7,6 +7,7 @@ what training needs.
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,6 +18,7 @@ from typer.core import TyperGroup
 
 from glyphery import bench, data, evaluating, indexing, keys, model, models, recognise, scoring, serving
 from glyphs.errors import GlypheryError
+from glyphs.folders import is_full
 
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
@@ -38,6 +40,11 @@ class _Verbs(TyperGroup):
                 " pip install 'glyphery[train]'.",
                 file=sys.stderr,
             )
+            ctx.exit(1)
+        except (OSError, sqlite3.OperationalError) as error:
+            if not is_full(error):
+                raise
+            print("glyphery: The disk is full. Make room, and run it again.", file=sys.stderr)
             ctx.exit(1)
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -1,8 +1,9 @@
-"""Folders that are written whole or not at all."""
+"""Folders that are written whole or not at all, and disks that are full."""
 
 from __future__ import annotations
 
 import errno
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from glyphs.errors import BadInput
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def is_free(folder: Path, is_like: Callable[[Path], bool]) -> bool:
@@ -55,6 +57,13 @@ def written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_full(error):
             raise
         raise BadInput(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error of files or of a database says that there is no place left."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode in _SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in _FULL

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from glyphs.dataset.build import FONT_SUFFIXES
+from glyphs.folders import is_full
 from service.errors import ArchiveTooLarge, BadArchive, BadRequest, TooManyFonts
-from service.jobs.files import is_full
 from service.jobs.record import PostedFont, Skipped
 
 _PIECE = 2**18

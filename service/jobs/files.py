@@ -15,17 +15,12 @@ the disk before it has its name.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class JobFiles:
@@ -107,10 +102,3 @@ def holding(path: Path) -> Iterator[bool]:
 def runner_lock(folder: Path) -> Path:
     """What the runner holds for as long as it lives."""
     return folder / "runner.lock"
-
-
-def is_full(error: Exception) -> bool:
-    """Whether an error of files or of the database says that there is no place left."""
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode in _SQLITE_FULL
-    return isinstance(error, OSError) and error.errno in _FULL

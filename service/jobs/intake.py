@@ -12,10 +12,11 @@ from typing import IO, Any, Final, ParamSpec, TypeVar
 
 from fastapi import Request
 
+from glyphs.folders import is_full
 from service.errors import EmptyBody, NoFonts, StorageFull, TooManyFonts, UnsupportedBody
 from service.forms import FORM, FormFiles
 from service.jobs.archives import Unpacking
-from service.jobs.files import JobFiles, holding, is_full
+from service.jobs.files import JobFiles, holding
 from service.jobs.record import Job, Pinned
 from service.jobs.store import Store
 from service.reading import RAW, Uploads, check_headers, media_type_of, pieces_of

@@ -23,6 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from glyphs.errors import BadBundle, BadFont, GlypheryError
+from glyphs.folders import is_full
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from scoring.reports.lines import records
@@ -30,7 +31,7 @@ from scoring.sandbox import Limits, Sandbox
 from scoring.score import Scorer, unreadable
 from scoring.verdicts import FontScore
 from service import logs
-from service.jobs.files import JobFiles, holding, is_full, runner_lock, write
+from service.jobs.files import JobFiles, holding, runner_lock, write
 from service.jobs.record import Current, FontDone, Job, Pinned, PostedFont, State
 from service.jobs.reports import write_reports
 from service.jobs.store import Store

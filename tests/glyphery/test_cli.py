@@ -99,6 +99,15 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_gets_one_line_and_leaves_nothing_half_done(small_disk: Path, font_dir: Path) -> None:
+    (small_disk / "large").write_bytes(bytes(4 * 2**20 - 2**16))
+    done = run("score", "sans.ttf", "--out", small_disk / "report", cwd=font_dir)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "glyphery: The disk is full. Make room, and run it again."
+    assert "Traceback" not in done.stderr
+    assert [file.name for file in small_disk.iterdir()] == ["large"]
+
+
 def test_a_server_without_a_bundle_says_so_and_ends(tmp_path: Path) -> None:
     done = run("serve", "--bundle", "nowhere", cwd=tmp_path)
     assert done.returncode == 2

@@ -417,7 +417,6 @@ def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle,
     ("arguments", "said", "code"),
     [
         (("classify", "blank.png"), "blank.png: ", 2),
-        (("classify", "0.png", "1.png", "2.png", "3.png", "blank.png"), "blank.png: ", 2),
         (("classify", "nowhere.png"), "nowhere.png cannot be read", 2),
         (("classify", "0.png", "--scripts", "Thai"), "No", 2),
         (("classify", "0.png", "--prior", "x"), "prior", 2),
@@ -433,6 +432,14 @@ def test_mistakes_with_a_server_get_one_line_and_an_exit_code(server, files, arg
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("glyphery: ")
     assert said in done.stderr
+
+
+def test_what_comes_before_a_mistake_is_answered(server, files):
+    names = "0.png", "1.png", "2.png", "3.png", "blank.png"
+    done = run("classify", *names, "--json", "--server", server.url, cwd=files)
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == list(names[:4])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("glyphery: blank.png: ")
 
 
 def test_a_server_that_is_not_there_gets_one_line(files):
