@@ -68,7 +68,7 @@ class Thresholds:
     recognised: float = 0.5
     expected: float = 0.8
     placeholder: int = 16
-    distinct: float = 0.62
+    distinct: float = 0.58
 
 
 # Characters that have a category of their own but are drawn with nothing.
