@@ -49,7 +49,7 @@ def _main(
         _primitives(browser, url, out / "page-primitives.png")
     for name in ("page", "page-dark", "page-primitives", *_REPORTED):
         picture = Image.open(out / f"{name}.png").convert("RGB")
-        picture.quantize(_COLOURS).save(out / f"{name}.png", optimize=True)
+        picture.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE).save(out / f"{name}.png", optimize=True)
 
 
 def _opened(browser: Browser, url: str, *, dark: bool = False, phone: bool = False) -> Page:
