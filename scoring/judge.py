@@ -54,21 +54,21 @@ class Thresholds:
 
     fail: float = 4.0
     strange: float = 8.0
-    supported: float = -3.6
-    warn: float = -3.1
-    usual: float = -8.7
-    suspicious: float = -8.6
+    supported: float = -3.4
+    warn: float = -2.8
+    usual: float = -8.5
+    suspicious: float = -8.3
     reflection: float = 5.0
-    upright: float = -5.5
+    upright: float = -5.2
     decorative: float = 0.14
-    plain: float = -13.9
+    plain: float = -13.7
     encoded: float = 0.25
     judged: int = 20
     outdone: float = 3.0
     recognised: float = 0.5
     expected: float = 0.8
     placeholder: int = 16
-    distinct: float = 0.58
+    distinct: float = 0.61
 
 
 # Characters that have a category of their own but are drawn with nothing.

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import json
 import logging
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A bundle that could not be served, which may pass: files are copied slowly, or are too many open."""
+    """A bundle that could not be read, which may pass: files are copied slowly, or are too many open. Or one
+    that failed at work.
+    """
 
     reason: str
     pause: float
@@ -80,6 +83,7 @@ class Noticeboard:
             failed = self._failures.get(notice.digest)
             if notice.digest == served.get(name) or (failed and time.monotonic() < failed.until):
                 continue
+            model = None
             try:
                 model = await ServedModel.load_aside(notice.path, device)
                 if model.digest != notice.digest:
@@ -90,6 +94,8 @@ class Noticeboard:
                 continue  # no fault of the bundle: it is tried at the next look
             except Exception as error:  # as where a model is loaded by an admin: the bundle is to blame
                 reason, pause = str(error), min(2 * failed.pause, _LONGEST) if failed else _EVERY
+                if model and model.digest == notice.digest:  # whole, and failed at work: never again
+                    pause = math.inf
                 self._failures[notice.digest] = _Failure(reason, pause, time.monotonic() + pause)
                 if failed is None or failed.reason != reason:
                     log.error("a model that another process loaded cannot be used here: %s", reason)
