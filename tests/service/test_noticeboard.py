@@ -50,6 +50,24 @@ def test_what_could_not_be_read_is_tried_again_and_complained_of_once(
         asyncio.run(board.catch_up(models, "cpu"))
 
 
+def test_what_failed_at_work_is_not_tried_again(bundle, broken_bundle, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("service.noticeboard._EVERY", 0.0)
+    board, models = Noticeboard(tmp_path), Models.load([bundle])
+    folder = shutil.copytree(broken_bundle, tmp_path / "broken")
+    board.post(ServedModel.load(folder))
+
+    async def look_twice() -> None:
+        engine = Engine(models, Settings(bundles=[bundle], executors=1))
+        await board.catch_up(models, "cpu", engine)
+        shutil.rmtree(folder)  # which would be complained of, too
+        await board.catch_up(models, "cpu", engine)
+        await asyncio.to_thread(engine.close)
+
+    asyncio.run(look_twice())
+    assert caplog.text.count("cannot be used here") == 1
+    assert models.find().digest == Bundle.load(bundle).digest
+
+
 def test_who_follows_others_gets_over_a_board_that_cannot_be_read(
     bundle, other, tmp_path, monkeypatch, caplog
 ):
