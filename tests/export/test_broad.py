@@ -85,7 +85,7 @@ def test_embeddings_are_the_old_ones_and_whitened_features_side_by_side(
     )
     white = (features - features.mean(0)) @ directions * variances**-0.25
     parts = [part / np.linalg.norm(part, axis=1).mean() for part in (embedded, white)]
-    both = np.concatenate(parts, axis=1)
+    both = np.concatenate([parts[0], 1.7 * parts[1]], axis=1)
     _, sizes, axes = np.linalg.svd(both, full_matrices=False)
     wanted = both @ axes[:128].T
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
