@@ -7,7 +7,6 @@ what training needs.
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,7 +17,6 @@ from typer.core import TyperGroup
 
 from glyphery import bench, data, evaluating, indexing, keys, model, models, recognise, scoring, serving
 from glyphs.errors import GlypheryError
-from glyphs.folders import is_full
 
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
@@ -41,7 +39,9 @@ class _Verbs(TyperGroup):
                 file=sys.stderr,
             )
             ctx.exit(1)
-        except (OSError, sqlite3.OperationalError) as error:
+        except OSError as error:
+            from glyphs.folders import is_full  # loads SQLite, which --help does without
+
             if not is_full(error):
                 raise
             print("glyphery: The disk is full. Make room, and run it again.", file=sys.stderr)

@@ -94,7 +94,7 @@ class ReferenceAdder:
         into: the index to add to, None to begin one
         replace: whether a new reference takes the place of one of the same label, family and style.
         kind, recall: of the new index, as of `ReferenceIndex.build`
-        anew: whether they were asked for, and `into` is built anew even where nothing comes to it
+        anew: whether they were asked for, and `into` becomes such even where nothing comes to it
 
         Raises:
             BadDataset: a path does not exist, or there is no font.
@@ -190,11 +190,8 @@ class ReferenceAdder:
         if self._into is not None and not self._new:  # all of it was there
             if not self._anew:
                 return self._into
-            return ReferenceIndex.build(
-                self._into.embeddings, self._into.references,
-                kind=self._kind, recall=self._recall, tell=tell,
-            )  # fmt: skip
-        labels, families, styles = zip(*self._new, strict=True)
+            embeddings = [np.zeros((0, self._into.dimension), np.float32)]
+        labels, families, styles = ([key[column] for key in self._new] for column in range(3))
         references = References(labels, families, styles, Pictures.of(self._pictures))
         build = ReferenceIndex.build if self._into is None else self._into.joined
         return build(np.concatenate(embeddings), references, kind=self._kind, recall=self._recall, tell=tell)

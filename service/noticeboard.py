@@ -83,25 +83,31 @@ class Noticeboard:
             failed = self._failures.get(notice.digest)
             if notice.digest == served.get(name) or (failed and time.monotonic() < failed.until):
                 continue
-            model = None
             try:
                 model = await ServedModel.load_aside(notice.path, device)
                 if model.digest != notice.digest:
                     raise BadBundle(f"The bundle {notice.path} is not the one it was.")
+            except Exception as error:
+                pause = min(2 * failed.pause, _LONGEST) if failed else _EVERY
+                self._note(notice.digest, str(error), pause)
+                continue
+            try:
                 if engine:
                     await engine.rehearse(model)
             except Unavailable:
                 continue  # no fault of the bundle: it is tried at the next look
             except Exception as error:  # as where a model is loaded by an admin: the bundle is to blame
-                reason, pause = str(error), min(2 * failed.pause, _LONGEST) if failed else _EVERY
-                if model and model.digest == notice.digest:  # whole, and failed at work: never again
-                    pause = math.inf
-                self._failures[notice.digest] = _Failure(reason, pause, time.monotonic() + pause)
-                if failed is None or failed.reason != reason:
-                    log.error("a model that another process loaded cannot be used here: %s", reason)
-            else:
-                self._failures.pop(notice.digest, None)
-                models.put(model)
+                self._note(notice.digest, str(error), math.inf)
+                continue
+            self._failures.pop(notice.digest, None)
+            models.put(model)
+
+    def _note(self, digest: str, reason: str, pause: float) -> None:
+        """A bundle failed, and is not tried again for so many seconds; said where it is news."""
+        before = self._failures.get(digest)
+        self._failures[digest] = _Failure(reason, pause, time.monotonic() + pause)
+        if before is None or before.reason != reason:
+            log.error("a model that another process loaded cannot be used here: %s", reason)
 
     async def follow(self, engine: Engine, device: Device, loading: asyncio.Lock) -> None:
         """Catch up again and again, as long as nobody cancels it.

@@ -220,6 +220,14 @@ def test_an_index_grows_and_keeps_what_it_had(index, embeddings, tmp_path: Path)
     assert index.joined(new, more).built.kind is Kind.FLAT  # auto: there are few
 
 
+def test_joining_nothing_leaves_codes_as_they_are_and_changes_the_kind(index) -> None:
+    nothing = np.zeros((0, index.dimension), np.float32), index.references.take([])
+    again = index.joined(*nothing, kind=Kind.IVF, recall=ASKED)
+    assert np.array_equal(again.embeddings, index.embeddings)
+    assert again.references.keys() == index.references.keys()
+    assert index.joined(*nothing, kind=Kind.FLAT).built.kind is Kind.FLAT
+
+
 def test_joining_the_same_twice_changes_nothing_and_another_drawing_takes_its_place(index) -> None:
     """The last of what was there, and as many again."""
     rows = range(COUNT - 100, COUNT + 100)
