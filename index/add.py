@@ -191,7 +191,11 @@ class ReferenceAdder:
             if not self._anew:
                 return self._into
             embeddings = [np.zeros((0, self._into.dimension), np.float32)]
-        labels, families, styles = ([key[column] for key in self._new] for column in range(3))
-        references = References(labels, families, styles, Pictures.of(self._pictures))
+        references = References(
+            [label for label, _, _ in self._new],
+            [family for _, family, _ in self._new],
+            [style for _, _, style in self._new],
+            Pictures.of(self._pictures),
+        )
         build = ReferenceIndex.build if self._into is None else self._into.joined
         return build(np.concatenate(embeddings), references, kind=self._kind, recall=self._recall, tell=tell)
