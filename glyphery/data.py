@@ -96,13 +96,20 @@ def thin(
     families: Annotated[int, typer.Option(help="Leave out labels that fewer training families have.")] = 15,
     styles: Annotated[int, typer.Option(min=1, help="Glyphs of one label in one family.")] = 1,
     validation: Annotated[int, typer.Option(min=0, help="Validation glyphs to keep.")] = 20_000,
+    known_to: Annotated[
+        Path | None, typer.Option(help="Keep only labels that this bundle knows, which is to be trained on.")
+    ] = None,
 ) -> None:
     """Write a smaller dataset to carry to a machine that trains; test families stay behind."""
     from glyphs.dataset.store import Dataset
     from glyphs.dataset.thin import thin
+    from recognition.bundle import Bundle
 
+    labels = Bundle.load(known_to).labels if known_to else None
     with Dataset.open(dataset) as opened, show.console(stderr=True).status("Thinning"):
-        glyphs = thin(opened, out, families=families, styles=styles, validation=validation)
+        glyphs = thin(
+            opened, out, families=families, labels=labels, styles=styles, validation=validation
+        )
     print(f"{glyphs:,} glyphs, {out.stat().st_size / 1e6:.0f} MB: {out}")
 
 

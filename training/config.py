@@ -156,6 +156,8 @@ class TrainConfig:
     samples: drawn in all; epoch_samples: between two checkpoints
     batch: glyphs a step, over all devices; accumulate: batches a step of the optimiser
     balance: a label is drawn with weight (families that have it) ** balance; 0 is class-balanced
+    favoured: a file that names families, one a line: of a label that they have, `favoured_share` of the
+        samples are drawn from them alone, the rest from all; to train on with fonts that are new
     partner: every second sample shows the same label as the one before, or one of its contrastive
         group, or is drawn on its own
     learning_rate: of the backbone, peak; head_rate: that of the heads, as a multiple of it
@@ -180,6 +182,8 @@ class TrainConfig:
     batch: int = 256
     accumulate: int = 1
     balance: float = 0.5
+    favoured: str = ""
+    favoured_share: float = 0.5
     partner: Literal["label", "group", "none"] = "label"
     learning_rate: float = 2e-3
     head_rate: float = 1.0
@@ -207,6 +211,8 @@ class TrainConfig:
                 raise BadInput(f"{name} cannot be {getattr(self, name)}.", f"It is {least} at least.")
         if self.seed > _LARGEST_SEED:
             raise BadInput(f"seed cannot be {self.seed}.", f"It is {_LARGEST_SEED} at most.")
+        if not 0 <= self.favoured_share <= 1:
+            raise BadInput(f"favoured_share cannot be {self.favoured_share}.", "It is a share: 0 to 1.")
         try:
             RasterSettings(self.size, self.box)
         except ValueError as error:

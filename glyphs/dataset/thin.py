@@ -6,12 +6,14 @@ style. Test families stay behind, so that whoever trains far away cannot even lo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from glyphs.dataset.store import Dataset, GlyphTable
 from glyphs.errors import BadDataset
+from glyphs.labels import Label
 from glyphs.splits import Split
 
 
@@ -20,6 +22,7 @@ def thin(
     out: Path,
     *,
     families: int = 15,
+    labels: Collection[Label] | None = None,
     styles: int = 1,
     validation: int = 20_000,
     seed: int = 0,
@@ -27,6 +30,7 @@ def thin(
     """Write `out`; returns how many glyphs it holds.
 
     families: labels that fewer training families have are left out
+    labels: keep these alone, for a model that is to go on with what it knows; None for all
     styles: glyphs kept of one label in one training family, drawn at random
     validation: validation glyphs kept, drawn at random from those that no training family has
 
@@ -35,10 +39,15 @@ def thin(
     """
     training = dataset.table(Split.TRAIN)
     pairs = np.unique(np.stack([training.label, training.family], axis=1), axis=0)
-    common = np.bincount(pairs[:, 0], minlength=max(dataset.labels(), default=0) + 1) >= families
+    known = dataset.labels()
+    common = np.bincount(pairs[:, 0], minlength=max(known, default=0) + 1) >= families
+    if labels is not None:
+        kept = set(labels)
+        common &= np.isin(np.arange(len(common)), [i for i, label in known.items() if label in kept])
     training = training.take(common[training.label])
     if not len(training):
-        raise BadDataset(f"No label of {dataset.path} is in {families} training families.", "Ask for fewer.")
+        wanted = "No label" if labels is None else "None of those labels"
+        raise BadDataset(f"{wanted} of {dataset.path} is in {families} training families.", "Ask for fewer.")
     training = training.some(styles, "label", "family", seed=seed)
     unseen = dataset.table(Split.VALIDATION)
     unseen = unseen.take(common[unseen.label])

@@ -77,6 +77,7 @@ def open_files(
     # A name may hold bytes that cannot be printed.
     refused = sorted((name.encode(errors="backslashreplace").decode(), why) for name, why in refused)
     labels, label = np.unique([picture.label for picture in taken], return_inverse=True)
+    families, family = np.unique([picture.family for picture in taken], return_inverse=True)
     if len(labels) < 2:
         first = " ({}: {})".format(*refused[0]) if refused else ""
         raise BadDataset(
@@ -90,7 +91,8 @@ def open_files(
         label=label,
         split=np.array([picture.split for picture in taken]),
         gallery=gallery,
-        family=np.unique([picture.family for picture in taken], return_inverse=True)[1],
+        family=family,
+        families=families.tolist(),
         called=called,
         rejected=refused,
     )

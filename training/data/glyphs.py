@@ -17,6 +17,9 @@ class GlyphSource(Dataset):
     def names(self) -> Mapping[Label, str]:
         return {}
 
+    def family_names(self) -> Mapping[int, str]:
+        return {identifier: name for identifier, name, _, _ in self.families()}
+
     def shapes(self, ids: Iterable[int]) -> Drawable:
         return Shapes(self, ids)
 

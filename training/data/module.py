@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Subset
 
 from glyphs.dataset.store import GlyphTable
 from glyphs.equivalence import Equivalence
-from glyphs.errors import BadDataset
+from glyphs.errors import BadDataset, BadInput
 from glyphs.labels import Label
 from glyphs.splits import Split
 from training.config import TrainConfig
@@ -29,11 +29,13 @@ class GlyphData(L.LightningDataModule):
 
     `vocabulary` and `equivalence` are what the run's model and losses need; both are made from
     training families alone. `sampling` (L,) is how often each label is drawn, `counts` (L,) how
-    many training glyphs have it, `group` (L,) its contrastive group.
+    many training glyphs have it, `group` (L,) its contrastive group; `favoured` are ids of families.
     """
 
     def __init__(self, path: Path, config: TrainConfig) -> None:
-        """Raises BadDataset where the source holds nothing to train or to validate on."""
+        """Raises BadDataset where the source holds nothing to train or to validate on, BadInput where it
+        lacks families that are favoured.
+        """
         super().__init__()
         self._config = config
         with formats.open_source(path, colour=config.channels == 3) as source:
@@ -42,6 +44,7 @@ class GlyphData(L.LightningDataModule):
             training = source.table(Split.TRAIN)
             self.vocabulary = Vocabulary.choose(source, training, config.min_families, config.min_count)
             labels = self.vocabulary.labels
+            self.favoured = _named(source, config.favoured) if config.favoured else np.array([], np.int64)
             self.equivalence: Equivalence = source.equivalence().restricted(labels)
             self.training = _drawn(source, training, labels, config.limit)
             self.validation = _drawn(
@@ -53,7 +56,7 @@ class GlyphData(L.LightningDataModule):
         self.group = contrastive_groups(labels)
 
     def samples(self) -> Samples:
-        return Samples(self.training, self._config, self.sampling, self.group)
+        return Samples(self.training, self._config, self.sampling, self.group, self.favoured)
 
     def batches(self) -> Iterator[Batch]:
         """The training batches as a model sees them, here and now."""
@@ -104,6 +107,25 @@ def _drawn(source: Source, table: GlyphTable, labels: tuple[Label, ...], limit: 
     if limit:
         table = table.take(np.sort(np.random.default_rng(0).permutation(len(table))[:limit]))
     return Drawn(table, places[table.label], source.shapes(np.unique(table.shape).tolist()))
+
+
+def _named(source: Source, file: str) -> NDArray[np.int64]:
+    """The ids of the families that a file names, one a line; what stands behind a tab is passed over."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        raise BadInput(f"{file} cannot be read.", "`favoured` is a text file, a family a line.") from None
+    names = {line.split("\t")[0] for line in lines if line and not line.startswith("# ")}
+    ids = [identifier for identifier, name in source.family_names().items() if name in names]
+    if missing := names - {source.family_names()[identifier] for identifier in ids}:
+        raise BadInput(
+            f"{source.path} has no family {min(missing)!r}, which {file} names"
+            + (f", and {len(missing) - 1} more that it lacks." if len(missing) > 1 else "."),
+            "Write families as `glyphery dataset show` does.",
+        )
+    if not ids:
+        raise BadInput(f"{file} names no family.", "Write one a line.")
+    return np.array(ids, np.int64)
 
 
 def contrastive_groups(labels: tuple[Label, ...]) -> NDArray[np.int64]:

@@ -52,8 +52,8 @@ class PictureSource:
     """A `Source` over a gallery.
 
     label: (N,) place of each picture's label in `all_labels`; split: (N,) of `Split`, or empty where
-    a picture is not used; family: (N,) who made it, where that is known; called: names of labels that
-    are no characters; rejected: (file, why).
+    a picture is not used; family: (N,) who made it, where that is known; families: their names;
+    called: names of labels that are no characters; rejected: (file, why).
     """
 
     path: Path
@@ -63,6 +63,7 @@ class PictureSource:
     split: NDArray[np.str_]
     gallery: Gallery
     family: NDArray[np.int64] | None = None
+    families: Sequence[str] = ()
     called: Mapping[Label, str] = field(default_factory=dict)
     alike: Equivalence = field(default_factory=Equivalence)
     rejected: Sequence[tuple[str, str]] = ()
@@ -72,6 +73,9 @@ class PictureSource:
 
     def names(self) -> Mapping[Label, str]:
         return self.called
+
+    def family_names(self) -> Mapping[int, str]:
+        return dict(enumerate(self.families))
 
     def places(self, labels: Sequence[Label]) -> NDArray[np.int64]:
         place = {label: number for number, label in enumerate(labels)}

@@ -55,7 +55,8 @@ class Drawn:
 class Samples(TorchDataset[Batch]):
     """Numbered training samples; see the module's text.
 
-    weights: (L,) how often a label is drawn; group: (L,) the contrastive group of each label
+    weights: (L,) how often a label is drawn; group: (L,) the contrastive group of each label;
+    favoured: ids of families from which a share of a label's samples is drawn
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Samples(TorchDataset[Batch]):
         config: TrainConfig,
         weights: NDArray[np.float64],
         group: NDArray[np.int64],
+        favoured: NDArray[np.int64],
     ) -> None:
         self._shapes, self._config = drawn.shapes, config
         self._settings = config.raster
@@ -73,13 +75,16 @@ class Samples(TorchDataset[Batch]):
         drawable = np.flatnonzero(weights)
         self._by_group = drawable[np.argsort(group[drawable], kind="stable")]
         self._group_starts = np.searchsorted(group[self._by_group], np.arange(group.max() + 2))
-        # Rows by label, then by family: a label's families are drawn evenly, then a glyph within.
-        order = np.lexsort((drawn.table.family, drawn.places))
+        # Rows by label, then by family, favoured ones first: families are drawn evenly, then a glyph within.
+        is_favoured = np.isin(drawn.table.family, favoured)
+        order = np.lexsort((drawn.table.family, ~is_favoured, drawn.places))
         self.table, self.places = drawn.table.take(order), drawn.places[order]
         changes = np.r_[True, (np.diff(self.places) != 0) | (np.diff(self.table.family) != 0)]
         self._family_starts = np.r_[np.flatnonzero(changes), len(order)]
         of_family = self.places[self._family_starts[:-1]]
         self._label_starts = np.searchsorted(of_family, np.arange(len(weights) + 1))
+        first = is_favoured[order][self._family_starts[:-1]]
+        self._favoured = np.bincount(of_family[first], minlength=len(weights))
 
     def rows(self, numbers: Sequence[int]) -> NDArray[np.int64]:
         """(N,) which glyphs samples show, by their numbers in order."""
@@ -110,7 +115,18 @@ class Samples(TorchDataset[Batch]):
         first, after = self._label_starts[label], self._label_starts[label + 1]
         one = _below(after - first, rng)
         other = (one + 1 + _below(after - first - 1, rng)) % (after - first)
+        if self._favoured.any():
+            one, other = (self._instead(drawn, label, rng) for drawn in (one, other))
+            other = np.where(other == one, (one + 1) % (after - first), other)
         return first + one, first + other
+
+    def _instead(
+        self, drawn: NDArray[np.int64], label: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Families that were drawn, a share of them replaced by favoured ones where labels have any."""
+        favoured = self._favoured[label]
+        taken = (rng.random(len(label)) < self._config.favoured_share) & (favoured > 0)
+        return np.where(taken, _below(favoured, rng), drawn)
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
         """Samples that are drawn together, as torch's loader asks for them."""

@@ -63,6 +63,10 @@ class Source(Protocol):
         """What people call a label that stands for no character, such as the name of a face."""
         ...
 
+    def family_names(self) -> Mapping[int, str]:
+        """Family id (as in a table's column) -> name, of those that have one."""
+        ...
+
     def places(self, labels: Sequence[Label]) -> NDArray[np.int64]:
         """Label id -> place among `labels`, or -1."""
         ...

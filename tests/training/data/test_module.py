@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from glyphs.dataset.store import Dataset
-from glyphs.errors import BadDataset
+from glyphs.errors import BadDataset, BadInput
+from glyphs.splits import Split
 from training.config import TrainConfig
 from training.data.module import GlyphData
 from training.data.samples import Numbers
@@ -47,6 +49,37 @@ def test_samples_come_in_pairs_of_one_label_and_mostly_two_families(small_datase
     several = [(a, b) for a, b in rows if len(np.unique(families[labels == labels[a]])) > 1]
     assert several
     assert all(families[a] != families[b] for a, b in several)
+
+
+def test_a_label_shows_favoured_families_more_often(small_dataset: Dataset, tmp_path: Path) -> None:
+    named = [name for _, name, split, _ in small_dataset.families() if split is Split.TRAIN][:1]
+    (tmp_path / "mine.txt").write_text(f"# mine\n{named[0]}\tand what else is told of it\n")
+    plain = GlyphData(small_dataset.path, TINY)
+    favouring = GlyphData(
+        small_dataset.path, replace(TINY, favoured=str(tmp_path / "mine.txt"), favoured_share=0.8)
+    )
+    (favoured,) = favouring.favoured
+    shares = []
+    for data in (plain, favouring):
+        samples = data.samples()
+        rows = samples.rows(range(2000))
+        having = np.unique(samples.places[samples.table.family == favoured])
+        shown = samples.table.family[rows][np.isin(samples.places[rows], having)]
+        shares.append((shown == favoured).mean())
+        families, labels = samples.table.family, samples.places
+        pairs = rows.reshape(-1, 2).tolist()
+        assert all(
+            families[a] != families[b] for a, b in pairs if len(np.unique(families[labels == labels[a]])) > 1
+        )
+    assert shares[1] > 1.3 * shares[0]  # one of each pair at most, the only favoured family that there is
+
+
+@pytest.mark.parametrize("text", ["Nobody Sans\n", "# none\n", None])
+def test_favoured_families_must_be_there(small_dataset: Dataset, tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "mine.txt").write_text(text)
+    with pytest.raises(BadInput):
+        GlyphData(small_dataset.path, replace(TINY, favoured=str(tmp_path / "mine.txt")))
 
 
 def test_partners_of_one_group_have_other_labels_of_it(small_dataset: Dataset) -> None:
