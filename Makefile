@@ -61,7 +61,7 @@ release: .venv/.releasing  ## Make wheel, sdist, lock file, software bill of mat
 	scripts/release.sh $(BIN)/python
 
 fonts:  ## Install the Debian font packages that training uses (as root)
-	apt-get install --yes --no-install-recommends $$(grep -v '^#' glyphs/data/debian-font-packages.txt)
+	scripts/fonts.sh
 
 dataset: .venv/.developing  ## Read the installed fonts into runs/glyphs.db
 	$(BIN)/glyphery dataset build $(FONTS) --out $(DATASET)

@@ -118,4 +118,4 @@ def main() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
     if isinstance(sys.stdout, TextIOWrapper):  # the name of a file may be no UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    app(prog_name="glyphery")  # however it was started, `python -m` included

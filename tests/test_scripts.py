@@ -40,3 +40,38 @@ def test_a_checkpoint_comes_back_from_a_lent_machine(small_dataset: Dataset, tmp
         assert torch.allclose(one, other, rtol=2**-11, atol=1e-7)
     assert (out / "run.jsonl").read_text()
     assert (out / "run.json").read_text()
+
+
+def test_fonts_of_later_releases_come_from_private_sources(tmp_path: Path) -> None:
+    """With an apt-get that writes down what it is asked and downloads empty packages."""
+    (tmp_path / "list.txt").write_text(
+        "# fonts\nfonts-one\nfonts-two/forky\nfonts-three\nfonts-four/trixie\n"
+    )
+    apt = tmp_path / "apt-get"
+    apt.write_text(
+        f"""#!/usr/bin/env bash
+echo "$*" >> {tmp_path}/asked
+case " $* " in
+  *" indextargets "*) echo http://mirror.example/debian/ ;;
+  *" update "*) cat "${{2#Dir::Etc::SourceList=}}" >> {tmp_path}/sources ;;
+  *" download "*) touch "${{@: -1}}_1_all.deb" ;;
+esac
+"""
+    )
+    apt.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["scripts/fonts.sh", tmp_path / "list.txt"], cwd=ROOT, env=environment, check=True)
+    first, *_, last = (tmp_path / "asked").read_text().splitlines()
+    assert first == "install --yes --no-install-recommends fonts-one fonts-three"
+    assert (tmp_path / "sources").read_text().splitlines() == [
+        "deb http://mirror.example/debian/ forky main",
+        "deb http://mirror.example/debian/ trixie main",
+    ]
+    assert [Path(name).name for name in last.split()[3:]] == ["fonts-four_1_all.deb", "fonts-two_1_all.deb"]
+
+    apt.write_text("#!/bin/sh\nexit 0\n")  # one that knows no mirror
+    refused = subprocess.run(
+        ["scripts/fonts.sh", tmp_path / "list.txt"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert "apt-get update" in refused.stderr

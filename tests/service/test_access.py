@@ -16,6 +16,7 @@ from service.errors import BadSettings
 from service.keys import KeyRing, find_key, read_keys
 from service.run import serve as run
 from service.settings import Settings
+from tests.service.waits import eventually
 
 KEY, OTHER, ADMIN = "a-key-of-the-press", "another-key", "the-admins-key"
 
@@ -297,7 +298,7 @@ def test_more_bodies_at_once_than_are_allowed_are_refused(serve, picture, is_pro
             connection = socket.create_connection(("127.0.0.1", running.port), timeout=30)
             connection.sendall(HEAD + b"Content-Length: 100\r\n\r\nhalf")
             connections.append(connection)
-        wait_until(lambda: running.app.state.uploads.arriving == 2)
+        eventually(lambda: running.app.state.uploads.arriving == 2)
         body = picture("98")
         monkeypatch.setattr("service.connections._SOON", 20.0)  # this machine may be busy
         assert running.client.post("/classify", content=body).status_code == 200  # it is there in whole
@@ -306,7 +307,7 @@ def test_more_bodies_at_once_than_are_allowed_are_refused(serve, picture, is_pro
         assert response.headers["retry-after"]
         for connection in connections:
             connection.close()
-        wait_until(lambda: running.app.state.uploads.arriving == 0)
+        eventually(lambda: running.app.state.uploads.arriving == 0)
         assert running.client.post("/classify", content=picture("98")).status_code == 200
 
 
@@ -376,10 +377,3 @@ def test_a_body_may_take_longer_than_headers(hasty, picture):
     response = hasty.client.post("/classify", content=slowly())
     assert response.json()["predictions"][0]["label"] == "98"
     assert hasty.client.post("/classify", content=data).json() == response.json()
-
-
-def wait_until(condition):
-    until = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)

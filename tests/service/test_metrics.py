@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import socket
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from service.errors import ExecutorDied
 from service.metrics import Metrics
 from service.models import Models, ServedModel
 from service.settings import Settings
+from tests.service.waits import eventually
 
 
 class Numbers(dict):
@@ -41,13 +41,6 @@ def scraped(client):
 
 def requests(numbers, endpoint, method, status):
     return numbers("glyphery_requests_total", endpoint=endpoint, method=method, status=status)
-
-
-def eventually(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from recognition.bundle import Bundle, seal
 from service.keys import new_key
 from service.settings import Settings, usable_cpus
+from tests.service.waits import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 _ONE_OF_EACH = {"GLYPHERY_EXECUTORS": "1", "GLYPHERY_PROCESSES": "1"}
@@ -133,13 +134,6 @@ def numbers(port: int) -> dict[str, float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-
-
-def eventually(condition) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on(bundle, picture, tmp_path):

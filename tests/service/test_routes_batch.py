@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.service.waits import eventually
+
 LABELS = ["65", "98", "1593_init", "1608_isol", "79", "111"]
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -100,13 +102,6 @@ def busy(running):
         go_on.set()
         for future in held:
             future.result(10)
-
-
-def wait_until(condition):
-    until = time.monotonic() + 120  # a machine may be busy
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.005)
 
 
 QUERIES = [
@@ -354,7 +349,7 @@ def test_few_items_are_taken_in_before_their_turn(serve, pictures):
         with ThreadPoolExecutor(1) as pool:
             with busy(running):
                 asked = pool.submit(ask, running.client, b"".join(map(line, pictures)))
-                wait_until(lambda: room.waiting_in_batches == 4)
+                eventually(lambda: room.waiting_in_batches == 4)
                 for _ in range(20):
                     time.sleep(0.005)
                     most = max(most, room.waiting_in_batches)
@@ -373,8 +368,8 @@ def test_nothing_more_is_done_for_a_client_that_leaves(serve, pictures, path, wh
                     say(connection, b"".join(map(line, pictures)) if whole else line(pictures[0]))
                     if whole:
                         say(connection, b"")
-                    wait_until(lambda: any(not work.abandoned for work in room._queues[False]))
-                wait_until(lambda: all(work.abandoned for work in room._queues[False]))
+                    eventually(lambda: any(not work.abandoned for work in room._queues[False]))
+                eventually(lambda: all(work.abandoned for work in room._queues[False]))
         assert len(ask(running.client, b"".join(map(line, pictures)))) == len(pictures)
         assert room.waiting_in_batches == 0
 
@@ -383,9 +378,9 @@ def test_who_waits_for_one_answer_goes_ahead_of_batches(serve, pictures):
     with serve(executors=1, max_batch=1) as running, ThreadPoolExecutor(2) as pool:
         with busy(running):
             batch = pool.submit(ask, running.client, b"".join(map(line, pictures)))
-            wait_until(lambda: running.engine.room.waiting_in_batches == 4)
+            eventually(lambda: running.engine.room.waiting_in_batches == 4)
             single = pool.submit(running.client.post, "/classify", content=pictures[0])
-            wait_until(lambda: running.engine.room.waiting == 1)
+            eventually(lambda: running.engine.room.waiting == 1)
         assert single.result(20).status_code == 200
         assert len(batch.result(20)) == len(pictures)
 
