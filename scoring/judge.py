@@ -52,23 +52,23 @@ class Thresholds:
     distinct: cosine between two labels' prototypes below which an outline they share is a finding
     """
 
-    fail: float = 4.0
-    strange: float = 8.0
-    supported: float = -3.4
-    warn: float = -2.8
+    fail: float = 4.4
+    strange: float = 8.2
+    supported: float = -3.1
+    warn: float = -2.4
     usual: float = -8.5
     suspicious: float = -8.3
     reflection: float = 5.0
-    upright: float = -5.2
+    upright: float = -4.9
     decorative: float = 0.14
-    plain: float = -13.7
+    plain: float = -13.8
     encoded: float = 0.25
     judged: int = 20
     outdone: float = 3.0
     recognised: float = 0.5
     expected: float = 0.8
     placeholder: int = 16
-    distinct: float = 0.61
+    distinct: float = 0.64
 
 
 # Characters that have a category of their own but are drawn with nothing.
