@@ -107,9 +107,7 @@ def thin(
 
     labels = Bundle.load(known_to).labels if known_to else None
     with Dataset.open(dataset) as opened, show.console(stderr=True).status("Thinning"):
-        glyphs = thin(
-            opened, out, families=families, labels=labels, styles=styles, validation=validation
-        )
+        glyphs = thin(opened, out, families=families, labels=labels, styles=styles, validation=validation)
     print(f"{glyphs:,} glyphs, {out.stat().st_size / 1e6:.0f} MB: {out}")
 
 
