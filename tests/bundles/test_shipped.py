@@ -18,8 +18,6 @@ from recognition.bundle import Bundle
 from recognition.candidates import Candidates
 from recognition.recogniser import Recogniser
 
-# What its figures are of.
-ASKED = {"levit_128s": "test", "unified_mlp": "validation"}
 # Test font -> the family it is a subset of, and the least that is read right. Neither family was trained on;
 # the second is a display face, whose letters even people take for others.
 UNSEEN = {
@@ -62,7 +60,7 @@ def test_every_label_has_a_reference_and_references_are_of_training_families(rec
 
 def test_its_manifest_says_how_good_it_is(recogniser: Recogniser) -> None:
     quality = recogniser.bundle.manifest.quality
-    assert quality["split"] == ASKED[recogniser.bundle.manifest.name]
+    assert quality["split"] == "test"
     assert 0 < quality["with_metrics"]["fonts"]["top1"] <= quality["ceiling"]["with_metrics"] < 1
 
 
