@@ -14,7 +14,7 @@ import io
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -332,14 +332,12 @@ class _Search:
         return best, kept
 
     def _sensitive(self, ranges: TensorsData) -> list[str]:
-        """The shortest head of the nodes that suffices, those first that, quantised alone, harm most for
-        their size: what stays in float32 takes four times the bytes.
-        """
+        """The shortest head of the nodes, in the order of `by_harm`, that suffices."""
         alone = {
             node: self._measured(ranges, [other for other in self._nodes if other != node], 500).divergence
             for node in self._nodes
         }
-        order = sorted(self._nodes, key=lambda node: -alone[node] / self._sizes[node])
+        order = by_harm(alone, self._sizes)
         low, high = 1, len(order)  # all in float32 is the float32 model
         while low < high:
             middle = (low + high) // 2
@@ -383,6 +381,14 @@ class _Search:
         )  # fmt: skip
         quantizer.quantize_model()
         onnx.save(without_rectifiers(quantizer.model.model), path)
+
+
+def by_harm(harm: Mapping[str, float], sizes: Mapping[str, int]) -> list[str]:
+    """Nodes, those first that had best stay in float32: that, quantised alone, harm most for their size.
+
+    What stays takes four times the bytes.
+    """
+    return sorted(harm, key=lambda node: -harm[node] / sizes[node])
 
 
 def _suffices(agreement: Agreement) -> bool:

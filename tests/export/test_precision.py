@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from export.bundle import export_bundle
 from export.from_onnx import named_weights
-from export.precision import Agreement, Precision, compact, lower
+from export.precision import Agreement, Precision, by_harm, compact, lower
 from export.to_program import to_program
 from glyphs.errors import BadInput, ParityError
 from recognition.bundle import LOGITS, MODEL, Bundle, model_file, seal
@@ -69,6 +69,15 @@ def test_short_sums_stay_in_float32_and_rectifiers_go(learned: Path, pictures: P
     assert [dims for kind, *dims in floats if kind == onnx.TensorProto.FLOAT] == [[32, 1, 3, 3]]
     rectifiers = [sum(node.op_type == "Relu" for node in graph.node) for graph in (whole, network)]
     assert rectifiers[1] < rectifiers[0]
+
+
+def test_a_large_layer_is_not_left_in_float32_for_a_little_harm() -> None:
+    harm = {"classifier": 5e-5, "stem": 5e-4, "key": 4e-5}
+    assert by_harm(harm, {"classifier": 2_661_120, "stem": 4_640, "key": 66_048}) == [
+        "stem",
+        "key",
+        "classifier",
+    ]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from glyphs.dataset.store import Dataset
 from glyphs.dataset.thin import thin
 from glyphs.errors import BadDataset
+from glyphs.labels import Form, Label
 from glyphs.splits import Split
 
 
@@ -31,6 +32,17 @@ def test_it_holds_one_glyph_of_each_common_label_in_each_training_family(
     families = {label: {f for other, f in whole if other == label} for label, _ in whole}
     assert kept == {(label, family) for label, family in whole if len(families[label]) >= 2}
     assert len(thinned.table(Split.TRAIN)) == len(kept)
+
+
+def test_only_labels_that_are_asked_for_are_kept(small_dataset: Dataset, tmp_path: Path) -> None:
+    asked = [Label(ord("A")), Label(0x639, Form.INIT), Label(0x10FFFD)]
+    thin(small_dataset, tmp_path / "thin.db", families=1, labels=asked, validation=1000)
+    with Dataset.open(tmp_path / "thin.db") as thinned:
+        for split in (Split.TRAIN, Split.VALIDATION):
+            whole = _labels(small_dataset, split)
+            assert _labels(thinned, split) == {(x, f) for x, f in whole if x in map(str, asked)}
+    with pytest.raises(BadDataset, match="None of those labels"):
+        thin(small_dataset, tmp_path / "none.db", families=1, labels=asked[2:])
 
 
 def test_test_families_stay_behind(small_dataset: Dataset, thinned: Dataset) -> None:
