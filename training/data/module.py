@@ -121,7 +121,7 @@ def _named(source: Source, file: str) -> NDArray[np.int64]:
         raise BadInput(
             f"{source.path} has no family {min(missing)!r}, which {file} names"
             + (f", and {len(missing) - 1} more that it lacks." if len(missing) > 1 else "."),
-            "Write families as `glyphery dataset show` does.",
+            "`glyphery dataset freeze DATASET --out families.tsv` lists them.",
         )
     if not ids:
         raise BadInput(f"{file} names no family.", "Write one a line.")
