@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.page import STROKES, draw
 from bundles import SHIPPED
-from recognition.bundle import Bundle
+from recognition.bundle import Bundle, seal
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 AIN = ("ain.png", "image/png", (DOCS / "ain-initial.png").read_bytes())
@@ -236,9 +238,17 @@ def test_models_show_their_quality_and_digest(open_page, url):
     quality = Bundle.load(Path(SHIPPED[0])).manifest.quality
     expect(first).to_contain_text(f"{100 * quality['with_metrics']['fonts']['top1']:.1f} %")
     expect(first).to_contain_text(f"{quality['families']} font families that it never saw in training.")
-    expect(second).to_contain_text("it was chosen by them")
     expect(second).to_contain_text("primitives")
     expect(first.get_by_role("button", name="Copy the digest of levit_128s")).to_be_visible()
+
+
+def test_figures_of_families_that_a_model_was_chosen_by_are_said_to_be(open_page, serve, tmp_path):
+    small = Bundle.load(Path(SHIPPED[1]))
+    shutil.copytree(small.path, tmp_path / "chosen")
+    quality = small.manifest.quality | {"split": "validation"}
+    seal(tmp_path / "chosen", replace(small.manifest, quality=quality))
+    with serve(bundles=[tmp_path / "chosen"], jobs=tmp_path / "jobs") as running:
+        expect(open_page(running.url).locator(".bundle")).to_contain_text("it was chosen by them")
 
 
 def test_a_server_that_is_away_is_said_to_be_and_all_goes_on_when_it_is_back(open_page, serve):
