@@ -16,8 +16,8 @@ def affinity() -> int:
 def end_with_parent() -> None:
     """End this process, without a word, when anything ends its parent.
 
-    A terminal's Ctrl-C, which reaches this process, too, is for the parent: it would wait for ever for the rest of
-    what a process was handing over when it died.
+    A terminal's Ctrl-C, which reaches this process, too, is for the parent: it would wait for ever for the
+    rest of what a process was handing over when it died.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_outlive_nobody, daemon=True).start()
