@@ -20,6 +20,7 @@ from glyphs.errors import BadDataset, BadInput
 from glyphs.labels import Label
 from glyphs.outline import Outline
 from glyphs.splits import Split
+from glyphs.tables import rows_of
 from training.data.glyphs import GlyphSource
 from training.evaluation import Examined, Floats, Subject, alike_matrix
 
@@ -90,7 +91,7 @@ def left_out(dataset: Dataset) -> frozenset[int]:
 def near_duplicates() -> frozenset[str]:
     """Families of `near-duplicates.tsv`, which `leaks` found to be drawn nearly alike in training."""
     text = Path(__file__).with_name("near-duplicates.tsv").read_text(encoding="utf-8")
-    return frozenset(line.split("\t")[0] for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(family for family, *_ in rows_of(text))
 
 
 def lowered(label: Label) -> Label:

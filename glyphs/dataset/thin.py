@@ -6,7 +6,7 @@ style. Test families stay behind, so that whoever trains far away cannot even lo
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ def thin(
     out: Path,
     *,
     families: int = 15,
-    labels: Collection[Label] | None = None,
+    labels: Sequence[Label] | None = None,
     styles: int = 1,
     validation: int = 20_000,
     seed: int = 0,
@@ -39,11 +39,9 @@ def thin(
     """
     training = dataset.table(Split.TRAIN)
     pairs = np.unique(np.stack([training.label, training.family], axis=1), axis=0)
-    known = dataset.labels()
-    common = np.bincount(pairs[:, 0], minlength=max(known, default=0) + 1) >= families
+    common = np.bincount(pairs[:, 0], minlength=max(dataset.labels(), default=0) + 1) >= families
     if labels is not None:
-        kept = set(labels)
-        common &= np.isin(np.arange(len(common)), [i for i, label in known.items() if label in kept])
+        common &= dataset.places(labels) >= 0
     training = training.take(common[training.label])
     if not len(training):
         wanted = "No label" if labels is None else "None of those labels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from glyphs.equivalence import Equivalence
 from glyphs.errors import BadDataset, BadInput
 from glyphs.labels import Label
 from glyphs.splits import Split
+from glyphs.tables import rows_of
 from training.config import TrainConfig
 from training.data import formats
 from training.data.samples import Batch, Clean, Drawn, Numbers, Samples, together
@@ -112,12 +114,12 @@ def _drawn(source: Source, table: GlyphTable, labels: tuple[Label, ...], limit: 
 def _named(source: Source, file: str) -> NDArray[np.int64]:
     """The ids of the families that a file names, one a line; what stands behind a tab is passed over."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
+        rows = rows_of(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, csv.Error):
         raise BadInput(f"{file} cannot be read.", "`favoured` is a text file, a family a line.") from None
-    names = {line.split("\t")[0] for line in lines if line and not line.startswith("# ")}
-    ids = [identifier for identifier, name in source.family_names().items() if name in names]
-    if missing := names - {source.family_names()[identifier] for identifier in ids}:
+    names = {name for name, *_ in rows}
+    ids = {name: identifier for identifier, name in source.family_names().items() if name in names}
+    if missing := names - ids.keys():
         raise BadInput(
             f"{source.path} has no family {min(missing)!r}, which {file} names"
             + (f", and {len(missing) - 1} more that it lacks." if len(missing) > 1 else "."),
@@ -125,7 +127,7 @@ def _named(source: Source, file: str) -> NDArray[np.int64]:
         )
     if not ids:
         raise BadInput(f"{file} names no family.", "Write one a line.")
-    return np.array(ids, np.int64)
+    return np.array(list(ids.values()), np.int64)
 
 
 def contrastive_groups(labels: tuple[Label, ...]) -> NDArray[np.int64]:
