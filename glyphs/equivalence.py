@@ -4,6 +4,8 @@ Latin A, Greek Alpha and Cyrillic A are one drawing in most fonts; Yeh and Farsi
 at the end of a word. A pair enters the table
 - `nfkc`: where Unicode calls one the other's canonical singleton, wide or narrow form
   (not its compatibility forms: long s, superscripts or circled digits look different);
+- `intentional`: where Unicode says that fonts draw the two alike on purpose (UTS #39, Unicode Security
+  Mechanisms, `intentional.txt`), be the script so rare that few fonts can be counted;
 - `outlines`: where the two have the same outline, placed and spaced alike, in at least
   `LEAST_SHARE` of the training families that have both, and in at least `LEAST_FAMILIES`;
 - `isolated`: a letter without a form and its isolated form, by definition.
@@ -138,6 +140,13 @@ def unicode_pairs(labels: Iterable[Label]) -> list[Evidence]:
     ]
 
 
+def intentional_pairs(labels: Iterable[Label]) -> list[Evidence]:
+    """Pairs among `labels` that Unicode calls intentional confusables; it lists characters, without forms."""
+    known = set(labels)
+    pairs = [(Label.parse(first), Label.parse(second)) for first, second, _ in read_list("intentional.tsv")]
+    return [Evidence(*pair, "intentional") for pair in pairs if known.issuperset(pair)]
+
+
 def _look(label: Label) -> Label:
     tag, *parts = unicodedata.decomposition(chr(label.codepoint)).split() or [""]
     if tag in _SAME_LOOK_TAGS and len(parts) == 1:
@@ -185,17 +194,17 @@ def outline_pairs(dataset: Dataset) -> list[Evidence]:
 
 
 def build_equivalence(dataset: Dataset) -> Equivalence:
-    """The table for a dataset's labels; where counting knows a pair, too, that is what is kept.
+    """The table for a dataset's labels; of a pair that several sources know, the first keeps it: counting,
+    Unicode's decompositions, its list of intentional confusables.
 
     Pairs that were looked at and found false are left out.
     """
     listed = read_list("false-equivalence.tsv")
     false = {(Label.parse(first), Label.parse(second)) for first, second, _ in listed}
-    counted = [pair for pair in outline_pairs(dataset) if (pair.first, pair.second) not in false]
-    known = {(pair.first, pair.second) for pair in counted}
     labels = dataset.label_ids()
-    declared = [pair for pair in unicode_pairs(labels) if (pair.first, pair.second) not in known]
-    return Equivalence(counted + declared).with_isolated(labels)
+    sources = [*intentional_pairs(labels), *unicode_pairs(labels), *outline_pairs(dataset)]
+    pairs = {(pair.first, pair.second): pair for pair in sources}
+    return Equivalence(pair for key, pair in pairs.items() if key not in false).with_isolated(labels)
 
 
 def to_tsv(table: Equivalence) -> str:

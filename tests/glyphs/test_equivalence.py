@@ -15,6 +15,7 @@ from glyphs.equivalence import (
     Evidence,
     build_equivalence,
     frozen_equivalence,
+    intentional_pairs,
     outline_pairs,
     to_tsv,
     unicode_pairs,
@@ -112,6 +113,14 @@ def test_unicode_declares_singletons_and_widths_only() -> None:
     }
 
 
+def test_what_unicode_calls_intentional_is_a_pair_where_both_are_labels() -> None:
+    pairs = intentional_pairs(map(of, "AΑ!ǃs"))
+    assert [(pair.first, pair.second, pair.source) for pair in pairs] == [
+        (of("!"), of("ǃ"), "intentional"),
+        (of("A"), of("Α"), "intentional"),
+    ]
+
+
 def test_a_bare_letter_and_its_isolated_form_are_a_pair_where_both_are_labels() -> None:
     hamza = Evidence(of("ء"), of("ء", Form.ISOL), "outlines", 5, 4)  # it does not join, yet has U+FE80
     labels = [
@@ -181,6 +190,7 @@ def test_the_frozen_table_is_reviewed_and_reads_back() -> None:
     table = frozen_equivalence()
     assert len(table.evidence) > 900
     assert table.same(of("A"), of("\u0391"))
+    assert table.same(of("\u04a2"), of("\u2c67"))  # Unicode says so; no three training families have both
     assert table.same(of("!"), of("\u01c3"))  # a line whose characters hold no quotation mark,
     assert table.same(of('"'), of("\uff02"))  # and one that does
     # Half-width arrow and circle: one placeholder in a few fonts, no look-alikes.
