@@ -33,7 +33,8 @@ class Asked:
 
     def __init__(self, source: GlyphSource, split: Split, labels: AskedLabels, limit: int) -> None:
         """limit: glyphs asked, drawn at random; 0 for all."""
-        self.source, self.split, self.labels, self.limit = source, split, labels.labels, limit
+        self.source, self.split, self.limit = source, split, limit
+        self.labels, self.families = labels.labels, labels.families
         self.without = left_out(source)
 
     @cached_property

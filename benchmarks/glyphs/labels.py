@@ -23,8 +23,8 @@ class AskedLabels:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the labels; the counts tell people why a label is in, and decide nothing."""
-        return sha256(" ".join(map(str, self.labels)).encode()).hexdigest()
+        """SHA-256 of the labels and of their counts, which decide what is on shorter lists."""
+        return sha256(" ".join(map(str, (*self.labels, *self.families))).encode()).hexdigest()
 
     @classmethod
     def read(cls, path: Path = FROZEN) -> Self:

@@ -82,6 +82,19 @@ def _recognition(of: dict[str, Figures]) -> Iterator[Table]:
         ),
         rows,
     )  # fmt: skip
+    yield Table(
+        "Shorter lists: labels of more training families asked about, and no others possible"
+        " (metrics given, font prior)",
+        ("recogniser", "least families", "labels", "glyphs", "top-1", "top-5", "up to equivalence"),
+        [
+            (
+                name, str(one["families"]), f"{one['labels']:,}", f"{one['glyphs']:,}",
+                *(_percent(one[key]) for key in ("top1", "top5", "equivalent")),
+            )
+            for name, figures in of.items()
+            for one in figures["lists"]
+        ],
+    )  # fmt: skip
     for name, figures in of.items():
         scripts = sorted(figures["by_script"].items(), key=lambda item: -item[1]["glyphs"])[:_SCRIPTS]
         yield Table(

@@ -170,6 +170,22 @@ def test_glyphs_of_a_label_that_is_not_known_count_as_wrong(
         assert not (record["places"][of_hidden] == record["truth"][of_hidden, None]).any()
 
 
+def test_labels_of_few_families_are_neither_asked_nor_possible_on_a_shorter_list(
+    source: GlyphSource, labels: AskedLabels, tmp_path: Path
+) -> None:
+    rare = labels.labels[0]
+    counted = dataclasses.replace(labels, families=(20, *(21,) * (len(labels.labels) - 1)))
+    asked = Asked(source, Split.TEST, counted, limit=0)
+    figures = accuracy(asked, always(asked.labels, rare), tmp_path / "answers.npz")
+    whole, shorter = figures["lists"]
+    of_rare = int(np.sum(asked.examined.truth == 0))
+    assert (whole["families"], shorter["families"]) == (15, 21)
+    assert whole["top1"] == figures["with_metrics"]["fonts"]["top1"] == of_rare / whole["glyphs"] > 0
+    assert whole["equivalent"] == figures["with_metrics"]["fonts"]["equivalent"]
+    assert shorter["labels"] == whole["labels"] - 1
+    assert shorter["glyphs"] == whole["glyphs"] - of_rare
+
+
 def test_answers_beyond_the_labels_that_are_asked_are_not_possible() -> None:
     subject = faced(always(LETTERS, LETTERS[0]), LETTERS[1:], Equivalence())
     logits, _ = subject.predict(np.zeros((2, 32, 32), np.uint8), np.zeros((2, 4), np.float32))
