@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.fonts import report
-from benchmarks.fonts.choice import ARABIC, FROZEN, ChosenFont, read_choice
+from benchmarks.fonts.choice import ARABIC, FROZEN, ChosenFont, read_choice, spread
 from benchmarks.fonts.run import count, run
 from bundles import default_bundle
 from glyphery import show
@@ -51,7 +51,7 @@ def _main(
     if split not in (Split.VALIDATION, Split.TEST):
         raise typer.BadParameter("Choose validation or test.", param_hint="--split")
     try:
-        chosen = _spread(read_choice(Split(split), choice), limit)
+        chosen = spread(read_choice(Split(split), choice), limit)
         _say(chosen)
         if inject_only:
             tables = [count(chosen, fonts, copies)]
@@ -63,13 +63,6 @@ def _main(
         raise typer.Exit(error.exit_code) from None
     for table in tables:
         show.table(table.title, table.columns, table.rows)
-
-
-def _spread(fonts: list[ChosenFont], limit: int) -> list[ChosenFont]:
-    """So many of a list, at even steps."""
-    if not 0 < limit < len(fonts):
-        return fonts
-    return [fonts[place * len(fonts) // limit] for place in range(limit)]
 
 
 def _say(fonts: list[ChosenFont]) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from glyphs.dataset.build import find_fonts
 from glyphs.errors import BadInput
 from glyphs.splits import Split
 
+Item = TypeVar("Item")
 FROZEN = Path(__file__).with_name("fonts.tsv")
 ARABIC, OTHER = "arabic", "other"
 _HEADER = "# file\tfamily\tstyle\tsplit\tkind\tsha256; made by `python -m benchmarks.fonts.freeze`\n"
@@ -61,6 +62,13 @@ def read_choice(split: Split, path: Path = FROZEN) -> list[ChosenFont]:
     except ValueError as error:
         raise BadInput(f"{path} is no list of fonts: {error}.") from None
     return [font for font in fonts if font.split is split]
+
+
+def spread(items: list[Item], limit: int) -> list[Item]:
+    """So many of a list, at even steps; all where the limit is 0."""
+    if not 0 < limit < len(items):
+        return items
+    return [items[place * len(items) // limit] for place in range(limit)]
 
 
 def write_choice(fonts: Iterable[ChosenFont], path: Path = FROZEN) -> None:

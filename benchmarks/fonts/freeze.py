@@ -77,7 +77,7 @@ def _styles(
     )
     found: dict[str, list[_Candidate]] = defaultdict(list)
     styles: set[str] = set()
-    for font, file, style, digest in sorted(rows, key=lambda row: (_rank(row[2]), row[1])):
+    for font, file, style, digest in sorted(rows, key=lambda row: (rank(row[2]), row[1])):
         # Some packages hold a style twice, as TrueType and as CFF.
         if not file.lower().endswith(_EDITABLE) or style.casefold() in styles:
             continue
@@ -98,7 +98,8 @@ def _styles(
     return found[ARABIC][:ARABIC_STYLES] or found[OTHER][: STYLES[split, OTHER]]
 
 
-def _rank(style: str) -> int:
+def rank(style: str) -> int:
+    """How far a style is from the regular one of its family."""
     return _REGULAR.index(style.casefold()) if style.casefold() in _REGULAR else len(_REGULAR)
 
 
