@@ -35,7 +35,7 @@ from torch import Tensor
 from glyphs.errors import BadInput
 from training.config import TrainConfig
 from training.data import open_source
-from training.data.module import GlyphData
+from training.data.module import GlyphData, favoured_families
 from training.models import create
 from training.module import GlyphModule
 from training.teacher import Teacher
@@ -84,13 +84,16 @@ def train(
     start: weights to begin with, unless the folder holds a checkpoint to resume
 
     Raises:
-        BadInput: the folder holds a run of another configuration or dataset, or the weights do not fit.
+        BadInput: the folder holds a run of another configuration or dataset, or the weights do not fit, or
+            the dataset lacks families that are favoured.
         BadDataset: there is nothing to train on.
     """
     if run.exists() and not run.is_dir():
         raise BadInput(f"{run} is a file.", "Choose another --out.")
     with open_source(dataset, colour=config.channels == 3) as source:
         saved, this = run / "run.json", {"dataset": source.digest, "config": config.to_dict()}
+        if config.favoured:  # what the file says is part of the run, not its name alone
+            this["favoured"] = sorted(favoured_families(source, config).tolist())
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"
     # Without a checkpoint there is nothing to resume: what failed at once may be mended in its folder.

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadInput
+from glyphs.splits import Split
 from training.checkpoint import load_checkpoint
 from training.fit import find_learning_rate, prepare, train, trainer_options
 from training.presets import TINY
@@ -202,6 +203,24 @@ def test_what_is_trained_or_searched_starts_from_the_weights_it_is_given(
     start = Start(trained.model, trained.vocabulary.classes)
     _, module = prepare(small_dataset.path, TINY, start=start)
     assert torch.equal(module.model.classifier.weight, trained.model.classifier.weight)
+
+
+def test_a_run_whose_favoured_families_are_others_by_now_is_not_gone_on_with(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    first, second = sorted(name for _, name, split, _ in small_dataset.families() if split is Split.TRAIN)[:2]
+    named = tmp_path / "families.txt"
+    config = replace(
+        TINY, model="vit_tiny", size=32, box=28, batch=8, samples=8, epoch_samples=8, validation_samples=8,
+        favoured=str(named),
+    )  # fmt: skip
+    named.write_text(f"{first}\n")
+    assert train(small_dataset.path, tmp_path / "run", config, progress=False).exists()
+    named.write_text(f"{second}\n")
+    with pytest.raises(BadInput, match="another configuration"):
+        train(small_dataset.path, tmp_path / "run", config, progress=False)
+    named.write_text(f"{first}\tas before\n")
+    assert train(small_dataset.path, tmp_path / "run", config, progress=False).exists()
 
 
 def test_a_folder_without_a_checkpoint_takes_another_configuration_and_a_file_none(

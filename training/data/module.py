@@ -46,7 +46,7 @@ class GlyphData(L.LightningDataModule):
             training = source.table(Split.TRAIN)
             self.vocabulary = Vocabulary.choose(source, training, config.min_families, config.min_count)
             labels = self.vocabulary.labels
-            self.favoured = _named(source, config.favoured) if config.favoured else np.array([], np.int64)
+            self.favoured = favoured_families(source, config)
             self.equivalence: Equivalence = source.equivalence().restricted(labels)
             self.training = _drawn(source, training, labels, config.limit)
             self.validation = _drawn(
@@ -111,8 +111,14 @@ def _drawn(source: Source, table: GlyphTable, labels: tuple[Label, ...], limit: 
     return Drawn(table, places[table.label], source.shapes(np.unique(table.shape).tolist()))
 
 
-def _named(source: Source, file: str) -> NDArray[np.int64]:
-    """The ids of the families that a file names, one a line; what stands behind a tab is passed over."""
+def favoured_families(source: Source, config: TrainConfig) -> NDArray[np.int64]:
+    """The ids of the families that the run's file names, one a line; what stands behind a tab is passed over.
+
+    Raises:
+        BadInput: the file cannot be read, or names none, or one that the source lacks.
+    """
+    if not (file := config.favoured):
+        return np.array([], np.int64)
     try:
         rows = rows_of(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, csv.Error):
