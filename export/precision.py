@@ -5,7 +5,8 @@ Integer-Arithmetic-Only Inference", CVPR 2018): weights per channel, activations
 validation glyphs, written as QDQ pairs that ONNX Runtime fuses into integer kernels. `int8_dynamic` finds
 the ranges of activations anew in every batch, in linear layers alone. Weights take 7 of the 8 bits:
 processors without VNNI add two products in 16 bits, which 8 would overflow, and a bundle must not
-answer differently on another machine.
+answer differently on another machine. Where the model would take more bytes than asked for, weights that
+harm least go to 4 bits (`export.narrow`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.calibration import calibrated
 from export.graphs import halved, lightened, whole, without_rectifiers
+from export.narrow import moments, narrow, narrowed, turned
 from glyphs.errors import BadInput, ParityError
 from glyphs.splits import Split
 from recognition.bundle import (
@@ -53,11 +55,12 @@ Calibration = Literal["minmax", "entropy", "percentile"]
 
 MOST_LOST = 0.003  # top-1 under the font prior
 LEAST_AGREEING = 0.99  # share of glyphs whose best label stays
-SEARCHED_AGREEING = 0.9925  # the same while layers are chosen, on fewer glyphs: a standard error more
+SEARCHED_AGREEING = 0.9915  # the same while layers are chosen, on other glyphs: a standard error more
 LEAST_LIKE = 0.999  # the same, where only weights are rounded
 RANGE_GLYPHS = 512  # that show the ranges of activations
-SEARCH_GLYPHS = 1500  # on which ranges and sensitive layers are compared
+SEARCH_GLYPHS = 5000  # on which ranges and sensitive layers are compared
 GATE_GLYPHS = 5000
+MOST_BYTES = 9_000_000  # that a model in INT8 takes, where accuracy allows
 _CHUNK = 64
 # Shorter sums stay in float32: to round what goes in and comes out costs more than the sum.
 FEWEST_SUMMANDS = 64
@@ -113,12 +116,13 @@ class Agreement:
 @dataclass(frozen=True, slots=True)
 class Lowered:
     """What came of it. calibration: how ranges were found; kept: nodes left in float32 for the sake of
-    accuracy, beside those of short sums; bytes of models.
+    accuracy, beside those of short sums; narrow: nodes whose weights are kept in 4 bits; bytes of models.
     """
 
     agreement: Agreement
     calibration: str
     kept: tuple[str, ...]
+    narrow: tuple[str, ...]
     bytes_before: int
     bytes_after: int
 
@@ -158,10 +162,14 @@ class _Glyphs:
         return out
 
 
-def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lowered:
+def lower(
+    source: Path, dataset: Path, out: Path, precision: Precision, most_bytes: int = MOST_BYTES
+) -> Lowered:
     """Write the bundle `source` to `out` with its float32 model in fewer bits, too: as `out@PRECISION`.
 
     Everything of the bundle stays; temperature and threshold of the new model are chosen anew.
+
+    most_bytes: of an `int8` model; where it takes more, weights go to 4 bits as long as accuracy allows
 
     Raises:
         ParityError: the model would lose more than MOST_LOST of top-1, or agree on less than LEAST_AGREEING.
@@ -183,7 +191,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
         ]
         shutil.copytree(bundle.path, work, dirs_exist_ok=True)
         gate = _Glyphs(bundle, drawn[0])
-        calibration, kept = "", list[str]()
+        calibration, kept, in_four_bits = "", list[str](), list[str]()
         model = work / model_file(precision)
         shutil.copy(work / MODEL, model)
         if precision == "fp16":
@@ -193,6 +201,8 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
         else:
             search = _Search(bundle, _Glyphs(bundle, drawn[1]), _Glyphs(bundle, drawn[2]), Path(scratch))
             calibration, kept = search.write(model)
+            if model.stat().st_size > most_bytes:
+                in_four_bits = search.shrink(model, kept, most_bytes)
         variants = dict(bundle.manifest.variants)
 
         def write(variant: Variant) -> Bundle:
@@ -211,7 +221,7 @@ def lower(source: Path, dataset: Path, out: Path, precision: Precision) -> Lower
             )
         write(Variant(**asdict(calibrated(recogniser, drawn[0])), quality=agreement.to_dict()))
         sizes = bundle.model.stat().st_size, model.stat().st_size
-    return Lowered(agreement, calibration, tuple(kept), *sizes)
+    return Lowered(agreement, calibration, tuple(kept), tuple(in_four_bits), *sizes)
 
 
 def compact(source: Path, dataset: Path, out: Path) -> Lowered:
@@ -244,7 +254,7 @@ def compact(source: Path, dataset: Path, out: Path) -> Lowered:
                 f"Nothing was written; {LEAST_LIKE:.1%} must agree.",
             )
         sizes = bundle.model.stat().st_size, (work / MODEL).stat().st_size
-    return Lowered(agreement, "", (), *sizes)
+    return Lowered(agreement, "", (), (), *sizes)
 
 
 def _to_half(path: Path) -> None:
@@ -295,8 +305,7 @@ def _weighted(model: onnx.ModelProto, kinds: Sequence[str], summands: int = 1) -
 
 
 def _summands(node: onnx.NodeProto, weight: Sequence[int]) -> int:
-    turned = node.op_type == "Conv" or any(of.name == "transB" and of.i for of in node.attribute)
-    return math.prod(weight[1:]) if turned else weight[0]
+    return math.prod(weight[1:]) if node.op_type == "Conv" or turned(node) else weight[0]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -328,7 +337,7 @@ class _Search:
         kept: list[str] = []
         if not _suffices(tried[best]):
             kept = self._sensitive(found[best])
-        self._quantise(found[best], kept, path)
+        onnx.save(self._quantised(found[best], kept), path)
         return best, kept
 
     def _sensitive(self, ranges: TensorsData) -> list[str]:
@@ -347,11 +356,49 @@ class _Search:
                 low = middle + 1
         return order[:low]
 
+    def shrink(self, path: Path, kept: Sequence[str], most_bytes: int) -> list[str]:
+        """Keep weights of the model's linear layers in 4 bits, of those first that harm least for their size,
+        until it takes no more than `most_bytes` or answers would no longer suffice. Returns the nodes.
+        """
+        whole, network = onnx.load(self._float), onnx.load(path)
+        nodes = [node for node in _weighted(whole, _LINEAR, FEWEST_SUMMANDS) if node not in set(kept)]
+        chunks = [slice(first, first + _CHUNK) for first in range(0, len(self._shown.rasters), _CHUNK)]
+        inputs = moments(
+            whole, nodes,
+            ({IMAGE: self._shown.rasters[rows, None], METRICS: self._shown.metrics[rows]} for rows in chunks),
+        )  # fmt: skip
+        small = {node: narrow(whole, node, inputs[node]) for node in nodes}
+        names = {node.name: node.input[1] for node in whole.graph.node if node.name in small}
+
+        def of(some: Sequence[str]) -> onnx.ModelProto:
+            return narrowed(network, {names[node]: small[node] for node in some})
+
+        alone = {node: self._judged(of([node]), 500).divergence for node in nodes}
+        order = by_harm(alone, self._sizes)[::-1]
+        low, high = (
+            0,
+            next(
+                (count for count in range(1, len(order)) if of(order[:count]).ByteSize() <= most_bytes),
+                len(order),
+            ),
+        )
+        while low < high:
+            middle = (low + high + 1) // 2 if low else high  # all that are wanted, first
+            if _suffices(self._judged(of(order[:middle]))):
+                low = middle
+            else:
+                high = middle - 1
+        onnx.save(of(order[:low]), path)
+        return order[:low]
+
     def _measured(self, ranges: TensorsData, kept: Sequence[str], glyphs: int = SEARCH_GLYPHS) -> Agreement:
+        return self._judged(self._quantised(ranges, kept), glyphs)
+
+    def _judged(self, network: onnx.ModelProto, glyphs: int = SEARCH_GLYPHS) -> Agreement:
         work = self._scratch / "tried"
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(self._bundle.path, work)
-        self._quantise(ranges, kept, work / MODEL)
+        onnx.save(network, work / MODEL)
         seal(work, self._bundle.manifest)
         recogniser = Recogniser(Bundle.load(work), threads=0)
         judges = self._judges
@@ -372,7 +419,7 @@ class _Search:
                 calibrator.collect_data(_Reader(self._shown.rasters[rows], self._shown.metrics[rows]))
             return calibrator.compute_data()
 
-    def _quantise(self, ranges: TensorsData, kept: Sequence[str], path: Path) -> None:
+    def _quantised(self, ranges: TensorsData, kept: Sequence[str]) -> onnx.ModelProto:
         quantizer = QDQQuantizer(
             onnx.load(self._float), True, True, QuantType.QInt8, QuantType.QUInt8, ranges,
             [node for node in self._nodes if node not in set(kept)], [], ["Conv", *_LINEAR],
@@ -380,7 +427,7 @@ class _Search:
             {"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
         )  # fmt: skip
         quantizer.quantize_model()
-        onnx.save(without_rectifiers(quantizer.model.model), path)
+        return without_rectifiers(quantizer.model.model)
 
 
 def by_harm(harm: Mapping[str, float], sizes: Mapping[str, int]) -> list[str]:

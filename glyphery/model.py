@@ -157,6 +157,14 @@ def export(
     lost: Annotated[
         float, typer.Option(min=0, max=5, help="Points of top-1 that a cascade may lose for being sooner.")
     ] = 0.2,
+    most_mb: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Megabytes that an int8 model may take: where it takes more, weights that harm least go to 4"
+            " bits, as long as answers stay.",
+        ),
+    ] = 9.0,
 ) -> None:
     """Turn a checkpoint into a bundle, after checking ONNX against torch on real glyphs.
 
@@ -192,7 +200,7 @@ def export(
                 "Give a --precision, --fast, --broaden, --compact or --calibrate alone, or the run it was"
                 " exported from.",
             )
-        _lower(bundle, dataset, out, precision)
+        _lower(bundle, dataset, out, precision, most_mb)
         return
 
     from export.bundle import export_bundle
@@ -214,7 +222,7 @@ def export(
             f" label of {parity.same_top1} of {parity.glyphs} glyphs."
         )
         if lowered:
-            _lower(whole, dataset, out, precision)
+            _lower(whole, dataset, out, precision, most_mb)
     if program is not None:
         to_program(trained.model, program, size=trained.config.size)
         print(f"{program}: torch.export program")
@@ -252,15 +260,16 @@ def _compact(bundle: Path, dataset: Path, out: Path) -> None:
     print(f"{out}: {done.bytes_after / 1e6:.1f} MB (before: {done.bytes_before / 1e6:.1f}): {done.agreement}")
 
 
-def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision) -> None:
+def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision, most_mb: float) -> None:
     from export.precision import lower
 
     with show.console(stderr=True).status(f"Converting to {precision.value} and comparing"):
-        lowered = lower(bundle, dataset, out, precision.value)
+        lowered = lower(bundle, dataset, out, precision.value, round(1e6 * most_mb))
     megabytes = f"{lowered.bytes_after / 1e6:.1f} MB (float32 {lowered.bytes_before / 1e6:.1f})"
     how = (
         f"; ranges of activations by {lowered.calibration}; left in float32 for accuracy:"
         f" {', '.join(lowered.kept) or 'nothing'}"
+        f"; weights in 4 bits: of {len(lowered.narrow)} layers"
         if lowered.calibration
         else ""
     )
