@@ -98,7 +98,7 @@ def join(
         BadBundle, BadDataset: one of them cannot be used.
     """
     main, quick = Bundle.load(accurate), Bundle.load(fast)
-    times = _times_smaller(main, quick)
+    _check_fit(main, quick)
     check_names(main.names, quick.names, quick.path)
     with open_source(dataset) as source, replacing(out) as work:
         check_names(main.names, source.names(), source.path)
@@ -107,7 +107,7 @@ def join(
         shutil.copy(main.model, work / MODEL)
         labels = _shared(main, quick, work)
         network = onnx.load(quick.model)
-        _take_larger_rasters(network, times)
+        _take_larger_rasters(network, main.manifest.raster.size)
         _answer_of(network, quick, labels)
         save(network, work / FAST)
         cascade = Cascade(
@@ -140,8 +140,8 @@ def join(
     return joined
 
 
-def _times_smaller(main: Bundle, quick: Bundle) -> int:
-    """By what the fast model's rasters are smaller. Raises BadInput where the two do not fit."""
+def _check_fit(main: Bundle, quick: Bundle) -> None:
+    """Raises BadInput where the two do not fit."""
     if main.manifest.cascade or quick.manifest.cascade:
         raise BadInput("One of the two is a pair already.", "Give the bundles that it was made of.")
     both = len(set(main.labels) & set(quick.labels))
@@ -151,14 +151,12 @@ def _times_smaller(main: Bundle, quick: Bundle) -> int:
             "Train both on the same dataset with the same min_families.",
         )
     large, small = main.manifest.raster, quick.manifest.raster
-    times = large.size // small.size
-    if (small.size * times, small.box * times) != (large.size, large.box):
+    if small.size > large.size or small.box * large.size != large.box * small.size:
         raise BadInput(
             f"Rasters of {large.size} px with a box of {large.box} cannot be averaged to {small.size} with"
             f" {small.box}.",
-            "Train the fast model with size and box that are a whole number of times smaller.",
+            "Train the fast model with a smaller size, and a box that is the same part of it.",
         )
-    return times
 
 
 def _shared(main: Bundle, quick: Bundle, work: Path) -> tuple[Label, ...]:
@@ -204,25 +202,38 @@ def _hide_output(network: onnx.ModelProto, name: str) -> str:
     return own
 
 
-def _take_larger_rasters(network: onnx.ModelProto, times: int) -> None:
-    """Have the network average squares of pixels: what FreeType covers a large pixel with is that mean."""
+def _take_larger_rasters(network: onnx.ModelProto, size: int) -> None:
+    """Have the network average pixels: what FreeType covers a large pixel with is the mean of the small ones
+    in it, of which those on its edge count by the part that lies in it.
+    """
     graph, own = network.graph, f"{IMAGE}_small"
     for node in graph.node:
         node.input[:] = [own if name == IMAGE else name for name in node.input]
     sides = next(value for value in graph.input if value.name == IMAGE).type.tensor_type.shape.dim
+    shares = shared_pixels(size, sides[2].dim_value)
     for side in list(sides)[2:]:
-        side.dim_value *= times
+        side.dim_value = size
+    rows, columns = f"{IMAGE}_rows", f"{IMAGE}_columns"
+    graph.initializer.append(numpy_helper.from_array(shares, rows))
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(shares.T), columns))
     steps = [
         helper.make_node("Cast", [IMAGE], [f"{IMAGE}_float"], to=TensorProto.FLOAT),
-        helper.make_node(
-            "AveragePool", [f"{IMAGE}_float"], [f"{IMAGE}_mean"], kernel_shape=[times, times],
-            strides=[times, times],
-        ),
+        helper.make_node("MatMul", [rows, f"{IMAGE}_float"], [f"{IMAGE}_low"]),
+        helper.make_node("MatMul", [f"{IMAGE}_low", columns], [f"{IMAGE}_mean"]),
         helper.make_node("Round", [f"{IMAGE}_mean"], [f"{IMAGE}_round"]),
         helper.make_node("Cast", [f"{IMAGE}_round"], [own], to=TensorProto.UINT8),
-    ]  # fmt: skip
+    ]
     for place, step in enumerate(steps):
         graph.node.insert(place, step)
+
+
+def shared_pixels(large: int, small: int) -> NDArray[np.float32]:
+    """(small, large): the part that each of `large` pixels in a row makes of each of `small` in its place."""
+    edges = np.arange(small + 1) * (large / small)
+    pixels = np.arange(large)
+    part = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares: NDArray[np.float32] = (np.maximum(part, 0.0) * (small / large)).astype(np.float32)
+    return shares
 
 
 def _turn_embeddings(network: onnx.ModelProto, turned: NDArray[np.float32]) -> None:

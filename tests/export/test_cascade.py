@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from export.bundle import export_bundle
-from export.cascade import Joined, Outcomes, _answer_of, join
+from export.cascade import Joined, Outcomes, _answer_of, join, shared_pixels
 from export.precision import lower
 from glyphs.errors import BadBundle, BadInput
 from glyphs.labels import Label
@@ -116,6 +116,17 @@ def test_top1_by_how_many_answers_of_the_fast_model_stand() -> None:
     found = Outcomes(np.array([0.5, 0.9, 0.8, 0.1], np.float32), *right)
     # The surest first: glyphs 1, 2, 0, 3; both models are right on all but glyph 1.
     assert found.top1().tolist() == [0.75, 1.0, 0.75, 0.75, 0.5]
+
+
+@pytest.mark.parametrize(("large", "small"), [(64, 32), (96, 64), (128, 96), (8, 8)])
+def test_pixels_are_shared_out_whole(large: int, small: int) -> None:
+    shares = shared_pixels(large, small)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.allclose(shares.sum(axis=0), small / large)
+    raster = np.random.default_rng(0).integers(0, 256, (large, large)).astype(np.float64)
+    # What a finer grid, of which both are made, says of the same picture.
+    fine = np.kron(raster, np.ones((small, small))).reshape(small, large, small, large).mean(axis=(1, 3))
+    assert np.allclose(shares @ raster @ shares.T, fine, atol=1e-3)
 
 
 def test_the_operating_point_is_the_most_that_may_be_lost(joined: tuple[Path, Joined]) -> None:
