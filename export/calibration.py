@@ -18,7 +18,8 @@ from training.data import Source, check_names, open_source
 from training.evaluation import Examined
 from training.evaluation.measures import log_probabilities
 
-_GLYPHS = 5000
+_GLYPHS = 20_000  # at most
+_CHUNK = 1000
 KNOWN_ACCEPTED = 0.95  # share of validation glyphs of known labels that the threshold lets through
 
 
@@ -43,20 +44,35 @@ def calibrated(recogniser: Recogniser, examined: Examined) -> Calibration:
     """The temperature of least negative log-likelihood under the font prior (Guo et al., ICML 2017), and
     the familiarity that `KNOWN_ACCEPTED` of the glyphs reach.
     """
-    bundle = recogniser.bundle
-    answers = [
-        recogniser.answer(rasters, examined.table.metrics[rows])
-        for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster)
-    ]
-    logits = np.concatenate([answer.logits for answer in answers])
-    embeddings = np.concatenate([answer.embeddings for answer in answers])
-    scores, truth = logits + bundle.log_prior, examined.truth[:, None]
+    bundle, count = recogniser.bundle, len(examined.table)
+    logits = np.empty((count, len(bundle.labels)), np.float32)
+    embeddings = np.empty((count, bundle.manifest.embedding), np.float32)
+    for rows, rasters in examined.rasters(examined.table, bundle.manifest.raster):
+        answer = recogniser.answer(rasters, examined.table.metrics[rows])
+        logits[rows], embeddings[rows] = answer.logits, answer.embeddings
+    chunks = [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]
 
     def loss(temperature: float) -> float:
-        return -float(np.take_along_axis(log_probabilities(scores / temperature), truth, 1).mean())
+        """In nats, over all glyphs."""
+        return -sum(
+            float(
+                np.take_along_axis(
+                    log_probabilities((logits[rows] + bundle.log_prior) / temperature),
+                    examined.truth[rows, None], 1,
+                ).sum()
+            )
+            for rows in chunks
+        )  # fmt: skip
 
     temperature = float(minimize_scalar(loss, bounds=(0.1, 10.0), method="bounded").x)
-    familiar = familiarity(posterior(logits, bundle.log_prior, temperature), embeddings, bundle.prototypes)
+    familiar = np.concatenate(
+        [
+            familiarity(
+                posterior(logits[rows], bundle.log_prior, temperature), embeddings[rows], bundle.prototypes
+            )
+            for rows in chunks
+        ]
+    )
     return Calibration(temperature, float(np.quantile(familiar, 1 - KNOWN_ACCEPTED)))
 
 

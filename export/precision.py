@@ -30,7 +30,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from export.calibration import calibrated
+from export.calibration import calibrated, calibration_glyphs
 from export.graphs import halved, lightened, whole, without_rectifiers
 from export.narrow import moments, narrow, narrowed, turned
 from glyphs.errors import BadInput, ParityError
@@ -219,7 +219,8 @@ def lower(
                 f"In {precision} the model answers otherwise: {agreement}.",
                 f"Nothing was written; at most {MOST_LOST:.1%} may be lost, {LEAST_AGREEING:.0%} must agree.",
             )
-        write(Variant(**asdict(calibrated(recogniser, drawn[0])), quality=agreement.to_dict()))
+        found = calibrated(recogniser, calibration_glyphs(glyphs, bundle.labels))
+        write(Variant(**asdict(found), quality=agreement.to_dict()))
         sizes = bundle.model.stat().st_size, model.stat().st_size
     return Lowered(agreement, calibration, tuple(kept), tuple(in_four_bits), *sizes)
 
