@@ -20,28 +20,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+from scripts.readme import ENVIRONMENT, README, ROOT, commands, renewed
 
-
-def _commands() -> list[tuple[str, str]]:
-    """(command, what the README says it prints), in order."""
-    found = []
-    for block in _BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = part.partition("\n")
-            while command.endswith("\\"):
-                line, _, printed = printed.partition("\n")
-                command = command[:-1] + line.strip()
-            if not command.startswith("git clone"):  # the checkout under test is the clone
-                found.append((command, printed.strip()))
-    return found
-
-
-COMMANDS = _commands()
-PROGRAMS = re.findall(
-    r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
-)
+# The checkout under test is the clone.
+COMMANDS = [
+    (command, shown)
+    for command, shown in commands(README.read_text("utf-8"))
+    if not command.startswith("git clone")
+]
+PROGRAMS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment() -> dict[str, str]:
     programs = Path(sys.executable).parent
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
+    return os.environ | ENVIRONMENT | {"PATH": path}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +89,12 @@ def test_a_command_of_the_readme_does_what_it_says(
     said = iter(_words(done.stdout))
     missing = [word for word in _words(printed) if word not in said]
     assert not missing, f"{missing} not in:\n{done.stdout}"
+
+
+def test_what_is_shown_is_renewed_word_by_word_and_keeps_its_lines() -> None:
+    shown = '{"name": "an ain",\n "known": [0.9]}'
+    assert renewed(shown, '{"name":"a noon","known":[0.25]}') == '{"name": "a noon",\n "known": [0.25]}'
+    assert renewed(shown, '{"name": "a noon"}') is None
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
