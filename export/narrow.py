@@ -1,9 +1,10 @@
-"""Weights of an INT8 network that are kept in 4 bits: half the bytes where they change answers least.
+"""Weights of an INT8 network that take fewer bytes than their arithmetic would.
 
-They are rounded one input after the other, and what rounding one does to the sums is made up for by those
-that are still to be rounded (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative
-Pre-trained Transformers", ICLR 2023). The network turns them into bytes by a cast, which a runtime folds as
-it loads the network: it computes as with any weights of 8 bits, as fast.
+In 4 bits, half the bytes where they change answers least: they are rounded one input after the other, and
+what rounding one does to the sums is made up for by those that are still to be rounded (Frantar et al.,
+"GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", ICLR 2023). And in 8 bits
+where a layer computes in float32. Either way the network turns them into what it computes with by itself,
+which a runtime folds as it loads the network: it is as fast as with any other weights.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ _QUANTISED, _SCALE = "_quantized", "_scale"
 
 @dataclass(frozen=True, slots=True)
 class Narrow:
-    """A matrix in 4 bits, laid out as the network has it: values (-7 to 7), and a step for each channel."""
+    """Weights in 4 or 8 bits, laid out as the network has them: values, and a step for each channel; channels
+    lie along `axis`.
+    """
 
     values: NDArray[np.int8]
     steps: NDArray[np.float32]
+    axis: int
+    bits: int
 
 
 def moments(
@@ -87,13 +92,21 @@ def _steps(weight: Floats, weights: Floats) -> Floats:
 
 
 def narrow(network: onnx.ModelProto, node: str, inputs: Floats) -> Narrow:
-    """The weights of a linear layer of a float32 network, rounded. inputs: see `moments`"""
-    (layer,) = (of for of in network.graph.node if of.name == node)
-    weight = numpy_helper.to_array(_constants(network)[layer.input[1]])
+    """The weights of a linear layer of a float32 network in 4 bits. inputs: see `moments`"""
+    layer, weight = _weights(network, node)
     if turned(layer):  # (N, K) already
-        return Narrow(*rounded(weight, inputs))
+        return Narrow(*rounded(weight, inputs), 0, 4)
     values, steps = rounded(weight.T, inputs)
-    return Narrow(np.ascontiguousarray(values.T), steps)
+    return Narrow(np.ascontiguousarray(values.T), steps, 1, 4)
+
+
+def in_bytes(network: onnx.ModelProto, node: str) -> Narrow:
+    """The weights of a layer of a float32 network in 8 bits, each the nearest."""
+    layer, weight = _weights(network, node)
+    axis = 0 if layer.op_type == "Conv" or turned(layer) else 1
+    others = tuple(of for of in range(weight.ndim) if of != axis)
+    steps = np.maximum(np.abs(weight).max(axis=others, keepdims=True), np.finfo(np.float32).tiny) / 127
+    return Narrow(np.rint(weight / steps).astype(np.int8), steps.ravel(), axis, 8)
 
 
 def turned(layer: onnx.NodeProto) -> bool:
@@ -101,27 +114,61 @@ def turned(layer: onnx.NodeProto) -> bool:
     return any(of.name == "transB" and of.i for of in layer.attribute)
 
 
+def _weights(network: onnx.ModelProto, node: str) -> tuple[onnx.NodeProto, Floats]:
+    (layer,) = (of for of in network.graph.node if of.name == node)
+    return layer, numpy_helper.to_array(_constants(network)[layer.input[1]])
+
+
 def narrowed(network: onnx.ModelProto, weights: Mapping[str, Narrow]) -> onnx.ModelProto:
-    """A network with pairs of quantisation (QDQ), these weights of it in 4 bits; by name in float32."""
+    """A network with pairs of quantisation (QDQ), with these weights in the place of its own; by the names
+    that those had in float32. Layers may compute with bytes or in float32.
+    """
     if not weights:
         return network
     (version,) = (of.version for of in network.opset_import if not of.domain)
-    out = version_converter.convert_version(network, OPSET) if version < OPSET else _copy(network)
-    out.ir_version = max(out.ir_version, _IR)
+    four = any(of.bits == 4 for of in weights.values())
+    out = version_converter.convert_version(network, OPSET) if four and version < OPSET else _copy(network)
+    out.ir_version = max(out.ir_version, _IR) if four else out.ir_version
     constants = _constants(out)
-    casts = []
+    made: list[onnx.NodeProto] = []
     for name, of in weights.items():
-        whole = constants[name + _QUANTISED]
-        small = TensorProto(name=f"{name}_narrow", data_type=TensorProto.INT4, dims=whole.dims)
-        small.raw_data = _packed(of.values)
-        casts.append(helper.make_node("Cast", [small.name], [whole.name], to=TensorProto.INT8))
-        out.graph.initializer.remove(whole)
+        kind = TensorProto.INT4 if of.bits == 4 else TensorProto.INT8
+        small = TensorProto(name=f"{name}_narrow", data_type=kind, dims=of.values.shape)
+        small.raw_data = _packed(of.values) if of.bits == 4 else of.values.tobytes()
         out.graph.initializer.append(small)
-        step = constants[name + _SCALE]
-        step.CopyFrom(numpy_helper.from_array(of.steps.reshape(tuple(step.dims)), step.name))
-    for cast in reversed(casts):
-        out.graph.node.insert(0, cast)
+        if whole := constants.get(name + _QUANTISED):
+            made.append(helper.make_node("Cast", [small.name], [whole.name], to=TensorProto.INT8))
+            step = constants[name + _SCALE]
+            _rescale_bias(out, constants, whole.name, of.steps / numpy_helper.to_array(step).ravel())
+            step.CopyFrom(numpy_helper.from_array(of.steps.reshape(tuple(step.dims)), step.name))
+        else:
+            whole = constants[name]
+            lying = [-1 if axis == of.axis else 1 for axis in range(of.values.ndim)]
+            step, loose = numpy_helper.from_array(of.steps.reshape(lying), f"{name}_step"), f"{name}_loose"
+            out.graph.initializer.append(step)
+            made.append(helper.make_node("Cast", [small.name], [loose], to=TensorProto.FLOAT))
+            made.append(helper.make_node("Mul", [loose, step.name], [name]))
+        out.graph.initializer.remove(whole)
+    for node in reversed(made):
+        out.graph.node.insert(0, node)
     return out
+
+
+def _rescale_bias(
+    network: onnx.ModelProto, constants: Mapping[str, TensorProto], weight: str, times: Floats
+) -> None:
+    """Keep the bias beside a weight whose steps become so many `times` as large: a fused layer takes the bias
+    to come in steps of its input's times its weights', whatever it says of itself.
+    """
+    makers = {node.output[0]: node for node in network.graph.node if node.op_type == "DequantizeLinear"}
+    for node in network.graph.node:
+        made = [makers[name] for name in node.input if name in makers]
+        if node.op_type == "Gemm" and len(made) == 3 and made[1].input[0] == weight:
+            values, step = (constants[name] for name in made[2].input[:2])
+            new = np.rint(numpy_helper.to_array(values) / times).astype(np.int32)
+            steps = (numpy_helper.to_array(step) * times).astype(np.float32)
+            values.CopyFrom(numpy_helper.from_array(new, values.name))
+            step.CopyFrom(numpy_helper.from_array(steps, step.name))
 
 
 def _packed(values: NDArray[np.int8]) -> bytes:

@@ -32,7 +32,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.calibration import calibrated, calibration_glyphs
 from export.graphs import halved, lightened, whole, without_rectifiers
-from export.narrow import moments, narrow, narrowed, turned
+from export.narrow import Narrow, in_bytes, moments, narrow, narrowed, turned
 from glyphs.errors import BadInput, ParityError
 from glyphs.splits import Split
 from recognition.bundle import (
@@ -115,8 +115,8 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """What came of it. calibration: how ranges were found; kept: nodes left in float32 for the sake of
-    accuracy, beside those of short sums; narrow: nodes whose weights are kept in 4 bits; bytes of models.
+    """What came of it. calibration: how ranges were found; kept: nodes that compute in float32 for the sake
+    of accuracy, beside those of short sums; narrow: nodes whose weights take 4 bits; bytes of models.
     """
 
     agreement: Agreement
@@ -191,7 +191,7 @@ def lower(
         ]
         shutil.copytree(bundle.path, work, dirs_exist_ok=True)
         gate = _Glyphs(bundle, drawn[0])
-        calibration, kept, in_four_bits = "", list[str](), list[str]()
+        calibration, kept, small = "", list[str](), list[str]()
         model = work / model_file(precision)
         shutil.copy(work / MODEL, model)
         if precision == "fp16":
@@ -200,9 +200,7 @@ def lower(
             _to_dynamic(model, Path(scratch))
         else:
             search = _Search(bundle, _Glyphs(bundle, drawn[1]), _Glyphs(bundle, drawn[2]), Path(scratch))
-            calibration, kept = search.write(model)
-            if model.stat().st_size > most_bytes:
-                in_four_bits = search.shrink(model, kept, most_bytes)
+            calibration, kept, small = search.write(model, most_bytes)
         variants = dict(bundle.manifest.variants)
 
         def write(variant: Variant) -> Bundle:
@@ -222,7 +220,7 @@ def lower(
         found = calibrated(recogniser, calibration_glyphs(glyphs, bundle.labels))
         write(Variant(**asdict(found), quality=agreement.to_dict()))
         sizes = bundle.model.stat().st_size, model.stat().st_size
-    return Lowered(agreement, calibration, tuple(kept), tuple(in_four_bits), *sizes)
+    return Lowered(agreement, calibration, tuple(kept), tuple(small), *sizes)
 
 
 def compact(source: Path, dataset: Path, out: Path) -> Lowered:
@@ -320,80 +318,89 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 
 
 class _Search:
-    """Static INT8: the best way to find ranges, then the fewest layers in float32 that pass the gate."""
+    """Static INT8: the best way to find ranges, what weights take 4 bits, the fewest layers in float32."""
 
     def __init__(self, bundle: Bundle, judges: _Glyphs, shown: _Glyphs, scratch: Path) -> None:
         self._bundle, self._judges, self._shown, self._scratch = bundle, judges, shown, scratch
         self._float = _prepared(bundle.model, scratch)
         model = onnx.load(self._float)
         self._nodes = _weighted(model, ("Conv", *_LINEAR), FEWEST_SUMMANDS)
+        self._weights = {node.name: node.input[1] for node in model.graph.node if len(node.input) > 1}
         sizes = {weight.name: math.prod(weight.dims) for weight in model.graph.initializer}
-        self._sizes = {node.name: sum(sizes.get(name, 0) for name in node.input) for node in model.graph.node}
+        self._sizes: dict[str, int] = {node: sizes[self._weights[node]] for node in self._nodes}
+        self._small: dict[str, Narrow] = {}
 
-    def write(self, path: Path) -> tuple[Calibration, list[str]]:
-        """Write the model; returns how ranges were found and which nodes stay in float32."""
+    def write(self, path: Path, most_bytes: int) -> tuple[Calibration, list[str], list[str]]:
+        """Write the model; returns how ranges were found, which nodes compute in float32, and which have
+        weights of 4 bits.
+        """
         found = {method: self._ranges(method) for method in _METHODS}
-        tried = {method: self._measured(ranges, ()) for method, ranges in found.items()}
+        tried = {method: self._judged(self._network(ranges, (), ())) for method, ranges in found.items()}
         best = min(tried, key=lambda method: tried[method].divergence)
-        kept: list[str] = []
-        if not _suffices(tried[best]):
-            kept = self._sensitive(found[best])
-        onnx.save(self._quantised(found[best], kept), path)
-        return best, kept
+        ranges, kept = found[best], list[str]()
+        spare = self._network(ranges, (), ()).ByteSize() - most_bytes
+        small = self._narrow(spare) if spare > 0 else []
+        if small or not _suffices(tried[best]):
+            kept, small = self._sensitive(ranges, small)
+        onnx.save(self._network(ranges, kept, small), path)
+        return best, kept, small
 
-    def _sensitive(self, ranges: TensorsData) -> list[str]:
-        """The shortest head of the nodes, in the order of `by_harm`, that suffices."""
+    def _narrow(self, spare: int) -> list[str]:
+        """The fewest linear layers whose weights save so many bytes in 4 bits: those that harm least for
+        their size.
+        """
+        model = onnx.load(self._float)
+        nodes = _weighted(model, _LINEAR, FEWEST_SUMMANDS)
+        chunks = [slice(first, first + _CHUNK) for first in range(0, len(self._shown.rasters), _CHUNK)]
+        inputs = moments(
+            model, nodes,
+            ({IMAGE: self._shown.rasters[rows, None], METRICS: self._shown.metrics[rows]} for rows in chunks),
+        )  # fmt: skip
+        self._small = {node: narrow(model, node, inputs[node]) for node in nodes}
         alone = {
-            node: self._measured(ranges, [other for other in self._nodes if other != node], 500).divergence
+            node: self._judged(narrowed(model, {self._weights[node]: self._small[node]}), 500).divergence
+            for node in nodes
+        }
+        order = by_harm(alone, self._sizes)[::-1]
+        saved = np.cumsum([self._sizes[node] // 2 for node in order])
+        return order[: int(np.searchsorted(saved, spare)) + 1]
+
+    def _sensitive(self, ranges: TensorsData, small: list[str]) -> tuple[list[str], list[str]]:
+        """The shortest head of the nodes, in the order of `by_harm`, that suffices where it computes in
+        float32; and those of `small` whose weights may take 4 bits, half of them where all are too many.
+        """
+        alone = {
+            node: self._judged(
+                self._network(ranges, [other for other in self._nodes if other != node], ()), 500
+            ).divergence
             for node in self._nodes
         }
         order = by_harm(alone, self._sizes)
-        low, high = 1, len(order)  # all in float32 is the float32 model
+        while not _suffices(self._judged(self._network(ranges, order, small))) and small:
+            small = small[: len(small) // 2]
+        low, high = 0, len(order)  # all in float32 is nearly the float32 model
         while low < high:
             middle = (low + high) // 2
-            if _suffices(self._measured(ranges, order[:middle])):
+            if _suffices(self._judged(self._network(ranges, order[:middle], small))):
                 high = middle
             else:
                 low = middle + 1
-        return order[:low]
+        return order[:low], small
 
-    def shrink(self, path: Path, kept: Sequence[str], most_bytes: int) -> list[str]:
-        """Keep weights of the model's linear layers in 4 bits, of those first that harm least for their size,
-        until it takes no more than `most_bytes` or answers would no longer suffice. Returns the nodes.
-        """
-        whole, network = onnx.load(self._float), onnx.load(path)
-        nodes = [node for node in _weighted(whole, _LINEAR, FEWEST_SUMMANDS) if node not in set(kept)]
-        chunks = [slice(first, first + _CHUNK) for first in range(0, len(self._shown.rasters), _CHUNK)]
-        inputs = moments(
-            whole, nodes,
-            ({IMAGE: self._shown.rasters[rows, None], METRICS: self._shown.metrics[rows]} for rows in chunks),
-        )  # fmt: skip
-        small = {node: narrow(whole, node, inputs[node]) for node in nodes}
-        names = {node.name: node.input[1] for node in whole.graph.node if node.name in small}
-
-        def of(some: Sequence[str]) -> onnx.ModelProto:
-            return narrowed(network, {names[node]: small[node] for node in some})
-
-        alone = {node: self._judged(of([node]), 500).divergence for node in nodes}
-        order = by_harm(alone, self._sizes)[::-1]
-        low, high = (
-            0,
-            next(
-                (count for count in range(1, len(order)) if of(order[:count]).ByteSize() <= most_bytes),
-                len(order),
-            ),
-        )
-        while low < high:
-            middle = (low + high + 1) // 2 if low else high  # all that are wanted, first
-            if _suffices(self._judged(of(order[:middle]))):
-                low = middle
-            else:
-                high = middle - 1
-        onnx.save(of(order[:low]), path)
-        return order[:low]
-
-    def _measured(self, ranges: TensorsData, kept: Sequence[str], glyphs: int = SEARCH_GLYPHS) -> Agreement:
-        return self._judged(self._quantised(ranges, kept), glyphs)
+    def _network(self, ranges: TensorsData, kept: Sequence[str], small: Sequence[str]) -> onnx.ModelProto:
+        """The model, some of whose nodes compute in float32, and the weights of some in 4 bits."""
+        model, chosen = onnx.load(self._float), set(kept)
+        weights = {node: in_bytes(model, node) for node in kept} | {node: self._small[node] for node in small}
+        names = {self._weights[node]: of for node, of in weights.items()}
+        if nodes := [node for node in self._nodes if node not in chosen]:  # none would mean all
+            quantizer = QDQQuantizer(
+                model, True, True, QuantType.QInt8, QuantType.QUInt8, ranges, nodes, [], ["Conv", *_LINEAR],
+                # What a linear layer puts out is read in float32 (added, normalised): no rounding there.
+                {"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
+            )  # fmt: skip
+            quantizer.quantize_model()
+            model = without_rectifiers(quantizer.model.model)
+        return narrowed(model, names)
 
     def _judged(self, network: onnx.ModelProto, glyphs: int = SEARCH_GLYPHS) -> Agreement:
         work = self._scratch / "tried"
@@ -420,22 +427,9 @@ class _Search:
                 calibrator.collect_data(_Reader(self._shown.rasters[rows], self._shown.metrics[rows]))
             return calibrator.compute_data()
 
-    def _quantised(self, ranges: TensorsData, kept: Sequence[str]) -> onnx.ModelProto:
-        quantizer = QDQQuantizer(
-            onnx.load(self._float), True, True, QuantType.QInt8, QuantType.QUInt8, ranges,
-            [node for node in self._nodes if node not in set(kept)], [], ["Conv", *_LINEAR],
-            # What a linear layer puts out is read in float32 (added, normalised): no rounding there.
-            {"OpTypesToExcludeOutputQuantization": list(_LINEAR)},
-        )  # fmt: skip
-        quantizer.quantize_model()
-        return without_rectifiers(quantizer.model.model)
-
 
 def by_harm(harm: Mapping[str, float], sizes: Mapping[str, int]) -> list[str]:
-    """Nodes, those first that had best stay in float32: that, quantised alone, harm most for their size.
-
-    What stays takes four times the bytes.
-    """
+    """Nodes, those first that had best keep more bits: that alone, in fewer, harm most for their size."""
     return sorted(harm, key=lambda node: -harm[node] / sizes[node])
 
 

@@ -267,9 +267,8 @@ def _lower(bundle: Path, dataset: Path, out: Path, precision: _Precision, most_m
         lowered = lower(bundle, dataset, out, precision.value, round(1e6 * most_mb))
     megabytes = f"{lowered.bytes_after / 1e6:.1f} MB (float32 {lowered.bytes_before / 1e6:.1f})"
     how = (
-        f"; ranges of activations by {lowered.calibration}; left in float32 for accuracy:"
-        f" {', '.join(lowered.kept) or 'nothing'}"
-        f"; weights in 4 bits: of {len(lowered.narrow)} layers"
+        f"; ranges of activations by {lowered.calibration}; computed in float32 for accuracy:"
+        f" {', '.join(lowered.kept) or 'nothing'}; weights of {len(lowered.narrow)} layers in 4 bits"
         if lowered.calibration
         else ""
     )

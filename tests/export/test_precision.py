@@ -81,8 +81,8 @@ def test_an_int8_model_that_takes_more_than_it_may_has_weights_in_4_bits(
     assert small.bytes_after < whole.bytes_after
     assert small.agreement.same >= 99
     network = onnx.load(tmp_path / "small" / model_file("int8")).graph
-    (weight,) = (of for of in network.initializer if of.data_type == onnx.TensorProto.INT4)
-    (cast,) = (node for node in network.node if weight.name in node.input)
+    (weight,) = (of.name for of in network.initializer if of.data_type == onnx.TensorProto.INT4)
+    (cast,) = (node for node in network.node if weight in node.input)
     assert cast.op_type == "Cast"
 
 
