@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -40,6 +41,13 @@ def commands(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def looks_like_root(folder: Path) -> Path:
+    """A folder that has what commands read of the repository; what they write is left there."""
+    for name in ("docs", "tests", "Makefile", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
 def renewed(shown: str, said: str) -> str | None:
     """What is shown with the words that are said now, its own spaces between them; None where the two do not
     have equally many.
@@ -54,13 +62,14 @@ def _main(write: Annotated[bool, typer.Option("--write", help="Change the README
     """Run the README's commands and put what they print where it is shown."""
     text = README.read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with served(None) as url:
+    with served(None) as url, TemporaryDirectory() as folder:
+        place = looks_like_root(Path(folder))
         address = url.removeprefix("http://").rstrip("/")
         for command, shown in commands(text):
             if not shown or command.startswith(ENDLESS):
                 continue
             done = subprocess.run(
-                command.replace("localhost:8000", address), shell=True, cwd=ROOT, check=False,
+                command.replace("localhost:8000", address), shell=True, cwd=place, check=False,
                 env=os.environ | ENVIRONMENT | {"PATH": path}, capture_output=True, text=True,
             )  # fmt: skip
             now = renewed(shown, done.stdout)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.readme import ENVIRONMENT, README, ROOT, commands, renewed
+from scripts.readme import ENVIRONMENT, README, commands, looks_like_root, renewed
 
 # The checkout under test is the clone.
 COMMANDS = [
@@ -34,10 +34,7 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MU
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like the repository's root, where commands may leave files."""
-    folder = tmp_path_factory.mktemp("readme")
-    for name in ("docs", "tests", "Makefile", "pyproject.toml"):
-        (folder / name).symlink_to(ROOT / name)
-    return folder
+    return looks_like_root(tmp_path_factory.mktemp("readme"))
 
 
 @pytest.fixture(scope="module")
