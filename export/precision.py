@@ -335,10 +335,11 @@ class _Search:
         weights of 4 bits.
         """
         found = {method: self._ranges(method) for method in _METHODS}
-        tried = {method: self._judged(self._network(ranges, (), ())) for method, ranges in found.items()}
+        whole = {method: self._network(ranges, (), ()) for method, ranges in found.items()}
+        tried = {method: self._judged(network) for method, network in whole.items()}
         best = min(tried, key=lambda method: tried[method].divergence)
         ranges, kept = found[best], list[str]()
-        spare = self._network(ranges, (), ()).ByteSize() - most_bytes
+        spare = whole[best].ByteSize() - most_bytes
         small = self._narrow(spare) if spare > 0 else []
         if small or not _suffices(tried[best]):
             kept, small = self._sensitive(ranges, small)

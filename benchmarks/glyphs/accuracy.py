@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.glyphs.asked import Asked, known_places
+from recognition.candidates import likeliest
 from training.evaluation import Floats, Subject, examine
 from training.evaluation.measures import macro
 
@@ -42,7 +43,7 @@ class _Heard:
             for least in LISTS:
                 (places,) = np.nonzero(self._families >= least)
                 if len(places) > _FIRST:
-                    self._first[least].append(places[_best_first(scores[:, places])])
+                    self._first[least].append(places[likeliest(scores[:, places], _FIRST)[0]])
         return logits, embeddings
 
     def best(self, glyphs: int) -> dict[tuple[str, str], NDArray[np.int64]]:
@@ -54,13 +55,6 @@ class _Heard:
         given, under the font prior, where no other label is a possible answer.
         """
         return {least: np.concatenate(parts)[:glyphs] for least, parts in self._first.items()}
-
-
-def _best_first(scores: Floats) -> NDArray[np.int64]:
-    """(N, L) -> the columns of the (N, 5) greatest of each row, the greatest first."""
-    some = np.argpartition(scores, -_FIRST, axis=1)[:, -_FIRST:]
-    order = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(some, order, axis=1)
 
 
 def accuracy(
