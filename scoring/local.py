@@ -6,18 +6,16 @@ not grow with the number of fonts.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from glyphs.errors import BadFont, BadInput
-from glyphs.processes import end_with_parent
+from glyphs.processes import Crew, Task
 from recognition.bundle import Bundle
 from recognition.recogniser import Recogniser
 from scoring import places
@@ -87,47 +85,35 @@ def score_all(fonts: Sequence[Place], setup: Setup, processes: int) -> Iterator[
                 yield score_file(scorer, font)
         return
     Bundle.load(setup.bundle)  # a broken one is an error here, not of a process that died
-    waiting: deque[tuple[Place, Future[FontScore]]] = deque()
-    with ExitStack() as pools:
-        pool = pools.enter_context(_pool(processes, setup))
+    waiting: deque[tuple[Place, Task[FontScore]]] = deque()
+    with ExitStack() as crews:
+        crew = crews.enter_context(Crew(processes, _begin, setup))
         for font in fonts:
             try:
-                waiting.append((font, pool.submit(_score, font)))
+                waiting.append((font, crew.submit(_score, font)))
             except BrokenProcessPool:
-                pool = pools.enter_context(_pool(processes, setup))
-                waiting.append((font, pool.submit(_score, font)))
+                crew = crews.enter_context(Crew(processes, _begin, setup))
+                waiting.append((font, crew.submit(_score, font)))
             if len(waiting) >= _AHEAD * processes:
                 yield _result(*waiting.popleft(), setup)
         while waiting:
             yield _result(*waiting.popleft(), setup)
 
 
-@contextmanager
-def _pool(processes: int, setup: Setup) -> Iterator[ProcessPoolExecutor]:
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(setup,))
-    try:
-        yield pool
-    except BaseException:  # whoever stops listening need not wait for what was begun
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-def _result(font: Place, future: Future[FontScore], setup: Setup) -> FontScore:
-    """What a pool was asked for; if one of its processes died, it is asked anew, of a process alone."""
+def _result(font: Place, future: Task[FontScore], setup: Setup) -> FontScore:
+    """What a crew was asked for; if one of its processes died, it is asked anew, of a process alone."""
     with suppress(BrokenProcessPool):
         return future.result()
     for _ in range(_ALONE):
-        with suppress(BrokenProcessPool), _pool(1, setup) as pool:
-            _check_starts(pool)
-            return pool.submit(_score, font).result()
+        with suppress(BrokenProcessPool), Crew(1, _begin, setup) as crew:
+            _check_starts(crew)
+            return crew.submit(_score, font).result()
     return FontScore(font=places.name(font), sha256="", findings=(unreadable(BadFont(DEADLY)),))
 
 
-def _check_starts(pool: ProcessPoolExecutor) -> None:
+def _check_starts(crew: Crew) -> None:
     try:
-        pool.submit(os.getpid).result()
+        crew.submit(os.getpid).result()
     except BrokenProcessPool:
         raise BadInput(
             "The processes that score die as they start.",
@@ -135,13 +121,12 @@ def _check_starts(pool: ProcessPoolExecutor) -> None:
         ) from None
 
 
-_scorer: Scorer | None = None  # of a process of the pool
+_scorer: Scorer | None = None  # of a process of a crew
 
 
 def _begin(setup: Setup) -> None:
     global _scorer
     _scorer = setup.scorer()
-    end_with_parent()  # of a pool that is killed the others would wait for ever
 
 
 def _score(font: Place) -> FontScore:

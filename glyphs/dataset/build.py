@@ -6,10 +6,8 @@ same build again reads only what is missing. The same fonts give the same conten
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import astuple, dataclass
@@ -22,7 +20,7 @@ from glyphs.dataset.store import OUTLINE, Dataset, FontRecord, GlyphRecord
 from glyphs.errors import BadDataset, BadFont
 from glyphs.fonts import Face, FontFile, Glyph, family_key
 from glyphs.labels import Label
-from glyphs.processes import affinity, end_with_parent
+from glyphs.processes import Crew, Task, affinity
 from glyphs.shaping import labelled_glyphs
 from glyphs.splits import assign, clusters
 
@@ -181,23 +179,20 @@ def _read_all(
     files: Sequence[Path], workers: int, known: dict[str, str | None], skipped_scripts: frozenset[str]
 ) -> Generator[_Reading, None, None]:
     """What is read of files, in their order; read in processes, and only so far ahead of who asks."""
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(known, skipped_scripts))
-    waiting: deque[Future[_Reading]] = deque()
+    waiting: deque[Task[_Reading]] = deque()
     try:
-        for file in files:
-            waiting.append(pool.submit(_read, file))
-            if len(waiting) >= _AHEAD * workers:
+        with Crew(workers, _begin, known, skipped_scripts) as crew:
+            for file in files:
+                waiting.append(crew.submit(_read, file))
+                if len(waiting) >= _AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
     except BrokenProcessPool:
         raise BadDataset(
             "A process that read fonts died.",
             "Run the same build again; with --workers 1 it takes the least memory.",
         ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 # What a worker process is told once: what is known of files already read, and scripts to leave out.
@@ -208,7 +203,6 @@ _skipped_scripts: frozenset[str] = DEFAULT_SKIPPED_SCRIPTS
 def _begin(known: dict[str, str | None], skipped_scripts: frozenset[str]) -> None:
     global _known, _skipped_scripts
     _known, _skipped_scripts = known, skipped_scripts
-    end_with_parent()
 
 
 def _read(path: Path) -> _Reading:
