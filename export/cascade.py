@@ -26,6 +26,7 @@ from glyphs.labels import Label
 from glyphs.splits import Split
 from recognition.bundle import (
     EMBEDDING,
+    EQUIVALENCE,
     FAST,
     IMAGE,
     LABELS,
@@ -173,6 +174,7 @@ def _shared(main: Bundle, quick: Bundle, work: Path) -> tuple[Label, ...]:
             json.dumps({"labels": [rows[place] for place in places]}), encoding="utf-8"
         )
         np.save(work / PROTOTYPES, np.load(work / PROTOTYPES)[places])
+        (work / EQUIVALENCE).write_text(main.equivalence.restricted(labels).to_json(), encoding="utf-8")
     return labels
 
 

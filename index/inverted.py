@@ -220,16 +220,28 @@ class InvertedVectors:
             probes = min(math.ceil(self._index.nprobe * max(1.0, k / NEIGHBOURS) ** 0.5), self._index.nlist)
         else:
             probes = self._index.nlist
-        if allowed is None:
-            similarities, numbers = self._index.search(
-                leading, candidates, params=faiss.SearchParametersIVF(nprobe=probes)
+        similarities, numbers = self._candidates(leading, candidates, probes, allowed)
+        # Of the queries whose lists hold fewer than k, more are looked at.
+        while probes < self._index.nlist and (short := np.flatnonzero(numbers[:, k - 1] < 0)).size:
+            probes = min(2 * probes, self._index.nlist)
+            similarities[short], numbers[short] = self._candidates(
+                leading[short], candidates, probes, allowed
             )
-        else:
-            similarities, numbers = self._filtered(leading, candidates, probes, allowed)
         similarities[numbers < 0] = -2  # of no candidate; no code makes up for it
         similarities = self._layer.refined(similarities, turned, self._codes[numbers])
         order = np.argsort(-similarities, axis=1)[:, :k]
         return np.take_along_axis(similarities, order, axis=1), np.take_along_axis(numbers, order, axis=1)
+
+    def _candidates(
+        self, leading: NDArray[np.float32], candidates: int, probes: int, allowed: Allowed | None
+    ) -> Found:
+        """So many for each query, as FAISS has them: best first, -1 where its lists hold no more."""
+        if allowed is not None:
+            return self._filtered(leading, candidates, probes, allowed)
+        similarities, numbers = self._index.search(
+            leading, candidates, params=faiss.SearchParametersIVF(nprobe=probes)
+        )
+        return similarities, numbers
 
     def _filtered(
         self, leading: NDArray[np.float32], candidates: int, probes: int, allowed: Allowed

@@ -45,6 +45,8 @@ FAST, PROTOTYPES = "fast.onnx", "prototypes.npy"
 IMAGE, METRICS, LOGITS, EMBEDDING = "image", "metrics", "logits", "embedding"
 PRIMITIVES = "primitives"  # an output of models that name them
 _REMEDY = "Export the bundle anew, or fetch it again."
+# What a manifest has that is handed on as it is.
+_KINDS = {"name": str, "version": str, "quality": dict, "provenance": dict, "index": dict, "files": dict}
 
 
 def bundle_at(target: Path) -> Path | None:
@@ -144,6 +146,9 @@ class Manifest:
             values = json.loads(text)
             if values.get("format") != FORMAT:
                 raise BadBundle(f"Its manifest has format {values.get('format')}, not {FORMAT}.", _REMEDY)
+            for name, kind in _KINDS.items():
+                if not isinstance(values.get(name, kind()), kind):
+                    raise BadBundle(f"Its manifest has {values[name]!r} as {name}.", _REMEDY)
             values["raster"] = RasterSettings(**values["raster"])
             if values.get("cascade") is not None:
                 values["cascade"] = Cascade(**values["cascade"])
@@ -242,11 +247,13 @@ class Bundle:
                 manifest = replace(manifest, precision=precision, **asdict(manifest.variants[precision]))
             if not 0 < manifest.temperature < float("inf"):
                 raise BadBundle(f"Its temperature is {manifest.temperature}.", _REMEDY)
+            if not abs(manifest.known_threshold) < float("inf"):
+                raise BadBundle(f"Its known_threshold is {manifest.known_threshold}.", _REMEDY)
         except BadBundle as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
         except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
-        digest = f"sha256:{sha256(text + (f'@{precision}'.encode() if precision else b'')).hexdigest()}"
+        digest = _digest(text, precision)
         return cls(path, precision, manifest, digest, labels, families, equivalence, names, prototypes)
 
     @classmethod
@@ -261,6 +268,19 @@ class Bundle:
         if bundle.variant:
             raise BadInput(f"{path} is a bundle's model in {bundle.variant} only.", f"Name {bundle.path}.")
         return bundle
+
+    def check_in_place(self) -> None:
+        """To be asked when the last of its files has been opened.
+
+        Raises:
+            BadBundle: its folder has been replaced since it was loaded, and they may be those of another.
+        """
+        try:
+            unchanged = _digest((self.path / MANIFEST).read_bytes(), self.variant) == self.digest
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            raise BadBundle(f"The bundle {self.path} was replaced while it was loaded.", "Load it anew.")
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds a file of that name."""
@@ -292,6 +312,11 @@ def replacing(path: Path) -> Iterator[Path]:
         raise BadBundle(f"{path} is there already and is no bundle.", "Choose another place.")
     with folders.replacing(path) as work:
         yield work
+
+
+def _digest(manifest: bytes, variant: str) -> str:
+    """A bundle's, of the text of its manifest, which has those of all files; another one for each variant."""
+    return f"sha256:{sha256(manifest + (f'@{variant}'.encode() if variant else b'')).hexdigest()}"
 
 
 def _sha256(path: Path) -> str:

@@ -92,7 +92,9 @@ class Candidates:
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
-        return posterior(logits[:, self._places], self._log_prior, self._bundle.manifest.temperature)
+        # As `logits[:, places]` lays them out rows would be added up otherwise in a batch than alone.
+        here = logits.take(self._places, axis=1)
+        return posterior(here, self._log_prior, self._bundle.manifest.temperature)
 
     def best(self, logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The k best labels of each of N rows, fewer where fewer are possible, best first: their places

@@ -105,7 +105,8 @@ class Recogniser:
             and none on a CPU, where an empty place costs what a glyph does
 
         Raises:
-            BadBundle: ONNX Runtime refuses the model, or its shapes are not the manifest's.
+            BadBundle: ONNX Runtime refuses the model, its shapes are not the manifest's, or the bundle has
+                been replaced since it was loaded.
             BadInput: the device was demanded and is not to be had.
         """
         self.bundle = bundle
@@ -120,6 +121,7 @@ class Recogniser:
         self._session = self._opened(bundle.model, options, chosen)
         self._cascade = bundle.manifest.cascade
         self._fast = self._opened(bundle.path / FAST, options, chosen) if self._cascade else None
+        bundle.check_in_place()
         self._prior = bundle.log_prior
         # ONNX Runtime leaves a provider out that it cannot start, and says so to nobody.
         sessions = (self._session, self._fast) if self._fast else (self._session,)
@@ -167,7 +169,8 @@ class Recogniser:
         """Logits and embeddings of rasters, (N, S, S) uint8.
 
         metrics: (N, 4) float32, em, NaN where unknown; None where nothing is known. What one
-        raster is answered does not depend on the others.
+        raster is answered does not depend on the others, but for millionths where ONNX Runtime adds up
+        otherwise in a batch.
         """
         if metrics is None:
             metrics = np.full((len(rasters), 4), np.nan, np.float32)

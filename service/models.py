@@ -75,7 +75,9 @@ class ServedModel:
         """
         bundle = Bundle.load(path)
         index = ReferenceIndex.load(bundle.path) if bundle.has(INDEX) else None
-        return cls(bundle, Recogniser(bundle, threads=1, device=device), index)
+        # Last, for it looks whether what was opened is all of this bundle.
+        recogniser = Recogniser(bundle, threads=1, device=device)
+        return cls(bundle, recogniser, index)
 
     @classmethod
     async def load_aside(cls, path: Path, device: Device = "cpu") -> ServedModel:

@@ -14,10 +14,11 @@ import pytest
 from export.bundle import export_bundle
 from export.cascade import Joined, Outcomes, _answer_of, join, shared_pixels
 from export.precision import lower
+from glyphs.equivalence import Equivalence, Evidence
 from glyphs.errors import BadBundle, BadInput
 from glyphs.labels import Label
 from glyphs.splits import Split
-from recognition.bundle import FAST, LABELS, MODEL, PROTOTYPES, Bundle, seal
+from recognition.bundle import EQUIVALENCE, FAST, LABELS, MODEL, PROTOTYPES, Bundle, seal
 from recognition.familiarity import posterior
 from recognition.recogniser import Recogniser
 from training.checkpoint import load_checkpoint
@@ -181,13 +182,18 @@ def test_labels_of_another_order_are_brought_into_that_of_the_accurate_model(
 def test_the_pair_knows_what_both_know(
     pair: tuple[Path, Path], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accurate, fast = pair
-    second = Bundle.load(accurate).labels[1:]
+    accurate, fast = Path(shutil.copytree(pair[0], tmp_path / "accurate")), pair[1]
+    labels = Bundle.load(accurate).labels
+    alike = Equivalence([Evidence(labels[0], labels[1], "outlines")])
+    (accurate / EQUIVALENCE).write_text(alike.to_json())
+    seal(accurate, Bundle.load(pair[0]).manifest)
+    second = labels[1:]
     small = _about(fast, second, tmp_path / "small")
     monkeypatch.setattr("export.cascade._SHARED", 0.5)
     join(accurate, small, pictures, tmp_path / "bundle")
     bundle = Bundle.load(tmp_path / "bundle")
     assert bundle.labels == second
+    assert not bundle.equivalence.evidence
     assert np.array_equal(bundle.prototypes, Bundle.load(accurate).prototypes[1:])
     rasters, _ = _glyphs(pictures, bundle)
     accurate_logits = Recogniser(Bundle.load(accurate)).answer(rasters).logits

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +9,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from export.bundle import export_bundle
 from export.from_onnx import named_weights
-from export.precision import Agreement, Precision, by_harm, compact, lower
-from export.to_program import to_program
+from export.precision import Precision, compact, lower
 from glyphs.errors import BadInput, ParityError
 from recognition.bundle import LOGITS, MODEL, Bundle, model_file, seal
 from recognition.recogniser import Recogniser
-from training.checkpoint import load_checkpoint
-from training.config import Losses
-from training.fit import train
-from training.presets import TINY
-
-
-@pytest.fixture(scope="module")
-def learned(pictures: Path, one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A float32 bundle that tells discs from plates."""
-    folder = tmp_path_factory.mktemp("learned")
-    config = replace(
-        TINY, model="residual_cnn", size=32, box=28, batch=16, samples=16 * 80, epoch_samples=16 * 80,
-        learning_rate=1e-3, losses=Losses(embedding="none"),
-    )  # fmt: skip
-    checkpoint = train(pictures, folder / "run", config, progress=False)
-    export_bundle(load_checkpoint(checkpoint), pictures, folder / "bundle")
-    return folder / "bundle"
 
 
 @pytest.mark.parametrize(("precision", "share"), [("fp16", 0.55), ("int8", 0.35), ("int8_dynamic", 1.0)])
@@ -57,42 +36,6 @@ def test_a_learned_model_answers_alike_in_fewer_bits(
     assert np.array_equal(whole.logits, theirs.logits)
     assert 0 < np.abs(ours.logits - theirs.logits).max() < 1.0  # noise is not what ranges were made for
     assert np.allclose(np.linalg.norm(ours.embeddings, axis=1), 1, atol=0.01)
-
-
-def test_short_sums_stay_in_float32_and_rectifiers_go(learned: Path, pictures: Path, tmp_path: Path) -> None:
-    lower(learned, pictures, tmp_path / "bundle", "int8")
-    whole, network = (onnx.load(tmp_path / "bundle" / model_file(name)).graph for name in ("", "int8"))
-    weights = {of.name: (of.data_type, *of.dims) for of in network.initializer}
-    convolutions = [weights.get(node.input[1]) for node in network.node if node.op_type == "Conv"]
-    floats = [weight for weight in convolutions if weight]
-    assert len(floats) < len(convolutions)
-    assert [dims for kind, *dims in floats if kind == onnx.TensorProto.FLOAT] == [[32, 1, 3, 3]]
-    rectifiers = [sum(node.op_type == "Relu" for node in graph.node) for graph in (whole, network)]
-    assert rectifiers[1] < rectifiers[0]
-
-
-def test_an_int8_model_that_takes_more_than_it_may_has_weights_in_4_bits(
-    learned: Path, pictures: Path, tmp_path: Path
-) -> None:
-    whole = lower(learned, pictures, tmp_path / "whole", "int8")
-    small = lower(learned, pictures, tmp_path / "small", "int8", whole.bytes_after - 1)
-    assert not whole.narrow
-    assert len(small.narrow) == 1  # which is enough for a byte less
-    assert small.bytes_after < whole.bytes_after
-    assert small.agreement.same >= 99
-    network = onnx.load(tmp_path / "small" / model_file("int8")).graph
-    (weight,) = (of.name for of in network.initializer if of.data_type == onnx.TensorProto.INT4)
-    (cast,) = (node for node in network.node if weight in node.input)
-    assert cast.op_type == "Cast"
-
-
-def test_a_large_layer_is_not_left_in_float32_for_a_little_harm() -> None:
-    harm = {"classifier": 5e-5, "stem": 5e-4, "key": 4e-5}
-    assert by_harm(harm, {"classifier": 2_661_120, "stem": 4_640, "key": 66_048}) == [
-        "stem",
-        "key",
-        "classifier",
-    ]
 
 
 @pytest.fixture
@@ -172,33 +115,3 @@ def test_only_float32_is_lowered(learned: Path, pictures: Path, tmp_path: Path) 
     lower(learned, pictures, tmp_path / "half", "fp16")
     with pytest.raises(BadInput, match="fp16"):
         lower(tmp_path / "half@fp16", pictures, tmp_path / "less", "int8")
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "same", "passes"),
-    [(900, 897, 990, True), (900, 896, 995, False), (900, 900, 989, False), (900, 910, 990, True)],
-)
-def test_the_gate_asks_for_accuracy_and_for_agreement(
-    before: int, after: int, same: int, passes: bool
-) -> None:
-    assert Agreement(1000, before, after, same, 0.0, 1.0).passes is passes
-
-
-def test_a_model_that_answers_no_numbers_passes_no_gate() -> None:
-    for figures in ((math.nan, 1.0), (0.0, math.nan)):
-        agreement = Agreement(1000, 800, 800, 1000, *figures)
-        assert not agreement.passes
-        assert not agreement.keeps(0.0)
-
-
-def test_a_program_answers_as_the_model_does(tiny_run: Path, tmp_path: Path) -> None:
-    trained = load_checkpoint(tiny_run)
-    to_program(trained.model, tmp_path / "new" / "model.pt2", size=trained.config.size)
-    program = torch.export.load(tmp_path / "new" / "model.pt2").module()
-    image = torch.randint(0, 256, (3, 1, trained.config.size, trained.config.size), dtype=torch.uint8)
-    metrics = torch.tensor([[0.5, 0.5, 0.0, 0.6], [torch.nan] * 4, [0.1, torch.nan, 0.2, 0.3]])
-    with torch.no_grad():
-        ours, theirs = program(image, metrics), trained.model.eval()(image, metrics)
-    assert torch.allclose(ours["logits"], theirs["logits"], atol=1e-3)
-    assert torch.allclose(ours["embedding"], theirs["embedding"], atol=1e-4)
-    assert [file.name for file in (tmp_path / "new").iterdir()] == ["model.pt2"]

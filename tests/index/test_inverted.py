@@ -164,6 +164,16 @@ def test_more_neighbours_are_found_than_recall_was_measured_with(index, embeddin
     assert recall(queries, embeddings, truth, numbers(index.search(queries, 100), 100)) > ASKED - 0.03
 
 
+def test_lists_that_hold_fewer_than_are_asked_for_are_not_all_that_is_looked_at(queries) -> None:
+    small = ReferenceIndex.build(embedded(1500, seed=5), referring(1500), kind=Kind.IVF, recall=0.5)
+    for only in (Filter(), Filter(scripts=frozenset({"Latn"}))):
+        for k in (50, 300):
+            together = small.search(queries[:40], k, only)
+            assert {len(row) for row in together} == {k}
+    alone = [small.search(query[None], 300)[0] for query in queries[:5]]
+    assert np.array_equal(numbers(alone, 300), numbers(small.search(queries[:40], 300)[:5], 300))
+
+
 @pytest.mark.parametrize("kind", ["flat", "index"])
 def test_a_loaded_index_answers_alike_and_stays_in_its_file(request, kind, queries, tmp_path: Path) -> None:
     index = request.getfixturevalue(kind)

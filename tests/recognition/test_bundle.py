@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,32 @@ def test_a_manifest_that_is_none_is_refused(copy: Path, text: str) -> None:
     (copy / MANIFEST).write_text(text)
     with pytest.raises(BadBundle):
         Bundle.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("known_threshold", "0.5"), ("known_threshold", None), ("known_threshold", math.nan),
+        ("index", None), ("quality", []), ("provenance", "x"), ("files", []), ("name", 5), ("version", None),
+    ],
+)  # fmt: skip
+def test_a_manifest_with_a_value_of_another_kind_is_refused(copy: Path, name: str, value: object) -> None:
+    manifest = json.loads((copy / MANIFEST).read_text())
+    (copy / MANIFEST).write_text(json.dumps(manifest | {name: value}))
+    with pytest.raises(BadBundle, match=r"Export the bundle anew"):
+        Bundle.load(copy)
+
+
+def test_a_bundle_knows_whether_it_is_still_what_was_loaded(copy: Path) -> None:
+    bundle = Bundle.load(copy)
+    bundle.check_in_place()
+    seal(copy, replace(bundle.manifest, version="another"))
+    with pytest.raises(BadBundle, match="replaced"):
+        bundle.check_in_place()
+    Bundle.load(copy).check_in_place()
+    shutil.rmtree(copy)
+    with pytest.raises(BadBundle, match="replaced"):
+        bundle.check_in_place()
 
 
 def test_a_manifest_cannot_point_outside_its_folder(copy: Path) -> None:

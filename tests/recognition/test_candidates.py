@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundles import default_bundle
 from glyphs.equivalence import Equivalence, Evidence
 from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
@@ -68,6 +69,18 @@ def test_restrictions_leave_only_what_is_possible(
 def test_nothing_possible_is_an_error(bundle: Bundle) -> None:
     with pytest.raises(NoCandidates):
         Candidates(bundle, scripts=["Thai"])
+
+
+def test_a_glyph_is_as_likely_alone_as_among_others() -> None:
+    bundle = Bundle.load(default_bundle())
+    logits = np.random.default_rng(0).normal(0, 3, (40, len(bundle.labels))).astype(np.float32)
+    for context in ({"prior": Prior.TEXT}, {"prior": Prior.UNIFORM}, {"scripts": ["Latn"]}):
+        candidates = Candidates(bundle, **context)
+        together = candidates.probabilities(logits)
+        assert np.array_equal(
+            together, np.concatenate([candidates.probabilities(row[None]) for row in logits])
+        )
+        assert np.allclose(together.sum(axis=1), 1, atol=1e-6, rtol=0)
 
 
 def test_predictions_come_best_first_with_their_equivalents(bundle: Bundle) -> None:

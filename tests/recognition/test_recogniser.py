@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,17 @@ def test_a_model_may_tell_more_than_it_has_to(
     seal(copy, tiny_bundle.manifest)
     answers = Recogniser(Bundle.load(copy)).answer(rasters)
     assert np.array_equal(answers.logits, Recogniser(tiny_bundle).answer(rasters).logits)
+
+
+def test_a_bundle_that_was_replaced_since_it_was_loaded_is_refused(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(tiny_bundle.path, tmp_path / "bundle"))
+    before = Bundle.load(copy)
+    seal(copy, replace(tiny_bundle.manifest, temperature=2.0))
+    with pytest.raises(BadBundle, match="replaced"):
+        Recogniser(before)
+    assert Recogniser(Bundle.load(copy)).bundle.manifest.temperature == 2.0
 
 
 def test_a_file_that_is_no_model_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
