@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import freetype
 import freetype.raw as ft
 import numpy as np
+import uharfbuzz as hb
 from fontTools.ttLib import TTFont
 from numpy.typing import NDArray
 
@@ -86,6 +87,7 @@ class Face:
     def __init__(self, data: bytes, sfnt: bytes | None, index: int, instance: int) -> None:
         self.index, self.instance = index, instance
         self.sfnt = sfnt
+        self._shaped: tuple[hb.Face, hb.Font] | None = None
         self._face = _open(data, (instance << 16) | index)
         if not self._face.is_scalable or self._face.units_per_EM <= 0:
             raise BadFont("It holds bitmaps only, no outlines.")
@@ -101,6 +103,21 @@ class Face:
         self.units_per_em: int = self._face.units_per_EM
         self.family = _decode(self._face.family_name) or "Unnamed"
         self.style = _decode(self._face.style_name) or "Regular"
+
+    def is_coloured(self, glyph_index: int) -> bool:
+        """Whether a glyph is drawn by layers, paint, a picture or SVG, of which its outline says nothing."""
+        if self.sfnt is None:
+            return False
+        if self._shaped is None:
+            face = hb.Face(self.sfnt, self.index)
+            self._shaped = face, hb.Font(face)
+        face, font = self._shaped
+        return bool(
+            hb.ot_color_glyph_has_paint(face, glyph_index)
+            or hb.ot_color_glyph_get_layers(face, glyph_index)
+            or (hb.ot_color_has_svg(face) and len(hb.ot_color_glyph_get_svg(face, glyph_index)))
+            or (hb.ot_color_has_png(face) and len(hb.ot_color_glyph_get_png(font, glyph_index)))
+        )
 
     @property
     def licence(self) -> str:

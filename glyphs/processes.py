@@ -77,8 +77,11 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Whoever stops listening need not wait for what was begun.
         self._pool.shutdown(wait=error is None, cancel_futures=True)
+        if error is not None:  # Python's end would wait for what was begun
+            for process in multiprocessing.active_children():
+                if (self._folder / str(process.pid)).exists():
+                    process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -91,6 +94,7 @@ def _hand_over(folder: Path, task: Callable[[], object]) -> Path:
 
 def _begin(folder: Path, begin: Callable[[*Ts], None], *told: *Ts) -> None:
     """A terminal's Ctrl-C, which reaches this process, too, is for the parent."""
+    (folder / str(os.getpid())).touch()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     begin(*told)

@@ -185,11 +185,14 @@ def _looks_changed(old: Verdict, new: Verdict, rescaled: bool) -> bool:
 def _findings(
     old: Sequence[Finding], new: Sequence[Finding]
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Open problems that appeared and that are gone; one with another message is the same."""
+    """Open problems that appeared and that are gone; one with another message is the same.
+
+    An error of the new version has always appeared: what it hides was not compared, whatever the old one was.
+    """
     before, after = ([one for one in some if _is_problem(one)] for some in (old, new))
     known, found = ({(one.check, one.status) for one in some} for some in (before, after))
     return (
-        tuple(one for one in after if (one.check, one.status) not in known),
+        tuple(one for one in after if one.status is Status.ERROR or (one.check, one.status) not in known),
         tuple(one for one in before if (one.check, one.status) not in found),
     )
 

@@ -196,7 +196,7 @@ class _Judge:
             found = self._duplicate(number, claim)
         if decorative:
             found = [_softened(finding) for finding in found]
-        judged = claim.label in self._place and not claim.absent
+        judged = claim.label in self._place and not claim.absent and not drawn.coloured
         return Verdict(
             codepoint=claim.codepoint, label=claim.label, glyph=drawn.name, index=drawn.index,
             findings=tuple(found), skipped=not judged and not found,
@@ -212,7 +212,7 @@ class _Judge:
             return [Finding("empty", Status.FAIL, f"The glyph cannot be drawn: {drawn.broken}")]
         inked = drawn.metrics is not None
         if not inked:
-            if _has_ink(claim.codepoint):
+            if _has_ink(claim.codepoint) and not drawn.coloured:
                 return [Finding("empty", Status.FAIL, "The character is mapped, but its glyph has no ink.")]
             return []
         if unicodedata.category(chr(claim.codepoint)) == "Zs" and claim.codepoint != _OGHAM_SPACE:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import sha256
@@ -17,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from glyphs.errors import BadInput
+from glyphs.folders import written
 from scoring.judge import Thresholds
 from scoring.sandbox import Limits
 from scoring.verdicts import FontScore, Status
@@ -42,16 +44,17 @@ class KeptScores:
         path = self._folder / f"{key.hexdigest()}.json.gz"
         try:
             return FontScore.from_json(gzip.decompress(path.read_bytes()).decode())
-        except (OSError, EOFError, ValueError, BadInput):  # not there, or not whole
+        except (OSError, EOFError, ValueError, zlib.error, BadInput):  # not there, or not whole
             made = score()
         if made.status is Status.ERROR:
             return made
         packed = gzip.compress(made.to_json().encode(errors="surrogatepass"), compresslevel=1, mtime=0)
         beside = path.with_suffix(f".{os.getpid()}")
-        try:
+        with written(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(packed)
-            beside.replace(path)
-        except OSError as error:
-            raise BadInput(f"Scores cannot be kept in {self._folder}: {error.strerror}.") from None
+            try:
+                beside.write_bytes(packed)
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
         return made

@@ -28,6 +28,7 @@ class Drawing:
     glyph: None without ink
     notdef: it is the missing glyph, or has its outline
     broken: why it cannot be loaded, or empty
+    coloured: without an outline it is drawn all the same: by layers, paint, a picture or SVG
     """
 
     index: int
@@ -35,6 +36,7 @@ class Drawing:
     glyph: Glyph | None = None
     notdef: bool = False
     broken: str = ""
+    coloured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
         TooManyGlyphs: more than that.
         BadFont: not a font, or no face maps a character.
     """
-    left, reason, found = most, "", False
+    left, found = most, False
     try:
         for number, face in enumerate(font.faces()):
             if number == MAX_FACES:
@@ -87,9 +89,9 @@ def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
                 read = _read(face, left)
             except TooManyGlyphs:
                 raise
-            except BadFont as error:
-                reason = reason or error.message
-                continue
+            except BadFont as error:  # to leave it out would pass it unseen
+                which = f"Its face {face.index}: " if face.index else ""
+                raise BadFont(f"{which}{error.message}") from None
             left, found = left - len(read.claims), True
             yield read
     except (BadFont, MemoryError):
@@ -97,7 +99,7 @@ def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
     except Exception as error:  # a parser below may raise anything on a hostile file: name it
         raise BadFont(f"It broke a parser: {type(error).__name__}.") from None
     if not found:
-        raise BadFont(reason or "It holds no face.")
+        raise BadFont("It holds no face.")
 
 
 def _read(face: Face, most: int) -> ReadFace:
@@ -158,7 +160,8 @@ class _Drawings:
         missing = index == _NOTDEF if isinstance(drawn, int) else any(not c.glyph_index for c in drawn)
         if glyph is not None and not missing:
             missing = self._is_box(glyph.outline)
-        return Drawing(index=index, name=name, glyph=glyph, notdef=missing)
+        coloured = glyph is None and self._face.is_coloured(index)
+        return Drawing(index=index, name=name, glyph=glyph, notdef=missing, coloured=coloured)
 
     def _is_box(self, outline: Outline) -> bool:
         box = self._box

@@ -93,6 +93,7 @@ class DrawnGlyph:
     raster: int | None = None
     notdef: bool = False
     broken: str = ""
+    coloured: bool = False
     pieces: tuple[Piece, ...] = ()
 
 
@@ -305,9 +306,10 @@ class _Answer:
                 _number(index, _MOST), _text(name, MAX_NAME), _text(shape, MAX_NAME), _text(path),
                 None if metrics is None else _metrics(metrics),
                 None if raster is None else _number(raster, rasters), bool(notdef), _text(broken, MAX_NAME),
-                _pieces(pieces),
+                bool(coloured), _pieces(pieces),
             )
-            for index, name, shape, path, metrics, raster, notdef, broken, pieces in message["drawings"]
+            for index, name, shape, path, metrics, raster, notdef, broken, coloured, pieces
+            in message["drawings"]
         )  # fmt: skip
         if any(drawn.raster is not None and drawn.metrics is None for drawn in drawings):
             raise ValueError("there are pixels without ink")
@@ -423,8 +425,8 @@ def _serve(source: int, to: int) -> None:
         return
     labels = frozenset(map(Label.parse, setting["labels"]))
     settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
-    resource.setrlimit(resource.RLIMIT_AS, (limits.max_memory, limits.max_memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_AS, limits.max_memory)
+    _limit(resource.RLIMIT_CORE, 0)
     while True:
         try:
             _, data = _receive(source)
@@ -432,7 +434,7 @@ def _serve(source: int, to: int) -> None:
             return
         used = resource.getrusage(resource.RUSAGE_SELF)
         allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+        _limit(resource.RLIMIT_CPU, allowed, for_good=False)
         error, spoilt = "", False
         try:
             # Its name and hash are the parent's business.
@@ -453,6 +455,13 @@ def _serve(source: int, to: int) -> None:
             return
 
 
+def _limit(which: int, most: int, *, for_good: bool = True) -> None:
+    """Allow so much, or what whoever started us allows, where that is less."""
+    _, hard = resource.getrlimit(which)
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(which, (soft, soft if for_good else hard))
+
+
 def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSettings, most: int) -> int:
     """Send a face, which may have so many bytes at most, and its rasters; return how many bytes it has.
 
@@ -468,7 +477,13 @@ def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSet
         glyph = drawing.glyph
         if glyph is None:
             drawn.append(
-                DrawnGlyph(drawing.index, drawing.name, notdef=drawing.notdef, broken=drawing.broken)
+                DrawnGlyph(
+                    drawing.index,
+                    drawing.name,
+                    notdef=drawing.notdef,
+                    broken=drawing.broken,
+                    coloured=drawing.coloured,
+                )
             )
             continue
         shape, of = outline_hash(glyph.outline.to_bytes()).hex(), glyph.metrics

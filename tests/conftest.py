@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,16 @@ FontMaker = Callable[[str, str, dict[int, list[Polygon]]], Path]
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Services keep their jobs with the other things of a test run, not with the user's."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> list[str]:
+    """What runs a command with the rights of an ordinary user, whoever runs the tests."""
+    if os.geteuid():
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root needs setpriv to do without its rights")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,15 @@ same build again reads only what is missing. The same fonts give the same conten
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from glyphs.characters import character
 from glyphs.dataset.legibility import illegible_families
@@ -56,23 +58,35 @@ def find_fonts(paths: Iterable[Path]) -> list[Path]:
     """Files as given, and every font below the folders given; sorted, without repeats.
 
     Raises:
-        BadDataset: a path does not exist, or nothing was found.
+        BadDataset: a path does not exist or cannot be looked at, or nothing was found.
     """
     found: set[Path] = set()
     for path in paths:
-        if path.is_dir():
-            found.update(
-                file for file in path.rglob("*") if file.suffix.lower() in FONT_SUFFIXES and file.is_file()
-            )
-        elif path.exists():
-            found.add(path)
-        else:
-            raise BadDataset(f"There is no {path}.")
+        try:
+            if stat.S_ISDIR(path.stat().st_mode):
+                found.update(_fonts_below(path))
+            else:
+                found.add(path)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and error.filename == str(path):
+                raise BadDataset(f"There is no {path}.") from None
+            raise BadDataset(f"{error.filename} cannot be looked at: {error.strerror}.") from None
     if not found:
         raise BadDataset(
             "No fonts were found.", "Name font files, or folders that hold some; `make fonts` gets them."
         )
     return sorted(found)
+
+
+def _fonts_below(folder: Path) -> Iterator[Path]:
+    """Raises OSError where a folder cannot be listed: what is in it would be passed over in silence."""
+    for at, _, names in os.walk(folder, onerror=_raise):
+        files = (Path(at, name) for name in names)
+        yield from (file for file in files if file.suffix.lower() in FONT_SUFFIXES and file.is_file())
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def build(

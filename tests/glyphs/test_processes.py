@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import tempfile
+import time
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,4 +71,23 @@ def test_what_a_task_raises_is_raised_and_the_crew_goes_on(temporary: Path) -> N
 def test_a_process_that_dies_as_it_hands_over_breaks_its_crew(temporary: Path) -> None:
     with Crew(2, _begin, 0) as crew, pytest.raises(BrokenProcessPool):
         crew.submit(_deadly).result()
+    assert not list(temporary.glob("glyphery-*"))
+
+
+def _asleep(begun: Path) -> None:
+    begun.touch()
+    time.sleep(600)
+
+
+def test_who_leaves_in_trouble_waits_for_nothing(temporary: Path) -> None:
+    others = set(multiprocessing.active_children())
+    begun = temporary / "begun"
+    with suppress(KeyboardInterrupt), Crew(1, _begin, 0) as crew:
+        crew.submit(_asleep, begun)
+        while not begun.exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+    for process in set(multiprocessing.active_children()) - others:
+        process.join(60)
+        assert process.exitcode is not None
     assert not list(temporary.glob("glyphery-*"))

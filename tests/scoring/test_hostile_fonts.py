@@ -151,7 +151,7 @@ def test_a_process_that_does_not_read_is_given_up(font_dir: Path) -> None:
 FACE = {
     "kind": "face", "face": 0, "instance": 0, "family": "F", "style": "R", "units_per_em": 1000,
     "claims": [[65, 65, "", 0, False]],
-    "drawings": [[1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, "", [[0, 0, 0.5, 0.5, 0.2]]]],
+    "drawings": [[1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, "", False, [[0, 0, 0.5, 0.5, 0.2]]]],
     "rasters": 1,
 }  # fmt: skip
 PIXELS = bytes(SIZE * SIZE)
@@ -161,7 +161,7 @@ Message = tuple[object, bytes]
 
 def drawn(**changes: object) -> dict[str, object]:
     """The face, with a drawing that has other values."""
-    names = ("index", "name", "shape", "path", "metrics", "raster", "notdef", "broken", "pieces")
+    names = ("index", "name", "shape", "path", "metrics", "raster", "notdef", "broken", "coloured", "pieces")
     values = dict(zip(names, FACE["drawings"][0], strict=True)) | changes  # type: ignore[index]
     return FACE | {"drawings": [list(values.values())]}
 

@@ -53,6 +53,27 @@ def test_what_is_not_whole_is_made_anew(tmp_path: Path) -> None:
     assert _kept(tmp_path).get("f.ttf", b"data", _never) == SCORE
 
 
+def test_what_is_damaged_anywhere_is_made_anew(tmp_path: Path) -> None:
+    _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE)
+    [file] = tmp_path.iterdir()
+    whole = file.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(damaged)
+        assert _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE) == SCORE
+
+
+def test_what_cannot_be_put_in_its_place_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE)
+    [file] = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(BadInput, match=tmp_path.name):
+        _kept(tmp_path).get("f.ttf", b"data", lambda: SCORE)
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_an_error_is_not_kept(tmp_path: Path) -> None:
     failed = FontScore(font="f.ttf", sha256="00", findings=(unreadable(BadFont("It was killed.")),))
     assert _kept(tmp_path).get("f.ttf", b"data", lambda: failed) == failed

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTCollection, TTFont
 
 from glyphs.errors import BadFont
 from glyphs.fonts import FontFile
@@ -95,6 +95,18 @@ def test_every_instance_of_a_variable_font_is_a_face(font_dir: Path) -> None:
     assert first is not None
     assert last is not None
     assert first.outline.to_bytes() != last.outline.to_bytes()
+
+
+def test_a_face_of_a_collection_that_cannot_be_read_is_not_passed_over(
+    font_dir: Path, tmp_path: Path
+) -> None:
+    collection = TTCollection()
+    collection.fonts = [TTFont(font_dir / name) for name in ("sans.ttf", "naskh.ttf")]
+    for table in collection.fonts[1]["cmap"].tables:
+        table.cmap = {}
+    collection.save(tmp_path / "both.ttc")
+    with pytest.raises(BadFont, match="Its face 1: "):
+        _read(tmp_path / "both.ttc")
 
 
 def test_more_glyphs_than_may_be_are_refused(font_dir: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +97,26 @@ def test_memory_is_limited(font_dir: Path) -> None:
             list(small.read(b"\0\1\0\0" + bytes(120 << 20)))
     finally:
         small.close()
+
+
+READ = """
+import sys
+from pathlib import Path
+from glyphs.labels import Label
+from glyphs.raster import RasterSettings
+from scoring.sandbox import Sandbox
+sandbox = Sandbox().draw_for([Label(65)], RasterSettings())
+print(len(list(sandbox.read(Path(sys.argv[1]).read_bytes()))))
+sandbox.close()
+"""
+
+
+@pytest.mark.parametrize("limit", ["-t 3600", "-v 2000000"])
+def test_less_than_it_may_have_is_enough(font_dir: Path, unprivileged: list[str], limit: str) -> None:
+    """As on shared machines, whose administrators set limits that nobody can raise."""
+    read = [*unprivileged, sys.executable, "-c", READ, str(font_dir / "sans.ttf")]
+    said = subprocess.check_output(["bash", "-c", f'ulimit {limit}; exec "$@"', "-", *read], text=True)
+    assert int(said) >= 1
 
 
 def test_computing_is_limited(font_dir: Path) -> None:

@@ -150,6 +150,32 @@ def test_fonts_are_added_to_a_part_of_a_dataset(
         assert {Label(0x1401), Label(0x1402)} <= set(dataset.label_ids())
 
 
+FIND = """
+from pathlib import Path
+from glyphs.dataset.build import find_fonts
+from glyphs.errors import BadDataset
+try:
+    print(find_fonts([Path("fonts")]))
+except BadDataset as error:
+    print(error.message)
+"""
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_passed_over(
+    font_dir: Path, tmp_path: Path, unprivileged: list[str]
+) -> None:
+    for name in ("open", "locked"):
+        (tmp_path / "fonts" / name).mkdir(parents=True)
+        shutil.copy(font_dir / "sans.ttf", tmp_path / "fonts" / name)
+    (tmp_path / "fonts" / "locked").chmod(0)
+    command = [*unprivileged, sys.executable, "-c", FIND]
+    said = subprocess.check_output(command, cwd=tmp_path, text=True)
+    (tmp_path / "fonts" / "locked").chmod(0o700)
+    assert said == "fonts/locked cannot be looked at: Permission denied.\n"
+    with pytest.raises(BadDataset, match="too long"):
+        find_fonts([Path("a" * 300)])
+
+
 def test_a_build_whose_process_dies_ends_and_can_be_gone_on_with(tmp_path: Path) -> None:
     fonts = tmp_path / "fonts"
     fonts.mkdir()
