@@ -6,8 +6,7 @@ pickled, and outlines stay where they were parsed: the parent sees their hashes 
 even take the process over, so that nothing is believed that comes back: all that is said of one font
 is limited in length and time, and has to make sense.
 
-A message is two lengths, a JSON document and a body. The parent sends the settings, then fonts; for
-each the child answers
+The parent sends the settings, then fonts; for each the child (`scoring.sandboxed`) answers
     face     a face with its claims and drawings, then
     rasters  the face's distinct shapes as pixels, at most CHUNK at once, and when all is read
     end      whose `error` says why the font could not be read, where it could not
@@ -18,38 +17,27 @@ from __future__ import annotations
 import json
 import math
 import os
-import resource
-import select
 import signal
-import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import islice
-from operator import attrgetter
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.errors import BadFont, GlypheryError
-from glyphs.fonts import MAX_NAME, FontFile
+from glyphs.fonts import MAX_NAME
 from glyphs.labels import Form, Label
-from glyphs.outline import Outline, outline_hash, svg_paths
-from glyphs.raster import RasterSettings, draw_all
-from scoring.composition import bears_marks
-from scoring.pieces import MOST, Piece, pieces_of
-from scoring.reader import MAX_FACES, Claim, ReadFace, read_faces
+from glyphs.raster import RasterSettings
+from scoring.pieces import MOST, Piece
+from scoring.pipe import LENGTHS, Patience, send, take
+from scoring.reader import MAX_FACES, Claim
 
 CHUNK = 64  # rasters of one message, which are recognised at once
-_PATHS = 1024  # that are written at once
 _MIB = 2**20
-_LENGTHS = struct.Struct("<QQ")  # of a message's JSON and of its body
 _PATIENCE = 10  # seconds by the clock for one of computing
-_LONGEST_POLL = 2**31 - 1  # milliseconds, an int of C
 _LONGEST_ERROR = 1000
 _NO_READER = "The process that reads fonts does not start."
 # What an answer that breaks off, comes late or is none can raise.
@@ -154,8 +142,8 @@ class Sandbox:
         process = self._ready()
         unspoilt = False
         try:
-            patience = _Patience(_PATIENCE * self.limits.seconds)
-            _send(_descriptor(process.stdin), b"{}", data, patience)
+            patience = Patience(_PATIENCE * self.limits.seconds)
+            send(_descriptor(process.stdin), b"{}", data, patience)
             answer = _Answer(_descriptor(process.stdout), patience, self.limits, self._size)
             yield from answer.messages()
             unspoilt = not answer.spoilt
@@ -179,7 +167,7 @@ class Sandbox:
                 # What parsers print of broken fonts is no news to anybody. Nothing is imported from where
                 # somebody works (-P): beside fonts there may lie a glyphs.py.
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "scoring.sandbox"],
+                    [sys.executable, "-P", "-m", "scoring.sandboxed"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )  # fmt: skip
@@ -194,9 +182,9 @@ class Sandbox:
         """The process, told what to draw."""
         process = self.start()
         if not self._told:
-            patience = _Patience(_PATIENCE * self.limits.seconds)
+            patience = Patience(_PATIENCE * self.limits.seconds)
             try:
-                _send(_descriptor(process.stdin), json.dumps(self._setting).encode(), patience=patience)
+                send(_descriptor(process.stdin), json.dumps(self._setting).encode(), patience=patience)
             except OSError:  # its pipe breaks, or it does not read
                 self.close()
                 raise GlypheryError(_NO_READER) from None
@@ -232,27 +220,6 @@ class Sandbox:
         return f"It broke its reader, which may have {limits.max_memory // _MIB} MiB of memory."
 
 
-class _Patience:
-    """How long the parent waits on account of one font, in one silence or in a thousand."""
-
-    def __init__(self, seconds: float) -> None:
-        self._left = seconds
-
-    def wait(self, pipe: int, event: int) -> None:
-        """Until a pipe can be read from or written to.
-
-        Raises:
-            TimeoutError: it has been waited for long enough.
-        """
-        poll = select.poll()
-        poll.register(pipe, event)
-        start = time.monotonic()
-        ready = poll.poll(min(max(0.0, self._left) * 1000, _LONGEST_POLL))
-        self._left -= time.monotonic() - start
-        if not ready:
-            raise TimeoutError
-
-
 class _Answer:
     """What the process says of one font. Raises one of `_NO_ANSWER` where it is no answer.
 
@@ -260,7 +227,7 @@ class _Answer:
         error, spoilt: at the end: why the font cannot be read, and whether the process is done for
     """
 
-    def __init__(self, source: int, patience: _Patience, limits: Limits, size: int) -> None:
+    def __init__(self, source: int, patience: Patience, limits: Limits, size: int) -> None:
         self.error, self.spoilt = "", False
         self._source, self._patience, self._size = source, patience, size
         # What may still come: bytes, claims and faces of the font, and the few bytes that go with rasters;
@@ -271,13 +238,13 @@ class _Answer:
     def messages(self) -> Iterator[DrawnFace | Rasters]:
         """Every message but the end."""
         while True:
-            document, count = _LENGTHS.unpack(_take(self._source, _LENGTHS.size, self._patience))
+            document, count = LENGTHS.unpack(take(self._source, LENGTHS.size, self._patience))
             self._bytes -= document
             if self._bytes < 0 or count > CHUNK * self._size**2:
                 raise ValueError("a message is too long")
-            text = _take(self._source, document, self._patience)
+            text = take(self._source, document, self._patience)
             message = json.loads(text, parse_constant=_no_number)
-            body = _take(self._source, count, self._patience)
+            body = take(self._source, count, self._patience)
             if message["kind"] == "end":
                 self.error = str(message["error"])[:_LONGEST_ERROR]
                 self.spoilt = bool(message["spoilt"])
@@ -378,177 +345,3 @@ def _signal_name(number: int) -> str:
 def _descriptor(pipe: Any) -> int:
     number: int = pipe.fileno()
     return number
-
-
-def _send(to: int, document: bytes, body: bytes = b"", patience: _Patience | None = None) -> None:
-    """patience: to wait with for the other side, of a pipe that does not block; None for one that does
-
-    Raises:
-        TimeoutError, BrokenPipeError: the other side does not read, or is gone.
-    """
-    for part in (_LENGTHS.pack(len(document), len(body)), document, body):
-        view = memoryview(part)
-        while view:
-            if patience is not None:
-                patience.wait(to, select.POLLOUT)
-            view = view[os.write(to, view) :]
-
-
-def _receive(source: int) -> tuple[dict[str, Any], bytes]:
-    """Raises EOFError where the other side is gone."""
-    document, body = _LENGTHS.unpack(_take(source, _LENGTHS.size))
-    return json.loads(_take(source, document)), bytes(_take(source, body))
-
-
-def _take(source: int, count: int, patience: _Patience | None = None) -> bytearray:
-    """Raises TimeoutError; EOFError where the other side is gone."""
-    taken = bytearray()
-    while len(taken) < count:
-        if patience is not None:
-            patience.wait(source, select.POLLIN)
-        piece = os.read(source, min(count - len(taken), _MIB))
-        if not piece:
-            raise EOFError
-        taken += piece
-    return taken
-
-
-# What follows runs in the child.
-
-_values = attrgetter(*(field.name for field in fields(DrawnGlyph)))  # `astuple` would copy each of them
-
-
-def _serve(source: int, to: int) -> None:
-    try:
-        setting, _ = _receive(source)
-    except EOFError:
-        return
-    labels = frozenset(map(Label.parse, setting["labels"]))
-    settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
-    _limit(resource.RLIMIT_AS, limits.max_memory)
-    _limit(resource.RLIMIT_CORE, 0)
-    while True:
-        try:
-            _, data = _receive(source)
-        except EOFError:
-            return
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
-        _limit(resource.RLIMIT_CPU, allowed, for_good=False)
-        error, spoilt = "", False
-        try:
-            # Its name and hash are the parent's business.
-            told = 0
-            for face in read_faces(FontFile(Path(), data, ""), limits.max_glyphs):
-                told += _tell(to, face, labels, settings, limits.max_answer - told)
-        except BadFont as problem:
-            error = str(problem)
-        except MemoryError:
-            error = f"It takes more than {limits.max_memory // _MIB} MiB of memory."
-            spoilt = True
-        except OSError:  # nobody listens any more
-            return
-        except Exception as problem:  # of what a hostile font draws, too
-            error = f"It broke a parser: {type(problem).__name__}."
-        _send(to, json.dumps({"kind": "end", "error": error, "spoilt": spoilt}).encode())
-        if spoilt:
-            return
-
-
-def _limit(which: int, most: int, *, for_good: bool = True) -> None:
-    """Allow so much, or what whoever started us allows, where that is less."""
-    _, hard = resource.getrlimit(which)
-    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(which, (soft, soft if for_good else hard))
-
-
-def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSettings, most: int) -> int:
-    """Send a face, which may have so many bytes at most, and its rasters; return how many bytes it has.
-
-    Raises:
-        BadFont: it has more.
-    """
-    wanted = {claim.drawing for claim in face.claims if claim.label in labels}
-    pieces, paths = _pieces_by_place(face, labels), _paths_by_place(face)
-    drawn: list[DrawnGlyph] = []
-    numbers: dict[tuple[str, tuple[float, ...]], int] = {}
-    outlines: list[Outline] = []
-    for place, drawing in enumerate(face.drawings):
-        glyph = drawing.glyph
-        if glyph is None:
-            drawn.append(
-                DrawnGlyph(
-                    drawing.index,
-                    drawing.name,
-                    notdef=drawing.notdef,
-                    broken=drawing.broken,
-                    coloured=drawing.coloured,
-                )
-            )
-            continue
-        shape, of = outline_hash(glyph.outline.to_bytes()).hex(), glyph.metrics
-        metrics = (of.width, of.height, of.bottom, of.advance)
-        raster = None
-        if place in wanted:
-            raster = numbers.setdefault((shape, metrics), len(numbers))
-            if raster == len(outlines):
-                outlines.append(glyph.outline)
-        drawn.append(
-            DrawnGlyph(
-                drawing.index, drawing.name, shape, paths[place], metrics, raster, drawing.notdef,
-                pieces=pieces.get(place, ()),
-            )
-        )  # fmt: skip
-    claims = [
-        (claim.codepoint, claim.label.codepoint, claim.label.form, claim.drawing, claim.absent)
-        for claim in face.claims
-    ]
-    message = {
-        "kind": "face", "face": face.face, "instance": face.instance, "family": face.family,
-        "style": face.style, "units_per_em": face.units_per_em, "claims": claims,
-        "drawings": list(map(_values, drawn)), "rasters": len(outlines),
-    }  # fmt: skip
-    document = json.dumps(message).encode()
-    if len(document) > most:
-        raise BadFont(f"What is in it takes more than {most // _MIB} MiB to tell.")
-    _send(to, document)
-    for first in range(0, len(outlines), CHUNK):
-        # One that encloses nothing is blank: its glyph will look like nothing that is known.
-        pixels = draw_all(outlines[first : first + CHUNK], settings, blanks=True)
-        _send(to, json.dumps({"kind": "rasters", "first": first}).encode(), pixels.tobytes())
-    return len(document)
-
-
-def _paths_by_place(face: ReadFace) -> dict[int, str]:
-    """SVG paths of the drawings that have ink, which begins at x = 0; the baseline is y = 0."""
-    glyphs = {
-        place: drawing.glyph for place, drawing in enumerate(face.drawings) if drawing.glyph is not None
-    }
-    paths: list[str] = []
-    waiting = iter(glyphs.values())
-    while some := list(islice(waiting, _PATHS)):
-        origins = [(0, glyph.origin[1]) for glyph in some]
-        paths += svg_paths([glyph.outline for glyph in some], origins)
-    return dict(zip(glyphs, paths, strict=True))
-
-
-def _pieces_by_place(face: ReadFace, labels: frozenset[Label]) -> dict[int, tuple[Piece, ...]]:
-    """The pieces of the drawings that letters with marks have."""
-    glyphs = {
-        claim.drawing: glyph
-        for claim in face.claims
-        if claim.label in labels
-        and bears_marks(claim.label)
-        and (glyph := face.drawings[claim.drawing].glyph) is not None
-    }
-    found = pieces_of(
-        [glyph.outline for glyph in glyphs.values()], [glyph.metrics.bottom for glyph in glyphs.values()]
-    )
-    return dict(zip(glyphs, found, strict=True))
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the parent, which ends this
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what a parser prints is no part of an answer
-    _serve(0, answers)

@@ -109,7 +109,7 @@ def _worker() -> int:
     for _ in range(1200):
         for process in Path("/proc").iterdir():
             with suppress(OSError, ValueError):  # gone meanwhile, or no process
-                if b"scoring.sandbox" in (process / "cmdline").read_bytes():
+                if b"scoring.sandboxed" in (process / "cmdline").read_bytes():
                     parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
                     if Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::"):
                         return parent

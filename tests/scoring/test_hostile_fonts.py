@@ -24,8 +24,9 @@ from glyphs.errors import BadFont
 from glyphs.fonts import FontFile
 from glyphs.raster import RasterSettings
 from recognition.recogniser import Recogniser
+from scoring.pipe import Patience
 from scoring.reader import MAX_FACES, read_faces
-from scoring.sandbox import CHUNK, DrawnFace, Limits, Rasters, Sandbox, _Answer, _Patience
+from scoring.sandbox import CHUNK, DrawnFace, Limits, Rasters, Sandbox, _Answer
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status
 from tests.scoring.hostile import crafted, full, many_faces, mutants, seeds
@@ -186,7 +187,7 @@ def said(*messages: Message, for_ever: bool = False) -> Iterator[_Answer]:
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        yield _Answer(source, _Patience(20.0), Limits(max_glyphs=10, max_answer=1 << 16), SIZE)
+        yield _Answer(source, Patience(20.0), Limits(max_glyphs=10, max_answer=1 << 16), SIZE)
     finally:
         os.close(source)
         sender.join()
@@ -253,7 +254,7 @@ def test_a_byte_now_and_then_is_not_waited_for_for_ever() -> None:
     sender.start()
     try:
         with pytest.raises(TimeoutError):
-            list(_Answer(source, _Patience(0.1), Limits(), SIZE).messages())
+            list(_Answer(source, Patience(0.1), Limits(), SIZE).messages())
     finally:
         stop.set()
         sender.join()
