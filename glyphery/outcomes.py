@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from glyphs.characters import code
 from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
 
 
@@ -59,4 +60,4 @@ def _found(face: FaceScore, *, named: bool) -> Iterator[tuple[Finding, str]]:
 def _named(verdict: Verdict) -> str:
     form = f" {verdict.form}" if verdict.form.joined else ""
     character = verdict.label.character
-    return f"U+{verdict.codepoint:04X} {character.name}{form} (glyph {verdict.glyph})"
+    return f"{code(verdict.codepoint)} {character.name}{form} (glyph {verdict.glyph})"

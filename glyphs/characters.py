@@ -62,6 +62,11 @@ def _joining() -> dict[int, tuple[str, str | None]]:
     return table
 
 
+def code(codepoint: int) -> str:
+    """`U+0041`."""
+    return f"U+{codepoint:04X}"
+
+
 @cache
 def character(codepoint: int) -> Character:
     """Properties of a code point; an unassigned one gets the name `U+XXXX`."""
@@ -75,7 +80,7 @@ def character(codepoint: int) -> Character:
         char_class = f"{script.lower()}_{_CASE.get(category, 'letter')}"
     else:
         char_class = _CLASS_BY_CATEGORY.get(category) or _CLASS_BY_CATEGORY.get(category[0], "other")
-    name = unicodedata.name(text, f"U+{codepoint:04X}")
+    name = unicodedata.name(text, code(codepoint))
     return Character(codepoint, name, script, category, joining_type, joining_group, char_class)
 
 

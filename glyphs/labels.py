@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from glyphs.characters import Character, character
+from glyphs.characters import Character, character, code
 from glyphs.errors import BadLabel
 
 
@@ -99,7 +99,7 @@ class Label:
         folded = fold(codepoint)
         if folded.codepoint != codepoint:
             if form and form != folded.form:
-                raise BadLabel(f"{text!r} contradicts itself: U+{codepoint:04X} is the {folded.form} form.")
+                raise BadLabel(f"{text!r} contradicts itself: {code(codepoint)} is the {folded.form} form.")
             return folded
         return cls(codepoint, form)
 
@@ -116,7 +116,7 @@ class Label:
         """What clients are told of a label, by HTTP and on the command line."""
         return {
             "label": str(self),
-            "codepoint": f"U+{self.codepoint:04X}",
+            "codepoint": code(self.codepoint),
             "character": chr(self.codepoint),
             "form": str(self.form) or None,
             "name": self.character.name,

@@ -22,11 +22,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from glyphs.characters import code
 from glyphs.errors import BadInput
 from glyphs.labels import Form
 from scoring.reports.report import Report, check_place
 from scoring.reports.report import write as write_text
-from scoring.reports.text import code, file_name
+from scoring.reports.text import file_name
 from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
 
 _MARK, _VERSION = "glyphery-baseline", 1
@@ -144,7 +145,7 @@ class Baseline:
         write_text(path, f'{{\n  "{_MARK}": {_VERSION},\n  "findings": {findings}\n}}\n')
 
     def _face(self, face: FaceScore, font: str) -> FaceScore:
-        whole = Entry(font=font, face=_face_name(face), check="")
+        whole = Entry(font=font, face=face.name, check="")
         return replace(
             face,
             findings=self._accepted(face.findings, whole),
@@ -210,7 +211,7 @@ def _found(score: FontScore) -> Iterator[Entry]:
         if finding.status in _ACCEPTABLE:
             yield Entry(font=font, check=finding.check)
     for face in score.faces:
-        whole = Entry(font=font, face=_face_name(face), check="")
+        whole = Entry(font=font, face=face.name, check="")
         for finding in face.findings:
             if finding.status in _ACCEPTABLE:
                 yield replace(whole, check=finding.check)
@@ -218,10 +219,6 @@ def _found(score: FontScore) -> Iterator[Entry]:
             for finding in verdict.findings:
                 if finding.status in _ACCEPTABLE:
                     yield replace(whole, check=finding.check, codepoint=verdict.codepoint, form=verdict.form)
-
-
-def _face_name(face: FaceScore) -> str:
-    return f"{face.family} {face.style}"
 
 
 def _order(entry: Entry) -> tuple[str, str, int, str, str, str]:

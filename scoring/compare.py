@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from glyphs.characters import code
 from glyphs.labels import Label
-from scoring.reports.tally import PROBLEMS
-from scoring.verdicts import FaceScore, Finding, FontScore, Status, Verdict, worst
+from scoring.verdicts import PROBLEMS, FaceScore, Finding, FontScore, Status, Verdict, worst
 
 _TOLERANCE = 0.002  # em: what rounding to another number of units per em may move
 
@@ -189,16 +189,12 @@ def _findings(
 
     An error of the new version has always appeared: what it hides was not compared, whatever the old one was.
     """
-    before, after = ([one for one in some if _is_problem(one)] for some in (old, new))
+    before, after = ([one for one in some if one.is_open] for some in (old, new))
     known, found = ({(one.check, one.status) for one in some} for some in (before, after))
     return (
         tuple(one for one in after if one.status is Status.ERROR or (one.check, one.status) not in known),
         tuple(one for one in before if (one.check, one.status) not in found),
     )
-
-
-def _is_problem(finding: Finding) -> bool:
-    return finding.status in PROBLEMS and not finding.accepted
 
 
 def _order(one: GlyphChange) -> tuple[int, int, int]:
@@ -210,7 +206,7 @@ def _glyph_dict(one: GlyphChange) -> dict[str, Any]:
     verdict = one.verdict
     return {
         "change": str(one.change),
-        "codepoint": f"U+{verdict.codepoint:04X}",
+        "codepoint": code(verdict.codepoint),
         "name": verdict.label.character.name,
         "label": str(verdict.label),
         "glyph": verdict.glyph,

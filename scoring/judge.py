@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from glyphs.characters import code
 from glyphs.labels import Form, Label
 from recognition.bundle import Bundle
 from scoring.forms import JOINS_NOT, Forms
@@ -455,7 +456,7 @@ def _softened(finding: Finding) -> Finding:
 
 def _called(label: Label) -> str:
     form = f", {label.form.words}" if label.form.joined else ""
-    return f"U+{label.codepoint:04X} {label.character.name}{form}"
+    return f"{code(label.codepoint)} {label.character.name}{form}"
 
 
 def _share(evidence: Evidence, label: Label) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from glyphs.characters import code
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label
 
@@ -33,6 +34,7 @@ class Status(StrEnum):
         return _SEVERITIES[self]
 
 
+PROBLEMS = frozenset({Status.WARN, Status.FAIL, Status.ERROR})
 _SEVERITIES = {status: severity for severity, status in enumerate(Status)}
 
 
@@ -127,6 +129,11 @@ CHECKS: Mapping[str, Check] = {
 }  # fmt: skip
 
 
+def check_title(check: str) -> str:
+    """What a check says; its name where it is not known."""
+    return CHECKS[check].title if check in CHECKS else check
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a check found: of a glyph or, in a face's or a file's findings, of all of it.
@@ -138,6 +145,11 @@ class Finding:
     status: Status
     message: str
     accepted: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is a problem that nobody has accepted."""
+        return self.status in PROBLEMS and not self.accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +225,10 @@ class FaceScore:
     glyphs: tuple[Verdict, ...] = ()
 
     @property
+    def name(self) -> str:
+        return f"{self.family} {self.style}"
+
+    @property
     def status(self) -> Status:
         found = [finding.status for finding in self.findings if not finding.accepted]
         return worst([*found, *(verdict.status for verdict in self.glyphs)])
@@ -273,7 +289,7 @@ def record(font: FontScore, face: FaceScore, verdict: Verdict) -> dict[str, Any]
         "style": face.style,
         "glyph": verdict.glyph,
         "glyph_index": verdict.index,
-        "codepoint": f"U+{verdict.codepoint:04X}",
+        "codepoint": code(verdict.codepoint),
         "character": chr(verdict.codepoint),
         "name": verdict.label.character.name,
         "form": str(verdict.form) or None,

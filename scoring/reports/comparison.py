@@ -9,12 +9,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from glyphs.characters import code
 from scoring.compare import Change, Comparison, GlyphChange
 from scoring.reports.drawing import Outlines, Portrait, portrait
 from scoring.reports.markdown import BADGES, COMMENT_LIMIT, fitting
-from scoring.reports.page import check_title, write_page
-from scoring.reports.text import code, file_name, markdown, markdown_code, named
-from scoring.verdicts import FaceScore, Finding, FontScore, Verdict
+from scoring.reports.page import write_page
+from scoring.reports.text import file_name, markdown, markdown_code, named
+from scoring.verdicts import FaceScore, Finding, FontScore, Verdict, check_title
 
 TITLES: Mapping[Change, str] = {
     Change.BROKEN: "Broken", Change.FIXED: "Fixed", Change.NEW: "New glyphs",

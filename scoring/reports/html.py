@@ -14,14 +14,15 @@ from typing import Any
 from fontTools import unicodedata as ucd
 from markupsafe import Markup
 
+from glyphs.characters import code
 from glyphs.errors import BadInput
 from scoring.reports.drawing import Frame, Line, Outlines, Portrait, portrait
-from scoring.reports.page import check_title, write_page
+from scoring.reports.page import write_page
 from scoring.reports.references import Named, Reference, References
 from scoring.reports.report import Report, check_place
-from scoring.reports.tally import PROBLEMS, Tally, check_order, suspects, worst_first
-from scoring.reports.text import code, named
-from scoring.verdicts import FaceScore, FontScore, Verdict
+from scoring.reports.tally import Tally, check_order, suspects, worst_first
+from scoring.reports.text import named
+from scoring.verdicts import PROBLEMS, FaceScore, FontScore, Verdict, check_title
 
 # What a contact sheet holds at most, over all faces of a file. Beyond it a browser takes seconds and
 # the file tens of megabytes. Suspects have their cards however many there are.

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glyphs.characters import code
 from scoring.reports.report import DraftReport
-from scoring.reports.tally import PROBLEMS, Tally, suspects
-from scoring.reports.text import code, file_name, markdown, markdown_code, named
-from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
+from scoring.reports.tally import Tally, suspects
+from scoring.reports.text import file_name, markdown, markdown_code, named
+from scoring.verdicts import PROBLEMS, FaceScore, Finding, FontScore, Status, Verdict, check_title
 
 BADGES = {
     Status.PASS: "✅ PASS", Status.SKIP: "⏩ SKIP", Status.WARN: "⚠️ WARN", Status.FAIL: "🔥 FAIL",
@@ -82,15 +83,15 @@ class Markdown(DraftReport):
 
 def _font(score: FontScore, number: int, limit: int) -> _Font:
     counts = score.counts()
-    rows = [_whole_row(finding, "the file") for finding in score.findings if _is_open(finding)]
+    rows = [_whole_row(finding, "the file") for finding in score.findings if finding.is_open]
     found: list[tuple[FaceScore, Verdict]] = []
     for face in score.faces:
-        rows += [_whole_row(finding, _face_name(face)) for finding in face.findings if _is_open(finding)]
+        rows += [_whole_row(finding, face.name) for finding in face.findings if finding.is_open]
         found += [(face, verdict) for verdict in suspects(face)]
     found.sort(key=lambda pair: -pair[1].status.severity)
     total = len(rows) + len(found)
     several = len(score.faces) > 1
-    rows += [_glyph_row(verdict, _face_name(face) if several else "") for face, verdict in found[:limit]]
+    rows += [_glyph_row(verdict, face.name if several else "") for face, verdict in found[:limit]]
     numbers = " | ".join(f"{counts[status]:,}" for status in Status)
     return _Font(
         (score.status.severity, counts[score.status], -number),
@@ -99,14 +100,6 @@ def _font(score: FontScore, number: int, limit: int) -> _Font:
         tuple(rows[:limit]),
         max(0, total - limit),
     )
-
-
-def _is_open(finding: Finding) -> bool:
-    return finding.status in PROBLEMS and not finding.accepted
-
-
-def _face_name(face: FaceScore) -> str:
-    return f"{face.family} {face.style}"
 
 
 def _whole_row(finding: Finding, of: str) -> str:
@@ -121,8 +114,7 @@ def _glyph_row(verdict: Verdict, face: str) -> str:
 
 
 def _row(status: Status, glyph: str, check: str, message: str) -> str:
-    title = CHECKS[check].title if check in CHECKS else check
-    return f"| {BADGES[status]} | {glyph} | {markdown(title)} | {markdown(message)} |\n"
+    return f"| {BADGES[status]} | {glyph} | {markdown(check_title(check))} | {markdown(message)} |\n"
 
 
 def _problems(problems: int, fonts: int) -> str:

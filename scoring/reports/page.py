@@ -18,9 +18,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from glyphs.characters import code
 from scoring.reports.report import Draft
-from scoring.reports.text import code, file_name, visible
-from scoring.verdicts import CHECKS, Status
+from scoring.reports.text import file_name, visible
+from scoring.verdicts import CHECKS, Status, check_title
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -41,11 +42,6 @@ def rendered(template: str, **values: Any) -> str:
 def thousands(number: int) -> str:
     """1,234."""
     return f"{number:,}"
-
-
-def check_title(check: str) -> str:
-    """What a check says; its name where it is not known."""
-    return CHECKS[check].title if check in CHECKS else check
 
 
 def plain(value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from glyphs.characters import code
 from glyphs.errors import BadInput
 from glyphs.folders import is_free, replacing
 from scoring.reports.drawing import portrait
@@ -24,7 +25,7 @@ from scoring.reports.page import rendered, write_page
 from scoring.reports.references import Reference
 from scoring.reports.report import Report
 from scoring.reports.tally import Tally, suspects
-from scoring.reports.text import code, file_name, named
+from scoring.reports.text import file_name, named
 from scoring.verdicts import FontScore
 
 INDEX = "index.html"

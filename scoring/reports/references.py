@@ -6,8 +6,9 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from glyphs.characters import code
 from glyphs.labels import Label
-from scoring.reports.text import code, named, specimen
+from scoring.reports.text import named, specimen
 
 Reference = Callable[[Label], bytes | None]  # a small PNG, ink dark on white, or None
 

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from scoring.verdicts import CHECKS, FaceScore, Finding, FontScore, Status, Verdict
-
-PROBLEMS = frozenset({Status.WARN, Status.FAIL, Status.ERROR})
+from scoring.verdicts import CHECKS, PROBLEMS, FaceScore, Finding, FontScore, Status, Verdict
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class Tally:
         for finding in findings(score):
             if finding.accepted:
                 self.accepted += 1
-            elif finding.status in PROBLEMS:
+            elif finding.is_open:
                 self.checks[finding.check] += 1
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import html
 import re
 from pathlib import PurePosixPath
 
+from glyphs.characters import code
 from glyphs.labels import Label
 
 # What is not seen itself but changes what is seen around it: controls, line separators, bidirectional
@@ -43,11 +44,6 @@ def markdown_code(text: str, limit: int = 120) -> str:
 def file_name(font: str) -> str:
     """The last part of a path, of whichever system."""
     return PurePosixPath(font.replace("\\", "/")).name or font
-
-
-def code(codepoint: int) -> str:
-    """`U+0041`."""
-    return f"U+{codepoint:04X}"
 
 
 def named(label: Label) -> str:
