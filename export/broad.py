@@ -24,7 +24,8 @@ import onnx_ir as ir
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.bundle import complete, embedded
+from export.bundle import complete
+from export.drawing import drawn, embedded
 from export.graphs import read, whole
 from glyphs.errors import BadBundle, BadDataset, BadInput
 from glyphs.splits import Split
@@ -206,11 +207,8 @@ def _seen(
     session = ort.InferenceSession(
         network.SerializeToString(), session_options(0), providers=["CPUExecutionProvider"]
     )
-    shapes = glyphs.shapes(np.unique(table.shape).tolist())
     parts = []
-    for start in range(0, len(table), LARGEST_BATCH):
-        rows = slice(start, start + LARGEST_BATCH)
-        rasters = shapes.draw_all(table.shape[rows], bundle.manifest.raster)
+    for rows, rasters in drawn(glyphs, table, bundle.manifest.raster):
         given = {IMAGE: rasters[:, None], METRICS: table.metrics[rows]}
         parts.append(session.run([value.name for value in inner], given))
     features, unscaled = (np.concatenate(part).astype(np.float64) for part in zip(*parts, strict=True))

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from export.calibration import calibrated, calibration_glyphs
+from export.drawing import embedded
 from export.to_onnx import to_onnx
-from glyphs.dataset.store import GlyphTable
 from glyphs.errors import BadInput, ParityError
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
 from recognition.bundle import EQUIVALENCE, LABELS, MODEL, PROTOTYPES, Bundle, Manifest, replacing, seal
-from recognition.recogniser import LARGEST_BATCH, Recogniser
+from recognition.recogniser import Recogniser
 from training.checkpoint import Trained
 from training.data import Source, check_names, open_source
 from training.evaluation import Examined
@@ -51,7 +51,7 @@ class Parity:
             )
 
 
-def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "", version: str = "") -> Parity:
+def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "") -> Parity:
     """Write the bundle of a trained model to the folder `out`, replacing the bundle there.
 
     Raises:
@@ -80,7 +80,7 @@ def export_bundle(trained: Trained, dataset: Path, out: Path, *, name: str = "",
         np.save(work / PROTOTYPES, np.zeros((len(rows), EMBEDDING), np.float16))
         manifest = Manifest(
             name=name or config.model,
-            version=version or importlib.metadata.version("glyphery"),
+            version=importlib.metadata.version("glyphery"),
             raster=settings,
             embedding=EMBEDDING,
             labels=len(vocabulary.labels),
@@ -124,18 +124,6 @@ def _prototypes(recogniser: Recogniser, source: Source) -> Floats:
     np.add.at(sums, places[table.label], embedded(recogniser, source, table))
     out: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     return out
-
-
-def embedded(recogniser: Recogniser, source: Source, table: GlyphTable) -> Floats:
-    """(N, E) unit embeddings of a table's glyphs."""
-    settings = recogniser.bundle.manifest.raster
-    shapes = source.shapes(np.unique(table.shape).tolist())
-    parts = [np.empty((0, recogniser.bundle.manifest.embedding), np.float32)]
-    for start in range(0, len(table), LARGEST_BATCH):
-        rows = slice(start, start + LARGEST_BATCH)
-        rasters = shapes.draw_all(table.shape[rows], settings)
-        parts.append(recogniser.answer(rasters, table.metrics[rows]).embeddings)
-    return np.concatenate(parts)
 
 
 def _compare(trained: Trained, exported: Recogniser, examined: Examined, settings: RasterSettings) -> Parity:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.calibration import calibrated, calibration_glyphs
+from export.drawing import drawn
 from export.to_onnx import save
 from glyphs.errors import BadInput
 from glyphs.labels import Label
@@ -39,7 +40,7 @@ from recognition.bundle import (
     seal,
 )
 from recognition.familiarity import posterior
-from recognition.recogniser import LARGEST_BATCH, Recogniser
+from recognition.recogniser import Recogniser
 from training.data import Source, check_names, open_source
 from training.evaluation import Examined
 
@@ -255,13 +256,10 @@ def _embeddings(
     bundle = main.bundle
     table = source.table(Split.TRAIN)
     table = table.take(source.places(bundle.labels)[table.label] >= 0).spread(FIT_FAMILIES)
-    shapes = source.shapes(np.unique(table.shape).tolist())
     metrics = table.metrics.copy()
     metrics[::2] = np.nan
     ours, theirs = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-    for start in range(0, len(table), LARGEST_BATCH):
-        rows = slice(start, start + LARGEST_BATCH)
-        rasters = shapes.draw_all(table.shape[rows], bundle.manifest.raster)
+    for rows, rasters in drawn(source, table, bundle.manifest.raster):
         ours.append(quick.answer(rasters, metrics[rows]).embeddings)
         theirs.append(main.answer(rasters, metrics[rows]).embeddings)
     return np.concatenate(ours), np.concatenate(theirs)

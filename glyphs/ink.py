@@ -28,6 +28,7 @@ from PIL import Image
 from glyphs import bits
 from glyphs.errors import BadPicture
 from glyphs.masks import Mask, Scalar, blobs, framed, grown
+from glyphs.raster import INK
 
 Grey = NDArray[np.float32]  # (H, W), light is high; 0 to 255 wide
 Levels = NDArray[np.uint8]  # (H, W), the same in whole numbers
@@ -38,7 +39,6 @@ _LEAST_CONTRAST = 6.0  # of 255, between background and stroke; below it a pictu
 _FIRM = 192  # of 255; of a clean picture more pixels are background than are fainter than that
 _CLEAR = 64  # of 255, between background and stroke of a picture that is clean at a glance
 _LEAST_SIGNAL = 4.0  # contrast over the noise's standard deviation; below it a picture is blank
-_SEEN = 16  # of 255; fainter ink does not count where blobs are told apart, nor in `raster.fit`
 _STRONG = 128  # of 255; what reaches it nowhere is faint
 _CRUMB, _FAINT_CRUMB = 0.003, 0.03  # of the largest blob's area; what is smaller is dropped
 _STEPS = 16  # from the squares of strong ink in a blob to its ends, beyond which it is looked at run by run
@@ -112,7 +112,7 @@ def _clean(grey: Levels) -> NDArray[np.uint8] | None:
         return None
     whole = np.zeros(grey.shape, np.uint8)
     whole[part] = (
-        ink if _no_crumbs(bits.of_mask(ink > _SEEN), strong, stride) else _despeckle(ink, shaded=False)
+        ink if _no_crumbs(bits.of_mask(ink > INK), strong, stride) else _despeckle(ink, shaded=False)
     )
     return whole
 
@@ -334,7 +334,7 @@ def _despeckle(ink: NDArray[np.uint8], shaded: bool) -> NDArray[np.uint8]:
     The dot of an i has more than 1 % of its stem's area even in a hairline font. In a shaded
     picture faint or small blobs at the margin go too: shadows, glare and edges of the paper.
     """
-    starts, stops, labels = blobs(ink > _SEEN)
+    starts, stops, labels = blobs(ink > INK)
     if not labels.any():
         return ink
     padded = framed(ink)

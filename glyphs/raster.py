@@ -27,7 +27,7 @@ Raster = NDArray[np.uint8]
 
 _UNIT = 64  # FreeType's 26.6 fixed point: 64 steps a pixel
 _AT_ONCE = 64  # glyphs; their pixels are still in the cache when the next are drawn
-INK = 16  # ink darker than this (of 255) counts when a picture's box is measured
+INK = 16  # ink darker than this (of 255) counts when a picture's box is measured and its blobs are told apart
 
 
 @dataclass(frozen=True, slots=True)

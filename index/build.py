@@ -24,12 +24,12 @@ CHUNK = 256  # glyphs drawn and embedded at once
 CANDIDATES = 4  # families looked at for every reference kept
 
 
-def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int, seed: int = 0) -> GlyphTable:
+def choose_references(dataset: Dataset, labels: Iterable[Label], per_label: int) -> GlyphTable:
     """Up to `per_label` training glyphs of each label, every one from another family."""
     ids = dataset.label_ids()
     table = dataset.table(Split.TRAIN)
     table = table.take(np.isin(table.label, [ids[label] for label in labels if label in ids]))
-    return table.spread(per_label, seed)
+    return table.spread(per_label)
 
 
 def most_telling(embeddings: NDArray[np.float32], keep: int) -> list[int]:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.errors import BadFont, GlypheryError
-from glyphs.fonts import MAX_NAME
+from glyphs.fonts import MAX_FONT_BYTES, MAX_NAME
 from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
 from scoring.pieces import MOST, Piece
@@ -56,7 +56,7 @@ class Limits:
     max_answer: bytes of names, claims and SVG paths, over all faces; of ideographs 60,000 come to some 60 MiB
     """
 
-    max_bytes: int = 128 * _MIB
+    max_bytes: int = MAX_FONT_BYTES
     max_glyphs: int = 200_000
     seconds: float = 60.0
     max_memory: int = 2048 * _MIB

@@ -36,9 +36,9 @@ def markdown(text: str, limit: int = 300) -> str:
     return shown.replace("@", "<span>@</span>")
 
 
-def markdown_code(text: str, limit: int = 120) -> str:
+def markdown_code(text: str) -> str:
     """A name in Markdown, as code. Not in backticks: those cannot hold every text inside a table."""
-    return f"<code>{markdown(text, limit)}</code>"
+    return f"<code>{markdown(text, 120)}</code>"
 
 
 def file_name(font: str) -> str:
