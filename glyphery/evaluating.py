@@ -211,7 +211,9 @@ def _weights(target: Path) -> Path:
 
     if bundle := bundle_at(target):
         return model_at(bundle)
-    return target / "checkpoints" / "best.ckpt" if target.is_dir() else target
+    from training.checkpoint import weights_of
+
+    return weights_of(target)
 
 
 def _card(target: Path) -> ModelCard | None:

@@ -75,6 +75,8 @@ def train(
     from training.fit import find_learning_rate
     from training.fit import train as run
 
+    if find_rate is not None:
+        _check_place(find_rate)
     start = _start(Path(config.start)) if config.start else None
     teacher = _teacher(config)
     if find_rate is not None:
@@ -203,6 +205,9 @@ def export(
         _lower(bundle, dataset, out, precision, most_mb)
         return
 
+    if program is not None:
+        _check_place(program)
+
     from export.bundle import export_bundle
     from export.to_program import to_program
     from training.checkpoint import load_checkpoint
@@ -300,6 +305,16 @@ def _configured(preset: str, overrides: list[str], flags: dict[str, str]) -> Tra
             )
     changes = dict(override.split("=", 1) for override in overrides)
     return PRESETS[preset].config.changed(flags | changes)
+
+
+def _check_place(file: Path) -> None:
+    """Raises BadInput where a file could not be written, before what it is to hold is waited for."""
+    from glyphs.folders import written
+
+    with written(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") if file.exists() else tempfile.TemporaryFile(dir=file.parent):
+            pass
 
 
 def _start(target: Path) -> Start:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,24 +40,38 @@ class Trained:
         return answers["logits"].float().numpy(), answers["embedding"].float().numpy()
 
 
+def weights_of(target: Path) -> Path:
+    """The best checkpoint of a run folder; a checkpoint itself."""
+    return target / "checkpoints" / "best.ckpt" if target.is_dir() else target
+
+
+def read(path: Path, remedy: str = "") -> dict[str, Any]:
+    """What a checkpoint holds, tensors and plain values alone: it may come from anywhere.
+
+    Raises:
+        BadCheckpoint: torch cannot read it, or it holds something else; with the remedy.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # its readers raise whatever they met in a file that is none of torch's
+        raise BadCheckpoint(f"{path} is no usable checkpoint: torch cannot read it.", remedy) from error
+    if not isinstance(content, dict):  # of a tensor, torch would warn
+        raise BadCheckpoint(f"{path} is no usable checkpoint: it holds no dictionary.", remedy)
+    return content
+
+
 def load_checkpoint(path: Path) -> Trained:
     """Load a checkpoint, or the best one of a run folder.
 
     Raises:
-        BadCheckpoint: there is none, it is broken, or it was not made by `glyphery train`.
+        BadCheckpoint: there is none, it is broken, its weights are not finite, or it was not made by
+            `glyphery train`.
     """
-    if path.is_dir():
-        path = path / "checkpoints" / "best.ckpt"
+    path = weights_of(path)
     if not path.is_file():
         raise BadCheckpoint(f"There is no checkpoint at {path}.", "Make one with `glyphery train`.")
+    content = read(path)
     try:
-        # weights_only: tensors and plain values; a checkpoint may come from anywhere.
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # its readers raise whatever they met in a file that is none of torch's
-        raise BadCheckpoint(f"{path} is no usable checkpoint: torch cannot read it.") from error
-    try:
-        if not isinstance(content, dict):  # of a tensor, torch would warn
-            raise BadInput("it holds no dictionary.")
         ours = content["glyphery"]
         config = TrainConfig.from_dict(ours["config"])
         # Logits that carry the prior of training must not be given it a second time.
@@ -77,6 +92,8 @@ def load_checkpoint(path: Path) -> Trained:
             if name.startswith(prefix)
         }
         model.load_state_dict(weights)
+        if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+            raise BadInput("its weights are no finite numbers. Train anew with a lower learning_rate.")
         equivalence = Equivalence.from_json(ours["equivalence"])
         samples = round(int(content["global_step"]) * config.batches * config.batch / config.steps)
         dataset = str(ours["dataset"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import attrgetter
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from glyphs.errors import BadInput
@@ -18,6 +19,7 @@ _LEAST = {
     "batch": 1, "accumulate": 1, "devices": 1, "limit": 0, "validation_samples": 0, "patience": 0, "seed": 0,
     "workers": 0,
 }  # fmt: skip
+_POSITIVE = "learning_rate", "losses.temperature", "losses.scale", "distillation.temperature"
 _LARGEST_SEED = 2**24 - 1  # which leaves 40 of 64 bits for the number of a batch
 
 
@@ -211,6 +213,11 @@ class TrainConfig:
                 raise BadInput(f"{name} cannot be {getattr(self, name)}.", f"It is {least} at least.")
         if self.seed > _LARGEST_SEED:
             raise BadInput(f"seed cannot be {self.seed}.", f"It is {_LARGEST_SEED} at most.")
+        for name in _POSITIVE:
+            if (value := attrgetter(name)(self)) <= 0:
+                raise BadInput(f"{name} cannot be {value}.", "It is more than 0.")
+        if not 0 <= self.losses.beta < 1:
+            raise BadInput(f"losses.beta cannot be {self.losses.beta}.", "It is from 0 up to less than 1.")
         if not 0 <= self.favoured_share <= 1:
             raise BadInput(f"favoured_share cannot be {self.favoured_share}.", "It is a share: 0 to 1.")
         try:
@@ -324,7 +331,9 @@ def _read(kind: Any, values: Any, where: str) -> Any:
 
 
 def _check(record: Any) -> None:
-    """Raises BadInput for a value of the wrong type, or one that is not among a field's choices."""
+    """Raises BadInput for a value of the wrong type, no finite number, or one that is not among a field's
+    choices.
+    """
     for name, kind in get_type_hints(type(record)).items():
         value = getattr(record, name)
         if dataclasses.is_dataclass(value):
@@ -335,9 +344,15 @@ def _check(record: Any) -> None:
                     f"{value!r} is no {name}.", f"Choose one of {', '.join(map(str, get_args(kind)))}."
                 )
         elif kind == Ramp:
-            if not value or any(b[0] < a[0] for a, b in pairwise(value)):
+            if (
+                not value
+                or any(b[0] < a[0] for a, b in pairwise(value))
+                or not all(map(math.isfinite, chain.from_iterable(value)))
+            ):
                 raise BadInput(
                     f"{value!r} is no ramp for {name}.", "Write share:value points in order: 0:1,1:0.3."
                 )
         elif not isinstance(value, int if kind in (int, bool) else (int, float) if kind is float else kind):
             raise BadInput(f"{value!r} is no value for {name}.")
+        elif kind is float and not math.isfinite(value):
+            raise BadInput(f"{name} cannot be {value}.", "Write a finite number.")

@@ -76,7 +76,7 @@ def _degraded(raster: Tensor, settings: RasterSettings, how: Augmentation, rng: 
     fitted, inked = fitted_all(small.round_(), settings)
     chosen = _some(count, 0.25, rng)
     noise = torch.randn((len(chosen), *fitted.shape[1:]), generator=rng, device=raster.device)
-    fitted[chosen] += noise * _uniform(rng, 2, how.noise, len(chosen))[:, None, None]
+    fitted[chosen] += noise * _uniform(rng, min(2, how.noise), how.noise, len(chosen))[:, None, None]
     return torch.where(inked[:, None, None], fitted.clamp_(0, 255).to(torch.uint8), raster)
 
 

@@ -1,18 +1,21 @@
 """Run a training: data, module, Lightning's trainer, and a folder that holds it all.
 
 A run folder: run.json (configuration and dataset), metrics.jsonl, checkpoints/ (best.ckpt, last.ckpt
-and one an epoch). Running the same folder again resumes it where it stopped.
+and one an epoch). Running the same folder again resumes it where it stopped, unless it had come to its end.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import io
 import json
 import logging
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,14 @@ from lightning.pytorch.callbacks import (
     WeightAveraging,
 )
 from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.tuner.tuning import Tuner
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from glyphs.errors import BadInput
+from glyphs.errors import BadCheckpoint, BadInput
+from glyphs.folders import written
+from training.checkpoint import read, weights_of
 from training.config import TrainConfig
 from training.data import open_source
 from training.data.module import GlyphData, favoured_families
@@ -48,6 +54,16 @@ class JsonLines(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path, self._start = path, time.monotonic()
+        self._end_line()
+
+    @rank_zero_only
+    def _end_line(self) -> None:
+        """Of a run that was killed, or the disk full, the last line may have broken off."""
+        with self._path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, io.SEEK_END)
+                if file.read() != b"\n":
+                    file.write(b"\n")
 
     @property
     def name(self) -> str:
@@ -70,6 +86,28 @@ class JsonLines(Logger):
             )
 
 
+class Checkpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and then puts it there, so that a whole one is always to be had.
+
+    Lightning writes in TMPDIR: where that is another file system, it then copies over the one there is.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Raises OSError where it cannot be written."""
+        content = io.BytesIO()  # writing to a file, torch makes a RuntimeError of a full disk
+        torch.save(checkpoint, content)
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            unfinished.write_bytes(content.getbuffer())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
 def train(
     dataset: Path,
     run: Path,
@@ -84,12 +122,60 @@ def train(
     start: weights to begin with, unless the folder holds a checkpoint to resume
 
     Raises:
-        BadInput: the folder holds a run of another configuration or dataset, or the weights do not fit, or
-            the dataset lacks families that are favoured.
+        BadInput: the folder holds a run of another configuration or dataset, or cannot be written, or another
+            process trains in it; or the weights do not fit, or the dataset lacks families that are favoured.
         BadDataset: there is nothing to train on.
+        BadCheckpoint: the checkpoint to resume is broken.
+        GlypheryError: training fell apart.
     """
     if run.exists() and not run.is_dir():
         raise BadInput(f"{run} is a file.", "Choose another --out.")
+    with _held(run):
+        return _train(dataset, run, config, start, teacher, progress)
+
+
+@contextmanager
+def _held(run: Path) -> Iterator[None]:
+    """A run's folder for this process and those it shares batches with; what was made for it is gone again
+    where nothing was put into it.
+
+    Raises:
+        BadInput: it cannot be written, or another process trains in it.
+    """
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first of those processes holds it for all
+        yield
+        return
+    made = [folder for folder in (run, *run.parents) if not folder.exists()]
+    lock = run / ".lock"
+    with written(run):
+        run.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    with file:
+        try:
+            # Not flock: workers would inherit it, and hold it until they notice that a run was killed.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:  # of others, that there are no locks on this file system
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise BadInput(
+                    f"Another process trains in {run}.", "Wait for it, or choose another --out."
+                ) from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # there is something in it
+                for folder in made:
+                    folder.rmdir()
+
+
+def _train(
+    dataset: Path,
+    run: Path,
+    config: TrainConfig,
+    start: Start | None,
+    teacher: Teacher | None,
+    progress: bool,
+) -> Path:
     with open_source(dataset, colour=config.channels == 3) as source:
         saved, this = run / "run.json", {"dataset": source.digest, "config": config.to_dict()}
         if config.favoured:  # what the file says is part of the run, not its name alone
@@ -102,8 +188,10 @@ def train(
             f"{run} holds a run of another configuration or dataset.",
             "Choose another --out, or remove the folder.",
         )
+    patience = EarlyStopping("val_top1", mode="max", patience=config.patience)
+    if last.exists() and _stopped(last, patience):
+        return weights_of(run)
     data, module = prepare(dataset, config, teacher, None if last.exists() else start)
-    run.mkdir(parents=True, exist_ok=True)
     partial_file = saved.with_suffix(".part")
     partial_file.write_text(json.dumps(this, indent=1))
     partial_file.replace(saved)
@@ -116,16 +204,31 @@ def train(
     if config.ema:
         callbacks.append(WeightAveraging(use_buffers=True, multi_avg_fn=partial(_average, config.ema)))
     if config.patience:
-        callbacks.append(EarlyStopping("val_top1", mode="max", patience=config.patience))
+        callbacks.append(patience)
     if progress:
         callbacks.append(RichProgressBar(10, console_kwargs={"stderr": True}))  # stdout is for results
     with _quiet():
         trainer = L.Trainer(
             max_epochs=config.epochs, logger=JsonLines(run / "metrics.jsonl"), log_every_n_steps=20,
-            callbacks=callbacks, enable_progress_bar=progress, **trainer_options(config),
+            callbacks=callbacks, plugins=[Checkpoints()], enable_progress_bar=progress,
+            **trainer_options(config),
         )  # fmt: skip
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
-    return checkpoints / "best.ckpt"
+    return weights_of(run)
+
+
+def _stopped(last: Path, patience: EarlyStopping) -> bool:
+    """Whether the run of a checkpoint was stopped by `patience`: Lightning would go on with it.
+
+    Raises:
+        BadCheckpoint: it is broken, or not enough to go on from.
+    """
+    remedy = "Copy the newest epoch-*.ckpt that is whole over it, or remove it to begin anew."
+    content = read(last, remedy)
+    if missing := {"callbacks", "loops", "optimizer_states", "state_dict"} - content.keys():
+        raise BadCheckpoint(f"{last} cannot be gone on from: it has no {min(missing)}.", remedy)
+    state = content["callbacks"].get(patience.state_key)  # none where the run has no patience
+    return state is not None and bool(state["wait_count"] >= patience.patience)
 
 
 def _says(saved: Path, run: dict[str, Any]) -> bool:

@@ -114,7 +114,9 @@ class ArcFace(nn.Module):
 
     def forward(self, embedding_BE: Tensor, label_B: Tensor, alike_BL: Tensor) -> Tensor:
         """alike_BL: (B, L) bool, labels that look the same as each glyph's own."""
-        cosine_BL = embedding_BE.float() @ F.normalize(self.centres, dim=1).T
+        # In bfloat16 cosines from 0.998 on are 1, clamped or not, where acos has an infinite gradient.
+        with torch.autocast(embedding_BE.device.type, enabled=False):
+            cosine_BL = embedding_BE.float() @ F.normalize(self.centres, dim=1).T
         own_B = cosine_BL.gather(1, label_B[:, None])[:, 0].clamp(-1 + 1e-6, 1 - 1e-6)
         # Beyond pi - margin the cosine would rise again; there the margin is taken off linearly.
         angle_B = own_B.acos()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
+from glyphs.errors import GlypheryError
 from training.config import TrainConfig, at
 from training.data import Batch
 from training.data.module import GlyphData, as_seen
@@ -152,7 +153,13 @@ class GlyphModule(L.LightningModule):
         return gathered.flatten(0, 1)
 
     def validation_step(self, batch: Batch, _: int) -> None:
+        """Raises GlypheryError where the model answers with what is no finite number."""
         logits = self.model(_channels_last(batch["image"]), batch["metrics"])["logits"].float()
+        if not logits.sum().isfinite():  # before its weights take the place of a checkpoint's
+            raise GlypheryError(
+                f"Training fell apart: after {self.global_step} steps answers are no finite numbers.",
+                "Train in another folder with a lower learning_rate; --find-rate suggests one.",
+            )
         label = batch["label"]
         best = logits.topk(min(10, logits.shape[1])).indices
         right = best == label[:, None]

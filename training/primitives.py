@@ -25,9 +25,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,8 +33,6 @@ from glyphs.errors import BadInput
 
 CELL = 8  # pixels a side
 CHOICES = 32  # of each factor
-PRIMITIVES = CHOICES**2
-EMPTY, FULL = 0, CHOICES
 TARGETS = "shapes", "kmeans"
 
 _DIRECTIONS = 8
@@ -102,51 +98,6 @@ def primitive_numbers(logits_BN2K: Tensor) -> Tensor:
     first, second = logits_BN2K.argmax(-1).unbind(-1)
     grid = math.isqrt(logits_BN2K.shape[1])
     return (CHOICES * first + second).reshape(-1, grid, grid)
-
-
-def describe(primitive: int) -> str:
-    """A primitive in words: `edges at 45 degrees, up to 2/3 ink, centred in row 2 of 4, column 3 of 4`.
-
-    Raises:
-        ValueError: not in 0..1023.
-    """
-    if primitive not in range(PRIMITIVES):
-        raise ValueError(f"{primitive} is no primitive: there are {PRIMITIVES}")
-    first, second = divmod(primitive, CHOICES)
-    level, direction = divmod(first, _DIRECTIONS)
-    if level == 0:
-        return ("empty", "full")[first] if first < 2 else "never taught"
-    bent, place = divmod(second, _SIDE * _SIDE)
-    row, column = divmod(place, _SIDE)
-    return (
-        f"{'bent ' if bent else ''}edges at {direction * 180 / _DIRECTIONS:g} degrees, "
-        f"{('up to 1/3', 'up to 2/3', 'over 2/3')[level - 1]} ink, "
-        f"centred in row {row + 1} of {_SIDE}, column {column + 1} of {_SIDE}"
-    )
-
-
-def glyph_of(primitive: int, pixels: int = CELL) -> NDArray[np.uint8]:
-    """A typical drawing of a primitive taught by shapes, (pixels, pixels) uint8, ink 255 on 0.
-
-    A bar through the centre of its ink, bent to one side where the edges bend, and as wide as the
-    ink asks; blank where it was never taught.
-    """
-    first, second = divmod(primitive, CHOICES)
-    level, direction = divmod(first, _DIRECTIONS)
-    if level == 0:
-        return np.full((pixels, pixels), 255 if first == 1 else 0, dtype=np.uint8)
-    bent, place = divmod(second, _SIDE * _SIDE)
-    row, column = divmod(place, _SIDE)
-    fine = 4  # samples a pixel and side, so that edges come out grey
-    steps = (np.arange(fine * pixels) + 0.5) / (fine * pixels)
-    x, y = steps - (column + 0.5) / _SIDE, (steps - (row + 0.5) / _SIDE)[:, None]
-    angle = direction * math.pi / _DIRECTIONS
-    along = x * math.cos(angle) - y * math.sin(angle)
-    away = np.abs(x * math.sin(angle) + y * math.cos(angle) - 1.5 * bent * along**2)
-    inked = away <= np.quantile(away, (2 * level - 1) / 6)
-    shares = inked.reshape(pixels, fine, pixels, fine).mean((1, 3))
-    picture: NDArray[np.uint8] = np.rint(255 * shares).astype(np.uint8)
-    return picture
 
 
 class Codebook(nn.Module):

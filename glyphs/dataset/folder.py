@@ -44,13 +44,15 @@ def read_chars(path: Path) -> dict[str, Label]:
         raise BadDataset(
             f"{path} needs a header with the columns label and base_unicode, and at least one row."
         )
-    labels = {}
+    labels: dict[str, Label] = {}
     for number, row in enumerate(rows, 2):
         try:
             if not (row["label"] and row["base_unicode"]):
                 raise BadLabel("A label and its base_unicode are needed.")
-            labels[row["label"]] = _label(row["label"], row["base_unicode"])
-        except (ValueError, TypeError, BadLabel) as error:
+            label = _label(row["label"], row["base_unicode"])
+            if labels.setdefault(row["label"], label) != label:
+                raise BadLabel(f"{row['label']!r} was another label above.", "Leave one of the lines out.")
+        except (ValueError, BadLabel) as error:
             raise BadDataset(f"{path}, line {number}: {error}") from None
     return labels
 
@@ -123,13 +125,21 @@ def import_rasters(folder: Path, chars: Path, out: Path) -> Iterator[Progress]:
 
 
 def _label(text: str, base: str) -> Label:
+    """Raises BadLabel where the base letter is no code point, or one of which is not told how it is meant."""
     base = base.strip()
-    if len(base) == 1:  # of a digit, too
-        codepoint = ord(base)
-    elif base[:2].upper() in ("U+", "0X"):
-        codepoint = int(base[2:], 16)
-    else:
-        codepoint = int(base)
+    try:
+        if len(base) == 1:  # of a digit, too
+            codepoint = ord(base)
+        elif base[:2].upper() in ("U+", "0X"):
+            codepoint = int(base[2:], 16)
+        else:
+            codepoint = int(base)
+            if base.startswith("0"):  # as people write hexadecimal ones
+                raise BadLabel(f"{base} may be hexadecimal or decimal.", f"Write U+{base} or {codepoint}.")
+    except ValueError:
+        raise BadLabel(
+            f"{base!r} is no code point.", "Write 1593, U+0639, 0x639 or the character itself."
+        ) from None
     form = Form(text.rpartition("_")[2]) if text.rpartition("_")[2] in set(Form) else Form.NONE
     folded = fold(Label.parse(str(codepoint)).codepoint)
     return Label(folded.codepoint, form or folded.form)

@@ -37,10 +37,6 @@ class Shapes:
     def __len__(self) -> int:
         return len(self._rasters)
 
-    @property
-    def nbytes(self) -> int:
-        return len(self._block)
-
     def get(self, identifier: int) -> Outline | NDArray[np.uint8]:
         """The outline, or for an imported raster its ink, (H, W) uint8."""
         place = int(self._places[identifier])

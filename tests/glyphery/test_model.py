@@ -56,11 +56,28 @@ def test_presets_are_listed_with_their_arithmetic(ask: Ask) -> None:
 def test_a_mistaken_run_gets_one_line_and_leaves_nothing(
     arguments: tuple[str, ...], said: str, small_dataset: Dataset, tmp_path: Path, ask: Ask
 ) -> None:
-    done = ask("train", "--dataset", small_dataset.path, "--out", "run", *arguments, cwd=tmp_path)
+    done = ask("train", "--dataset", small_dataset.path, "--out", "runs/mine", *arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_written_are_refused_before_anything_is_read(
+    tiny_run: Path, tmp_path: Path, ask: Ask
+) -> None:
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "folder.png").mkdir()
+    for arguments in (
+        ("train", "--preset", "tiny", "--out", "file/run"),
+        ("train", "--preset", "tiny", "--find-rate", "file/rate.png"),
+        ("train", "--preset", "tiny", "--find-rate", "folder.png"),
+        ("export", tiny_run, "--program", "file/model.pt2"),
+    ):
+        done = ask(*arguments, "--dataset", "nowhere.db", cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert f"{arguments[-1]} cannot be written" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
 
 
 def test_a_small_model_learns_from_the_answers_of_a_run(

@@ -27,6 +27,14 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, content: obje
     assert "\n" not in str(refused.value)
 
 
+def test_a_checkpoint_whose_weights_are_no_numbers_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    content = torch.load(tiny_run / "checkpoints" / "best.ckpt", weights_only=True)
+    content["state_dict"]["model.classifier.bias"][0] = torch.nan
+    torch.save(content, tmp_path / "lost.ckpt")
+    with pytest.raises(BadCheckpoint, match="no finite numbers"):
+        load_checkpoint(tmp_path / "lost.ckpt")
+
+
 def test_a_missing_checkpoint_names_the_verb_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="glyphery train"):
         load_checkpoint(tmp_path)

@@ -80,6 +80,16 @@ def test_fields_are_set_from_text_however_deep_they_lie() -> None:
         ("channels", "2"),
         ("primitives.alpha", "1"),
         ("primitives.alpha", "1:1,0:0"),
+        ("primitives.alpha", "0:1,1:nan"),
+        ("learning_rate", "0"),
+        ("learning_rate", "nan"),
+        ("weight_decay", "inf"),
+        ("losses.beta", "1"),
+        ("losses.beta", "-0.1"),
+        ("losses.temperature", "0"),
+        ("losses.scale", "-32"),
+        ("distillation.temperature", "0"),
+        ("augmentation.noise", "nan"),
     ],
 )
 def test_what_cannot_be_set_is_refused_in_one_line(key: str, text: str) -> None:

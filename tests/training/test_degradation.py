@@ -54,6 +54,15 @@ def test_what_is_degraded_still_shows_what_it_shows() -> None:
     assert likeness.median() > 0.8
 
 
+def test_without_noise_paper_far_from_ink_stays_clean() -> None:
+    image = torch.zeros(200, 1, 64, 64, dtype=torch.uint8)
+    image[..., 4:60, 29:35] = 255
+    for noise, clean in ((0.0, True), (16.0, False)):
+        worse = degraded(image, SETTINGS, replace(ALWAYS, noise=noise), 0)
+        assert (worse != image).any()
+        assert bool((worse[..., :8] == 0).all()) is clean
+
+
 def test_paper_alone_stays_paper() -> None:
     blank = torch.zeros(20, 1, 64, 64, dtype=torch.uint8)
     assert torch.equal(degraded(blank, SETTINGS, replace(ALWAYS, specks=0.0), 0), blank)

@@ -15,10 +15,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from glyphs.dataset.store import Dataset
-from glyphs.errors import BadInput
+from glyphs.errors import BadCheckpoint, BadInput, GlypheryError
+from glyphs.folders import is_full
 from glyphs.splits import Split
 from training.checkpoint import load_checkpoint
-from training.fit import find_learning_rate, prepare, train, trainer_options
+from training.fit import Checkpoints, JsonLines, find_learning_rate, prepare, train, trainer_options
 from training.presets import TINY
 from training.warm_start import Start
 
@@ -98,11 +99,15 @@ def _weights(run: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_a_run_killed_and_started_again_ends_with_the_weights_of_one_never_killed(
-    small_dataset: Dataset, tmp_path: Path
+    small_dataset: Dataset, tmp_path: Path, workers: int
 ) -> None:
     def command(name: str) -> list[str]:
-        return _glyphery("train", "--dataset", small_dataset.path, "--out", tmp_path / name, *_LIVELY)
+        return _glyphery(
+            "train", "--dataset", small_dataset.path, "--out", tmp_path / name, *_LIVELY,
+            f"--set=workers={workers}",
+        )  # fmt: skip
 
     subprocess.run(command("whole"), check=True, capture_output=True)
     with subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
@@ -116,6 +121,87 @@ def test_a_run_killed_and_started_again_ends_with_the_weights_of_one_never_kille
     assert whole.keys() == killed.keys()
     for name, tensor in whole.items():
         assert torch.equal(tensor, killed[name]), name
+
+
+def _steps(run: Path) -> int:
+    return int(torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"])
+
+
+def test_two_runs_do_not_share_a_folder_and_one_that_was_killed_is_no_hindrance(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    long = ("--set=samples=1e6", "--set=epoch_samples=1e6", "--set=workers=1")
+    command = _glyphery("train", "--dataset", small_dataset.path, "--out", run, *_LIVELY, *long)
+    config = replace(
+        TINY, model="vit_tiny", size=32, box=28, batch=8, samples=8, epoch_samples=8, validation_samples=8
+    )
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_bytes():
+                assert running.poll() is None
+                time.sleep(0.01)
+            with pytest.raises(BadInput, match="Another process trains"):
+                train(small_dataset.path, run, config, progress=False)
+        finally:
+            running.kill()
+    assert train(small_dataset.path, run, config, progress=False).exists()
+    assert sorted(file.name for file in run.iterdir()) == ["checkpoints", "metrics.jsonl", "run.json"]
+
+
+def test_a_run_that_falls_apart_says_so_and_leaves_no_checkpoint(
+    small_dataset: Dataset, tmp_path: Path
+) -> None:
+    config = replace(TINY, model="vit_tiny", size=32, box=28, batch=16, learning_rate=1e30)
+    with pytest.raises(GlypheryError, match="fell apart") as failed:
+        train(small_dataset.path, tmp_path / "run", config, progress=False)
+    assert "learning_rate" in failed.value.remedy
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("left", [0, 1000, -1000])
+def test_a_broken_checkpoint_is_not_gone_on_from_and_the_remedy_works(
+    tiny_run: Path, small_dataset: Dataset, tmp_path: Path, left: int
+) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    last = run / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:left])
+    with pytest.raises(BadCheckpoint, match=r"last.ckpt is no usable checkpoint.*epoch-\*.ckpt"):
+        train(small_dataset.path, run, TINY, progress=False)
+    shutil.copy(run / "checkpoints" / "epoch-001.ckpt", last)
+    assert train(small_dataset.path, run, TINY, progress=False).exists()
+
+
+def test_a_checkpoint_without_an_optimiser_is_not_gone_on_from(
+    tiny_run: Path, small_dataset: Dataset, tmp_path: Path
+) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    last = run / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    del content["optimizer_states"]
+    torch.save(content, last)
+    with pytest.raises(BadCheckpoint, match="it has no optimizer_states"):
+        train(small_dataset.path, run, TINY, progress=False)
+
+
+def test_where_a_disk_is_full_the_checkpoint_that_was_there_stays(small_disk: Path) -> None:
+    file = small_disk / "checkpoints" / "last.ckpt"
+    Checkpoints().save_checkpoint({"weights": torch.ones(2**16)}, file)
+    with pytest.raises(OSError, match="No space") as failed:
+        Checkpoints().save_checkpoint({"weights": torch.zeros(2**21)}, file)
+    assert is_full(failed.value)
+    assert torch.load(file, weights_only=True)["weights"].all()
+    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_figures_begin_a_new_line_where_the_last_one_broke_off(tmp_path: Path) -> None:
+    log = tmp_path / "metrics.jsonl"
+    log.write_text('{"step": 1}\n{"step": 2, "lo')
+    for step in (3, 4):
+        JsonLines(log).log_metrics({"loss": 0.5}, step)
+    first, broken, *lines = log.read_text().splitlines()
+    assert (json.loads(first), broken) == ({"step": 1}, '{"step": 2, "lo')
+    assert [json.loads(line)["step"] for line in lines] == [3, 4]
 
 
 def test_two_processes_that_share_a_batch_take_the_steps_of_one(
@@ -163,9 +249,11 @@ def test_a_run_stops_when_validation_stands_still(small_dataset: Dataset, tmp_pa
         TINY, model="vit_tiny", size=32, box=28, batch=16, samples=16 * 30, epoch_samples=16, patience=2,
         learning_rate=1e-9, schedule="plateau",
     )  # fmt: skip
-    train(small_dataset.path, tmp_path / "run", config, progress=False)
-    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
-    assert last["global_step"] < 30
+    best = train(small_dataset.path, tmp_path / "run", config, progress=False)
+    steps = _steps(tmp_path / "run")
+    assert steps < 30
+    assert train(small_dataset.path, tmp_path / "run", config, progress=False) == best
+    assert _steps(tmp_path / "run") == steps  # and goes on no further when it is asked for again
 
 
 def test_averaged_weights_are_saved_and_differ_from_the_last_step(

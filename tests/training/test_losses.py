@@ -119,6 +119,17 @@ def test_a_margin_of_zero_is_cosine_softmax_and_a_margin_costs_more() -> None:
     assert strict(embedding, label, nothing) > plain(embedding, label, nothing)
 
 
+def test_an_embedding_at_its_centre_has_a_gradient_in_mixed_precision() -> None:
+    loss = ArcFace(3, 128, 0.3, 32.0)
+    embedding = loss.centres.detach().clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        apart = loss(embedding, torch.arange(3), torch.zeros(3, 3, dtype=torch.bool))
+    apart.backward()
+    for parameter in (embedding, loss.centres):
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+
+
 def test_the_margin_never_pushes_from_a_centre_that_looks_the_same() -> None:
     loss = ArcFace(3, 8, 0.3, 16.0)
     alike = torch.tensor([[False, True, False]])

@@ -71,8 +71,11 @@ class GlyphData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         config = self._config
         rank, world = self._place()
+        numbers = Numbers(config, rank, world)
+        if self.trainer is not None:  # which tells the epoch only after workers have asked for numbers
+            numbers.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)  # type: ignore[attr-defined]
         return DataLoader(
-            self.samples(), config.batch // world, sampler=Numbers(config, rank, world),
+            self.samples(), config.batch // world, sampler=numbers,
             num_workers=config.workers, persistent_workers=config.workers > 0, drop_last=True,
             worker_init_fn=_give_way, collate_fn=together, pin_memory=torch.cuda.is_available(),
         )  # fmt: skip

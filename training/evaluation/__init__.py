@@ -5,16 +5,16 @@ accuracy that any recogniser could reach, given that fonts draw some labels iden
 the model is a checkpoint, a bundle or several of them does not matter: it is a function from rasters
 and metrics to logits and embeddings.
 
-`evaluate` gives the figures, `examine` also what was answered; the report's own modules (`report`,
+`examine` gives the figures and what was answered; the report's own modules (`report`,
 `compare` and what they draw with) are imported by name, as they load matplotlib.
 """
 
-from training.evaluation.asking import evaluate, examine
+from training.evaluation.asking import examine
 from training.evaluation.examined import Examined, Neighbours, Predict, Subject
 from training.evaluation.measures import Floats, alike_matrix, auroc, expected_calibration_error
 from training.evaluation.record import Record
 
 __all__ = [
-    "Examined", "Floats", "Neighbours", "Predict", "Record", "Subject", "alike_matrix", "auroc", "evaluate",
+    "Examined", "Floats", "Neighbours", "Predict", "Record", "Subject", "alike_matrix", "auroc",
     "examine", "expected_calibration_error",
 ]  # fmt: skip

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.equivalence import Equivalence
 from glyphs.labels import Label
-from glyphs.raster import RasterSettings
-from training.evaluation.examined import Examined, Neighbours, Predict, Subject
+from training.evaluation.examined import Examined, Subject
 from training.evaluation.measures import (
     Floats,
     alike_matrix,
@@ -26,6 +24,7 @@ from training.evaluation.measures import (
 from training.evaluation.record import KEPT, Record
 
 _TOP = (1, 5, 10)
+_NOWHERE = np.iinfo(np.int64).max
 _PRIORS = "uniform", "fonts"
 _DIACRITIC = " WITH "  # in the name of a letter that carries one
 
@@ -35,16 +34,19 @@ class _Tally:
     """What is kept of every answer under one prior, at the temperature of the answers' probabilities."""
 
     temperature: float
-    ranks: list[NDArray[np.int64]] = field(default_factory=list)  # how many labels score higher
+    ranks: list[NDArray[np.int64]] = field(default_factory=list)  # how many labels come before
     equivalent: list[NDArray[np.bool_]] = field(default_factory=list)
     confidence: list[Floats] = field(default_factory=list)
 
     def add(self, logits: Floats, truth: NDArray[np.int64], alike: NDArray[np.bool_]) -> None:
-        rows = np.arange(len(truth))
         best = logits.argmax(axis=1)
-        self.ranks.append((logits > logits[rows, truth][:, None]).sum(axis=1))
-        self.equivalent.append((best == truth) | alike[truth, best])
-        self.confidence.append(confidence(logits / self.temperature))
+        own = logits[np.arange(len(truth)), truth][:, None]
+        # Of equal ones the first comes first, as argmax has it; an answer that is no number is right nowhere.
+        before = (logits > own) | ((logits == own) & (np.arange(logits.shape[1]) < truth[:, None]))
+        lost = np.isnan(logits).any(axis=1)
+        self.ranks.append(np.where(lost, _NOWHERE, before.sum(axis=1)))
+        self.equivalent.append(~lost & ((best == truth) | alike[truth, best]))
+        self.confidence.append(np.where(lost, 0.0, confidence(logits / self.temperature)))
 
     def figures(self, truth: NDArray[np.int64]) -> dict[str, float]:
         ranks, equivalent = np.concatenate(self.ranks), np.concatenate(self.equivalent)
@@ -72,25 +74,6 @@ class _Answers:
         self.places.append(best)
         self.probabilities.append(np.take_along_axis(shares, best, 1))
         self.embedding.append(embedding)
-
-
-def evaluate(
-    examined: Examined,
-    predict: Predict,
-    *,
-    labels: tuple[Label, ...],
-    families: tuple[int, ...],
-    equivalence: Equivalence,
-    settings: RasterSettings,
-    neighbours: Neighbours | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> dict[str, Any]:
-    """The figures of `examine` for a function; `families` gives the font prior, in the order of `labels`."""
-    subject = Subject(
-        predict=predict, labels=labels, families=families, equivalence=equivalence, settings=settings,
-        neighbours=neighbours,
-    )  # fmt: skip
-    return examine(examined, subject, progress=progress)[0]
 
 
 def examine(

@@ -68,7 +68,8 @@ def move(rasters: Pixels, scale: float, shift: tuple[int, int]) -> Pixels:
 def ensemble(subjects: Sequence[Subject]) -> Subject:
     """One subject of several; a single one stays what it is.
 
-    Its neighbours are gone: an index holds the embeddings of one model.
+    Each counts as its own temperature has it. Neighbours and familiarity are gone: references and
+    prototypes are embeddings of one model.
 
     Raises:
         BadInput: their labels, rasters or embeddings differ.
@@ -83,8 +84,18 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
         )
     if any((other.settings, other.channels) != (first.settings, first.channels) for other in others):
         raise BadInput("An ensemble looks at one raster, and these models are made for several.")
-    predict = averaged([subject.predict for subject in subjects])
-    return replace(first, predict=predict, neighbours=None, model=None)
+    predict = averaged([_calibrated(subject) for subject in subjects])
+    return replace(first, predict=predict, temperature=1.0, familiar=None, neighbours=None, model=None)
+
+
+def _calibrated(subject: Subject) -> Predict:
+    """Its logits at its own temperature."""
+
+    def predict(rasters: Pixels, metrics: Floats) -> tuple[Floats, Floats]:
+        logits, embedding = subject.predict(rasters, metrics)
+        return logits / subject.temperature, embedding
+
+    return predict
 
 
 def _mean(answers: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:

@@ -57,7 +57,7 @@ class Subject:
     @property
     def log_prior(self) -> Floats:
         """(L,) the font prior, up to a constant."""
-        prior: Floats = np.log(np.array(self.families, np.float32))
+        prior: Floats = np.log(np.maximum(np.array(self.families, np.float32), 1))
         return prior
 
     def called(self, place: int) -> str:

@@ -163,7 +163,7 @@ def history(paths: Sequence[Path]) -> Figure | None:
     figure = Figure(figsize=(9.2, 3.4))
     losses, shares = figure.subplots(1, 2)
     for path in paths:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [line for text in path.read_text().splitlines() if (line := _logged(text))]
         keys = sorted({key for line in lines for key in line} - {"step", "seconds", "epoch"})
         for key in keys:
             points = np.array(
@@ -185,6 +185,14 @@ def history(paths: Sequence[Path]) -> Figure | None:
         else:
             axes.set_visible(False)
     return figure
+
+
+def _logged(text: str) -> dict[str, Any]:
+    """A line of the log; nothing of one that broke off, as where a run was killed or the disk full."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}
 
 
 def _is_loss(key: str) -> bool:

@@ -31,6 +31,10 @@ def test_a_base_letter_may_be_written_in_every_usual_way(tmp_path: Path, base: s
     assert read_chars(_chars(tmp_path, f"65227_init,{base}\n")) == {"65227_init": AIN}
 
 
+def test_a_label_may_be_listed_twice_where_it_is_the_same(tmp_path: Path) -> None:
+    assert read_chars(_chars(tmp_path, "A,65\nA,U+0041\n")) == {"A": Label(65)}
+
+
 @pytest.mark.parametrize("digit", ["5", "٣"])
 def test_a_single_digit_is_that_character(tmp_path: Path, digit: str) -> None:
     assert read_chars(_chars(tmp_path, f"digit,{digit}\n")) == {"digit": Label(ord(digit))}
@@ -83,7 +87,10 @@ def test_unusable_rasters_are_named_and_the_others_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("65,sixty-five\n", "line 2"),
+        ("65,sixty-five\n", "line 2: 'sixty-five' is no code point. Write 1593"),
+        ("65,U+\n", "line 2: 'U.' is no code point"),
+        ("alef,0627\n", "line 2: 0627 may be hexadecimal or decimal. Write U.0627 or 627."),
+        ("a,65\nb,66\na,66\n", "line 4: 'a' was another label above"),
         ("65,65\n66,1114112\n", "line 3"),
         ("65\n", "line 2"),
         ("65,65\n,66\n", "line 3"),

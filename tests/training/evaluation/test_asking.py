@@ -13,9 +13,10 @@ from glyphs.errors import BadDataset
 from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
 from glyphs.splits import Split
+from recognition.bundle import Bundle
 from training.data import open_source
 from training.data.glyphs import GlyphSource
-from training.evaluation import Examined, Record, Subject, evaluate, examine
+from training.evaluation import Examined, Record, Subject, examine
 
 A, B = Label(ord("A")), Label(ord("B"))
 
@@ -37,9 +38,10 @@ def _figures(source: GlyphSource, answer: str, equivalence: Equivalence) -> dict
             logits[row, next(asked, 0) if answer == "right" else 0] = 5.0
         return logits, np.zeros((len(rasters), 128), np.float32)
 
-    return evaluate(
-        examined, predict, labels=labels, families=(1, 1), equivalence=equivalence, settings=RasterSettings()
+    subject = Subject(
+        predict=predict, labels=labels, families=(1, 1), equivalence=equivalence, settings=RasterSettings()
     )
+    return examine(examined, subject)[0]
 
 
 def test_a_recogniser_that_is_always_right_scores_one(source: GlyphSource) -> None:
@@ -56,6 +58,47 @@ def test_one_that_always_says_a_is_right_half_the_time_and_always_up_to_equivale
     assert uniform["top1"] == pytest.approx(0.5)
     assert uniform["top5"] == 1.0
     assert uniform["equivalent"] == 1.0
+
+
+def _always(source: GlyphSource, *logits: float) -> dict[str, float]:
+    """Figures of one that gives A and B the same logits whatever it sees; half of what it sees is A."""
+    answer = np.array(logits, np.float32)
+    subject = Subject(
+        predict=lambda rasters, _: (
+            np.tile(answer, (len(rasters), 1)), np.zeros((len(rasters), 128), np.float32)
+        ),
+        labels=(A, B), families=(1, 1), equivalence=Equivalence([Evidence(A, B, "outlines", 3, 3)]),
+        settings=RasterSettings(),
+    )  # fmt: skip
+    figures: dict[str, float] = examine(Examined.of(source, Split.TEST, (A, B)), subject)[0]["with_metrics"][
+        "uniform"
+    ]
+    return figures
+
+
+def test_of_labels_that_score_alike_the_first_is_the_answer(source: GlyphSource) -> None:
+    figures = _always(source, 3.0, 3.0)
+    assert figures["top1"] == figures["macro_top1"] == 0.5
+    assert figures["top5"] == 1.0
+
+
+@pytest.mark.parametrize("logits", [(np.nan, np.nan), (5.0, np.nan), (np.nan, 5.0)])
+def test_an_answer_that_is_no_number_is_right_nowhere(
+    source: GlyphSource, logits: tuple[float, float]
+) -> None:
+    assert not any(_always(source, *logits).values())
+
+
+def test_a_label_that_no_training_family_has_counts_in_the_prior_as_one_of_a_single_family(
+    tiny_bundle: Bundle,
+) -> None:
+    families = (0, 1, *tiny_bundle.families[2:])
+    subject = Subject(
+        predict=lambda rasters, metrics: (rasters, metrics), labels=tiny_bundle.labels, families=families,
+        equivalence=Equivalence(), settings=RasterSettings(),
+    )  # fmt: skip
+    assert subject.log_prior[0] == subject.log_prior[1] == 0.0
+    assert np.array_equal(subject.log_prior[2:], tiny_bundle.log_prior[2:])
 
 
 def test_a_split_without_the_labels_is_refused(source: GlyphSource) -> None:

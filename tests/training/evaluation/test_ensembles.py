@@ -10,6 +10,7 @@ from glyphery.evaluating import predictor
 from glyphs.errors import BadInput
 from glyphs.raster import RasterSettings
 from recognition.bundle import Bundle
+from training.data.source import Pixels
 from training.evaluation import Subject
 from training.evaluation.ensembles import MOVES, averaged, ensemble, move, moved
 from training.evaluation.measures import Floats, log_probabilities
@@ -37,6 +38,28 @@ def test_a_bundle_and_its_checkpoint_make_an_ensemble_without_an_index(
     assert predictor(tiny_bundle.path).neighbours is not None
     assert both.neighbours is None
     assert np.linalg.norm(both.predict(RASTERS, METRICS)[1], axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_each_model_of_an_ensemble_is_as_sure_as_its_own_temperature_has_it(subject: Subject) -> None:
+    def other(rasters: Pixels, metrics: Floats) -> tuple[Floats, Floats]:
+        logits, embedding = subject.predict(rasters, metrics)
+        return 9 * logits[:, ::-1], embedding
+
+    loud = replace(subject, predict=other, temperature=9.0)
+    one, two = ensemble([subject, loud]), ensemble([loud, subject])
+    assert one.temperature == two.temperature == 1.0
+    logits, _ = subject.predict(RASTERS, METRICS)
+    wanted = (log_probabilities(logits) + log_probabilities(logits[:, ::-1])) / 2
+    for both in (one, two):
+        assert both.predict(RASTERS, METRICS)[0] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_an_ensemble_has_no_familiarity_for_prototypes_are_of_one_model(
+    subject: Subject, tiny_bundle: Bundle
+) -> None:
+    alone = predictor(tiny_bundle.path)
+    assert alone.familiar is not None
+    assert ensemble([alone, subject]).familiar is None
 
 
 def test_models_with_other_labels_or_rasters_make_no_ensemble(subject: Subject) -> None:
