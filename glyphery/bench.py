@@ -55,12 +55,15 @@ def bench(
     from json import dumps
 
     from glyphery.figures import write_plot
+    from scoring.reports.report import check_place, write
 
+    for place in filter(None, (out, plot)):
+        check_place(place)
     seconds = seconds or (_QUICK_SECONDS if quick else _SECONDS)
     figures = _measure(bundle or [], font or [], seconds, quick, profile)
     text = dumps(figures.to_dict(), ensure_ascii=False, indent=1) + "\n"
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        write(out, text)
     if plot is not None:
         write_plot(figures, plot)
     if json:

@@ -6,6 +6,8 @@ what training needs.
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import sys
 from io import TextIOWrapper
@@ -16,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from glyphery import bench, data, evaluating, indexing, keys, model, models, recognise, scoring, serving
-from glyphs.errors import GlypheryError
+from glyphs.errors import BadInput, GlypheryError
 
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
@@ -28,30 +30,39 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except GlypheryError as error:
-            print(f"glyphery: {error}", file=sys.stderr)
+            _say(str(error))
             ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
             if error.name not in _OF_TRAINING:
                 raise
-            print(
-                f"glyphery: This verb needs {error.name}. Install it with the others that training needs:"
-                " pip install 'glyphery[train]'.",
-                file=sys.stderr,
+            _say(
+                f"This verb needs {error.name}. Install it with the others that training needs:"
+                " pip install 'glyphery[train]'."
             )
             ctx.exit(1)
         except OSError as error:
             from glyphs.folders import is_full  # loads SQLite, which --help does without
 
-            if not is_full(error):
+            if is_full(error):
+                _say("The disk is full. Make room, and run it again.")
+            elif error.filename is not None:
+                _say(f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}.")
+            else:
                 raise
-            print("glyphery: The disk is full. Make room, and run it again.", file=sys.stderr)
-            ctx.exit(1)
+            ctx.exit(BadInput.exit_code)  # 1 would be taken for a finding of `score`
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
             "score", "serve", "bench", "keys",
         ]  # fmt: skip
+
+
+def _say(message: str) -> None:
+    """One line on stderr, whatever names it repeats."""
+    from scoring.reports.text import visible  # loads what --help does without
+
+    print(f"glyphery: {visible(message)}", file=sys.stderr)
 
 
 app = typer.Typer(
@@ -65,7 +76,6 @@ app = typer.Typer(
 
 def _print_version(as_json: bool) -> None:
     """The program's version, and what the shipped bundles are, which are checked for that."""
-    import json
     from importlib.metadata import version
 
     from bundles import SHIPPED
@@ -113,9 +123,17 @@ app.command()(bench.bench)
 app.add_typer(keys.app, name="keys")
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What cannot be written, as JSON escapes it: a document stays one, and a table can be read."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
 def main() -> None:
     # Processes of a pool, too, import nothing from the folder that somebody works in.
     os.environ["PYTHONSAFEPATH"] = "1"
-    if isinstance(sys.stdout, TextIOWrapper):  # the name of a file may be no UTF-8
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):  # whose encoding may lack what is to be printed
+        codecs.register_error("glyphery", _escaped)
+        sys.stdout.reconfigure(errors="glyphery")
     app(prog_name="glyphery")  # however it was started, `python -m` included

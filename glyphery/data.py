@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glyphery import show
-from glyphs.errors import BadInput
+from glyphs.folders import written
 
 if TYPE_CHECKING:
     from glyphs.dataset.build import Progress
@@ -67,7 +66,7 @@ def show_(
     with Dataset.open(dataset) as opened:
         if sheet is not None:
             drawn = contact_sheet(opened, scripts=frozenset(iso_15924(scripts)))
-            with _writing(sheet):
+            with written(sheet):
                 drawn.save(sheet, "PNG")
     _summarise(dataset, json)
 
@@ -82,7 +81,7 @@ def freeze(
 
     with Dataset.open(dataset) as opened:
         rows = [f"{name}\t{split}\n" for _, name, split, _ in opened.families()]
-    with _writing(out):
+    with written(out):
         out.write_text(
             "# family\tsplit; made by `glyphery dataset freeze`\n" + "".join(rows), encoding="utf-8"
         )
@@ -126,7 +125,7 @@ def equivalence(
     with Dataset.open(dataset) as opened:
         table = build_equivalence(opened)
     if out is not None:
-        with _writing(out):
+        with written(out):
             out.write_text(to_tsv(table), encoding="utf-8")
     if json:
         print(table.to_json())
@@ -152,22 +151,9 @@ def text(
     if out is None:
         print(to_tsv(table), end="")
     else:
-        with _writing(out):
+        with written(out):
             out.write_text(to_tsv(table), encoding="utf-8")
         print(f"{len(table):,} labels written to {out}")
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """Where `out` is written.
-
-    Raises:
-        BadInput: it cannot be.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise BadInput(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:

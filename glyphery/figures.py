@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from glyphery.ceilings import FLOAT, INTEGER, ceiling
 from glyphery.rates import Rate
 from glyphery.workloads import RECOGNISE
-from glyphs.errors import BadInput
+from glyphs.folders import written
 from recognition.bundle import Bundle
 from recognition.layers import Layer
 
@@ -215,10 +215,8 @@ def write_plot(figures: Figures, path: Path) -> None:
         share = "" if rate.share is None else f", {rate.share:.0%} of the ceiling"
         told = f"{_text(_rounded(rate.median))} {rate.unit}{share}"
         pen.text((name_width + length + 8, y), told, "black", font)
-    try:
+    with written(path):
         picture.save(path, "PNG")
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _floor(model: Model, rates: Sequence[Rate], threads: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -105,7 +106,7 @@ def similar(
 def _one_of(bundle: Path | None, server: str | None) -> None:
     if bundle and server:
         raise BadInput(
-            f"Either {bundle} answers or {server}.", "Give --bundle or --server (GLYPHERY_SERVER)."
+            f"Either {bundle} answers or a server.", "Give --bundle or --server (GLYPHERY_SERVER)."
         )
 
 
@@ -182,7 +183,7 @@ def _similar(
     from recognition.bundle import Bundle
 
     path, codes = Path(asked), iso_15924(scripts)
-    label = None if path.exists() else _label(asked)
+    label = None if _exists(path) else _label(asked)
     chosen = Bundle.load(_path(bundle))
     references = ReferenceIndex.load(chosen.path)
     if label:
@@ -211,7 +212,7 @@ def _similar_by(
     search: Search = {"k": k, "scripts": scripts, "distinct": distinct, "exclude_same": others}
     with Client(server) as client:
         try:
-            if path.exists():
+            if _exists(path):
                 neighbours = client.similar(path, **search)
             else:
                 neighbours = client.similar_to(str(_label(asked)), **search)
@@ -227,6 +228,10 @@ def _named(picture: Path, error: ServiceError) -> GlypheryError:
     named = GlypheryError(f"{picture}: {error.detail}")
     named.exit_code = error.exit_code
     return named
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # pathlib's own raises where the name is too long
 
 
 def _label(text: str) -> Label:

@@ -1,9 +1,9 @@
-"""What a verb shows while it works and when it is done: bars and tables on stderr, data on stdout."""
+"""What a verb shows while it works and when it is done: bars on stderr, tables and data on stdout."""
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,8 +22,10 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     found = Console(stderr=stderr)
+    if found.is_terminal and found.width:  # none where COLUMNS is 0
+        return found
     # A pipe has no width of its own, and a table cut to 80 columns loses what it says.
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=120)
+    return Console(stderr=stderr, width=shutil.get_terminal_size((120, 0)).columns)
 
 
 @contextmanager
@@ -49,17 +51,19 @@ def bar(title: str, total: int | None = None) -> Iterator[Advance]:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """A table on stdout; numbers to the right. Nothing in a text is taken for markup."""
+    """A table on stdout; numbers to the right. Nothing in a text is taken for markup or for a control."""
     from rich.table import Table
     from rich.text import Text
 
+    from scoring.reports.text import visible
+
     cells = [list(row) for row in rows]
-    drawn = Table(title=Text(title, "bold"), title_justify="left")
+    drawn = Table(title=Text(visible(title), "bold"), title_justify="left")
     for place, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[place], int | float) for row in cells)
         drawn.add_column(column, justify="right" if numeric else "left")
     for row in cells:
-        drawn.add_row(*(Text(_cell(value)) for value in row))
+        drawn.add_row(*(Text(visible(_cell(value))) for value in row))
     console().print(drawn)
 
 

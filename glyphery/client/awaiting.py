@@ -124,7 +124,9 @@ class AsyncClient(Connection):
         """As Client.embed_batch."""
         rows = Rows(progress)
         for lines in questions.together(pictures):
-            rows.add(await self._ask(questions.embed_batch(lines, model)))
+            # All from one model, though another may take its name meanwhile: rows are to be compared.
+            part, model = await self._ask(questions.embed_batch(lines, model))
+            rows.add(part)
         return rows.all
 
     async def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
@@ -170,7 +172,7 @@ class AsyncClient(Connection):
                         continue
                     await response.aread()
                     refusal = self._refusal(response)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error)
             await asyncio.sleep(patience.after(refusal))
 
@@ -190,7 +192,7 @@ class AsyncClient(Connection):
         """As Client.ready."""
         try:
             return (await self._http.get("/readyz")).is_success
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
 
     async def _ask(self, question: questions.Question[T]) -> T:
@@ -198,7 +200,7 @@ class AsyncClient(Connection):
         while True:
             try:
                 response = await self._http.request(**question.request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error, question.once)
             else:
                 if response.is_success:
@@ -231,7 +233,7 @@ class AsyncClient(Connection):
                         return
                     await response.aread()
                     refusal = self._refusal(response)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error)
                 if begun:
                     raise refusal from None

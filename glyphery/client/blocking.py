@@ -55,7 +55,8 @@ class Client(Connection):
         timeout: seconds within which a connection, or more of an answer, has to come
 
         Raises:
-            BadInput: the address is none, or the key cannot be sent.
+            BadInput: the address is none, the key cannot be sent, or proxies or certificates named by the
+                environment are of no use.
         """
         super().__init__(url, api_key, retries, timeout)
         self._http = self._open(httpx.Client)
@@ -134,7 +135,8 @@ class Client(Connection):
 
         pictures: taken as they are needed; Glyph where metrics are known
         errors: what becomes of pictures that cannot be used: raise ends it with the first, return gives
-            the error in place of its answer
+            the error in place of its answer; a file that cannot be read ends it either way, once what is
+            before it is answered
         progress: called with the number of pictures answered so far
         """
         return self._stream(
@@ -151,7 +153,9 @@ class Client(Connection):
         """The embeddings of any number of pictures, (N, E); rows of NaN for pictures that cannot be used."""
         rows = Rows(progress)
         for lines in questions.together(pictures):
-            rows.add(self._ask(questions.embed_batch(lines, model)))
+            # All from one model, though another may take its name meanwhile: rows are to be compared.
+            part, model = self._ask(questions.embed_batch(lines, model))
+            rows.add(part)
         return rows.all
 
     def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
@@ -203,7 +207,7 @@ class Client(Connection):
                         continue
                     response.read()
                     refusal = self._refusal(response)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error)
             time.sleep(patience.after(refusal))
 
@@ -226,7 +230,7 @@ class Client(Connection):
         """Whether the service can be reached and answers at full speed."""
         try:
             return self._http.get("/readyz").is_success
-        except httpx.TransportError:
+        except httpx.RequestError:
             return False
 
     def _ask(self, question: questions.Question[T]) -> T:
@@ -234,7 +238,7 @@ class Client(Connection):
         while True:
             try:
                 response = self._http.request(**question.request)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error, question.once)
             else:
                 if response.is_success:
@@ -265,7 +269,7 @@ class Client(Connection):
                         return answers.end()
                     response.read()
                     refusal = self._refusal(response)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 refusal = self._failure(error)
                 if begun:
                     raise refusal from None

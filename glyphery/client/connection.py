@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
 import httpx
@@ -21,6 +24,7 @@ T = TypeVar("T")
 POLL = 0.5  # seconds between two looks at a job
 
 _URL: Final = "http://127.0.0.1:8000"
+_PASSWORD = re.compile(r"(?<=://)([^/:]*):[^/]*@")
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.25, 8.0  # seconds
 _LONGEST_WAIT = 60  # seconds; a service that wants to be left alone for longer is not waited for
 # The connection failed, rather than the service: to ask again is no harm, and may help.
@@ -33,34 +37,49 @@ _HEARD = (
 
 
 class Connection:
-    """What both clients have in common: whom to ask, what an answer means, and when to ask again."""
+    """What both clients have in common: whom to ask, what an answer means, and when to ask again.
+
+    url: of the service, without the password it may hold
+    """
 
     def __init__(self, url: str | None, api_key: str | None, retries: int, timeout: float) -> None:
         url = url or os.environ.get("GLYPHERY_SERVER") or _URL
-        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        self._address = (url if "://" in url else f"http://{url}").rstrip("/")
+        self.url = _PASSWORD.sub(r"\1:***@", self._address)
         self._api_key = (api_key or os.environ.get("GLYPHERY_API_KEY") or "").strip()
         if not (self._api_key.isascii() and self._api_key.isprintable()):
             raise BadInput("The API key has characters that cannot be sent.")
         self._retries, self._timeout = retries, timeout
 
     def _open(self, make: Callable[..., T]) -> T:
-        """Make a client of httpx. Raises BadInput where the address is none."""
+        """Make a client of httpx.
+
+        Raises:
+            BadInput: the address is none, or proxies or certificates named by the environment are of no use.
+        """
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         try:
-            return make(base_url=self.url, headers=headers, timeout=self._timeout)
+            url = httpx.URL(self._address)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadInput(f"{self.url} is no address of a service: {error}.") from None
+        try:
+            return make(base_url=url, headers=headers, timeout=self._timeout)
+        except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+            raise BadInput(
+                f"No connection can be made as the environment says: {str(error).rstrip('.')}.",
+                "See ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+            ) from None
 
     def _refusal(self, response: httpx.Response) -> ServiceError:
         """The error that a response is; its body has been read."""
-        after = response.headers.get("retry-after", "")
+        after = _seconds(response.headers.get("retry-after", ""))
         try:
-            return error_of(response.json(), retry_after=int(after) if after.isdecimal() else 0)
-        except (KeyError, TypeError, ValueError):  # it comes from something in between
+            return error_of(response.json(), retry_after=after)
+        except Exception:  # it comes from something in between
             said = f"{response.status_code} {response.reason_phrase}".strip()
-            return ServiceError(f"{self.url} answers {said}.", status=response.status_code)
+            return ServiceError(f"{self.url} answers {said}.", status=response.status_code, retry_after=after)
 
-    def _failure(self, error: httpx.TransportError, once: bool = False) -> ServiceError:
+    def _failure(self, error: httpx.RequestError, once: bool = False) -> ServiceError:
         """What has become of a request that was not answered.
 
         once: it is not to be sent again where it may have been heard
@@ -171,10 +190,22 @@ def error_of(problem: Mapping[str, Any], index: int | None = None, retry_after: 
     return ServiceError(problem["detail"], type=type_, status=status, index=index, retry_after=retry_after)
 
 
+def _seconds(after: str) -> float:
+    """How long Retry-After asks to wait: it has seconds, or a date; 0 where it has neither."""
+    if after.isdecimal():
+        return float(after)
+    try:
+        date = parsedate_to_datetime(after)
+    except ValueError:
+        return 0
+    # Of the three ways to write a date for HTTP one names no zone: all mean Greenwich's.
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
 @contextmanager
 def understanding() -> Generator[None, None, None]:
     """Says so where an answer is not as a service of ours would give it."""
     try:
         yield
-    except (EOFError, KeyError, TypeError, ValueError):
-        raise ServiceError("The answer is not one of a Glyphery service.") from None
+    except Exception as error:  # of JSON nested without end, or the broken header of an array, it is any
+        raise ServiceError("The answer is not one of a Glyphery service.") from error

@@ -39,7 +39,8 @@ Params: TypeAlias = dict[str, "str | float"]
 
 _MOST_TOGETHER, _MOST_BYTES = 256, 4 * 2**20  # of one request of a batch
 _MOST_LISTED = 100  # jobs of one request
-_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
+_AS_PNG = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}  # others as RGB
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,14 @@ def classify_batch(lines: list[bytes], params: Params) -> Question[None]:
     return Question("/classify/batch", lambda _: None, params, b"".join(lines), "application/x-ndjson")
 
 
-def embed_batch(lines: list[bytes], model: str | None) -> Question[NDArray[np.float32]]:
-    def read(response: httpx.Response) -> NDArray[np.float32]:
+def embed_batch(lines: list[bytes], model: str | None) -> Question[tuple[NDArray[np.float32], str | None]]:
+    """A row for each line, and the digest of the model they are from."""
+
+    def read(response: httpx.Response) -> tuple[NDArray[np.float32], str | None]:
         found: NDArray[np.float32] = np.load(io.BytesIO(response.content), allow_pickle=False)
-        return found
+        if found.ndim != 2 or len(found) != len(lines):
+            raise ValueError("these are other rows than were asked for")
+        return found, response.headers["X-Glyphery-Model"]
 
     params = _query(model=model, format="npy")
     return Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
@@ -197,7 +202,9 @@ def _font_file(font: Font) -> tuple[str, Any]:
     """A file of a form, as httpx wants it."""
     if isinstance(font, tuple):
         return font
-    return Path(font).name, _FontFile(Path(font))
+    path = Path(font)
+    # The name of a file may be no UTF-8, which a form's is.
+    return os.fsencode(path.name).decode(errors="replace"), _FontFile(path)
 
 
 def of_context(
@@ -241,8 +248,14 @@ def _metrics(
 
 
 def _query(**given: str | float | None) -> Params:
-    """Those parameters of the query that say something."""
-    return {name: value for name, value in given.items() if value is not None and value != ""}
+    """Those parameters of the query that say something. Raises BadInput for one that cannot be sent."""
+    said = {name: value for name, value in given.items() if value is not None and value != ""}
+    for name, value in said.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"{name} has characters that cannot be sent.") from None
+    return said
 
 
 def _listed(names: str | Iterable[str]) -> str:
@@ -258,19 +271,30 @@ def _bytes_of(picture: Picture) -> bytes:
         except OSError as error:
             raise BadPicture(f"{os.fspath(picture)} cannot be read: {error.strerror}.") from None
     file = io.BytesIO()
-    (picture if picture.mode in _PNG_MODES else picture.convert("RGB")).save(file, "PNG")
+    try:
+        if picture.mode not in _PNG_MODES:
+            picture = picture.convert(_AS_PNG.get(picture.mode, "RGB"))
+        picture.save(file, "PNG")
+    except (OSError, ValueError) as error:
+        raise BadPicture(f"The picture cannot be sent: {error}.") from None
     return file.getvalue()
 
 
 def together(pictures: Iterable[Picture | Glyph]) -> Iterator[list[bytes]]:
-    """The lines of one request after the other."""
+    """The lines of one request after the other. A BadPicture is raised once those before it are out."""
     lines: list[bytes] = []
     size = 0
     for item in pictures:
         glyph = item if isinstance(item, Glyph) else Glyph(item)
-        said: dict[str, Any] = {"image": base64.b64encode(_bytes_of(glyph.picture)).decode("ascii")}
+        try:
+            picture = _bytes_of(glyph.picture)
+        except BadPicture:
+            if lines:
+                yield lines
+            raise
+        said: dict[str, Any] = {"image": base64.b64encode(picture).decode("ascii")}
         if glyph.metrics:
-            said["metrics"] = _metrics(**glyph.metrics)
+            said["metrics"] = {name: float(value) for name, value in _metrics(**glyph.metrics).items()}
         lines.append(json.dumps(said).encode("ascii") + b"\n")
         size += len(lines[-1])
         if len(lines) == _MOST_TOGETHER or size >= _MOST_BYTES:

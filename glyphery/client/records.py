@@ -112,7 +112,11 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel(Model):
-    """A model as `models()` lists it."""
+    """A model as `models()` lists it.
+
+    index: whether it can search, in so many `references`
+    primitives: whether it names primitives
+    """
 
     precision: str
     labels: int
@@ -121,6 +125,7 @@ class ServedModel(Model):
     quality: Mapping[str, Any]
     index: bool
     references: int
+    primitives: bool
 
 
 @dataclass(frozen=True, slots=True)

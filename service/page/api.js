@@ -29,7 +29,8 @@ export class Problem extends Error {
 /** The server cannot be reached. The page says so by itself, and `service` tells when it is back. */
 export class Away extends Error {}
 
-/** An answer of the service that is well; waits where it is busy. Throws Problem, Away, and what an abort throws. */
+/** An answer of the service that is well; waits where it is busy. Throws Problem, Away, and what an abort throws.
+ *  Its body is all there, unless it `streams`: then reading that may throw, too. */
 export async function ask(path, options = {}) {
   for (let tries = 1; ; tries += 1) {
     const response = await reach(path, options);
@@ -82,22 +83,25 @@ export function newest(work) {
   };
 }
 
-/** Words for a line of the page; empty for a server that is away, of which a notice speaks. */
-export function explained(error) {
-  if (error instanceof Away) return [];
+/** Words for a line of the page. Of a server that is away a notice speaks: what is to be said beside it is `away`. */
+export function explained(error, ...away) {
+  if (error instanceof Away) return away;
   if (!(error instanceof Problem)) throw error;
   const title = document.createElement("b");
   title.textContent = `${error.title}.`;
   return [title, error.message === error.title ? "" : ` ${error.message}`];
 }
 
-async function reach(path, { headers = {}, ...options }) {
+async function reach(path, { headers = {}, streams = false, ...options }) {
   const key = sessionStorage.getItem(KEY);
   let response;
   try {
     response = await fetch(path, { ...options, headers: key ? { ...headers, "X-API-Key": key } : headers });
+    // One that breaks off is no answer either.
+    if (!streams && response.status !== 204) response = new Response(await response.blob(), response);
   } catch (error) {
     if (options.signal?.aborted) throw error;
+    response = undefined;
   }
   // A proxy answers 502 for a server that is away; the service itself never does.
   if (response && response.status !== 502) return response;

@@ -9,7 +9,7 @@ export async function* events(path, signal) {
   let id = "";
   for (;;) {
     try {
-      const response = await ask(path, { signal, headers: id ? { "Last-Event-ID": id } : {} });
+      const response = await ask(path, { streams: true, signal, headers: id ? { "Last-Event-ID": id } : {} });
       if (response.status === 204) return;
       for await (const event of read(response.body)) {
         id = event.id || id;

@@ -39,8 +39,11 @@ export class Recognise {
       this.#waiting = 0;
       this.#hasGrown = false;
       this.#isAsking = true;
-      await this.#ask(false);
-      this.#isAsking = false;
+      try {
+        await this.#ask(false);
+      } finally {
+        this.#isAsking = false;
+      }
       if (this.#hasGrown) this.#soon();
     }, WHILE_DRAWING);
   }

@@ -48,7 +48,7 @@ export class Score {
       this.#add(job);
       this.#follow();
     } catch (error) {
-      note(line, ...explained(error));
+      note(line, ...explained(error, "The fonts did not get through. Choose them again once the server is back."));
     } finally {
       delete byId("drop").dataset.busy;
     }

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from glyphery.bench import bench
 from glyphery.ceilings import FLOAT, INTEGER, _model, ceiling, ceilings
-from glyphery.figures import Figures, Machine, Model
+from glyphery.figures import Figures, Machine, Model, write_plot
 from glyphery.rates import Rate, Work, measure
-from glyphs.errors import BadFont
+from glyphs.errors import BadFont, BadInput
 from recognition.bundle import Bundle
 
 
@@ -86,6 +86,27 @@ def test_bundles_of_one_name_are_told_apart(tiny_bundle: Bundle) -> None:
     assert [rate["bundle"] for rate in recognised] == names * (len(recognised) // 2)
     assert [rate["beside"] is None for rate in recognised] == [True, False] * (len(recognised) // 2)
     assert {rate["bundle"] for rate in found["rates"] if rate["group"] == "recognise"} == set(names)
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_where_nothing_can_be_written_is_said_before_anything_is_measured(
+    option: str, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "below"
+    found = _run("--bundle", tmp_path / "nowhere", option, place).exception
+    assert isinstance(found, BadInput)
+    assert str(found).startswith(f"{place} cannot be written: ")
+
+
+def test_a_full_disk_is_not_taken_for_a_place_that_cannot_be_written(small_disk: Path) -> None:
+    (small_disk / "large").write_bytes(bytes(4 * 2**20))
+    rate = Rate(
+        group="draw", name="sans.ttf", unit="glyphs/s", threads=1, bundle="", median=9.0, low=8.0, high=10.0
+    )
+    figures = Figures(Machine.here(1), (), (rate,), seconds=1, rounds=1, profiled=False)
+    with pytest.raises(OSError, match="No space left"):
+        write_plot(figures, small_disk / "bench.png")
 
 
 def test_what_is_no_font_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,11 +37,16 @@ VERBS = [
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, cwd: Path | None = None, encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
+    """encoding: of what it prints"""
     program = Path(sys.executable).with_name("glyphery")
     return subprocess.run(
-        [program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
-    )
+        [os.fsencode(program), *(os.fsencode(str(argument)) for argument in arguments)],
+        cwd=cwd, capture_output=True, encoding=encoding, timeout=300, check=False,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
 
 
 def test_help_lists_the_verbs_in_the_order_of_the_data_flow() -> None:
@@ -69,7 +75,9 @@ def test_help_loads_no_stage() -> None:
         (("dataset", "build", "nowhere"), "nowhere"),
         (("classify", "nowhere.png"), "nowhere.png"),
         (("classify", "a.png", "b.png", "--width", "0.5"), "one glyph"),
+        (("classify", "a\n\x1b[31m.png"), "a⟨U+000A⟩⟨U+001B⟩[31m.png"),
         (("similar", "neither"), "neither a file nor a label"),
+        (("similar", "x" * 5000), "neither a file nor a label"),
         (("classify", "nowhere.png", "--scripts", "latin"), "four letters"),
         (("similar", "65", "--scripts", "Latn,ara"), "four letters"),
         (("train", "--set", "colour=1"), "colour"),
@@ -99,10 +107,38 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "verb", [("dataset", "build"), ("dataset", "thin", "--families", "1"), ("train", "--dataset")]
+)
+def test_a_place_below_a_file_gets_one_line(
+    verb: tuple[str, ...], dataset_file: Path, font_dir: Path, tmp_path: Path, ask: Ask
+) -> None:
+    (tmp_path / "file").touch()
+    source = font_dir / "mono.otf" if verb[1] == "build" else dataset_file
+    done = ask(*verb, source, "--out", "file/below", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("glyphery: file")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_json_is_json_whatever_stdout_cannot_write(
+    encoding: str, tiny_bundle: Bundle, font_dir: Path, tmp_path: Path
+) -> None:
+    name = tmp_path / "\N{LATIN SMALL LETTER E WITH ACUTE}\N{ARABIC LETTER AIN}\N{GRINNING FACE}\udcff.ttf"
+    name.write_bytes((font_dir / "naskh.ttf").read_bytes())
+    score = "score", name, "--bundle", tiny_bundle.path, "--json"
+    expected = run(*score)
+    assert not expected.stdout.isascii()
+    lines = run(*score, encoding=encoding).stdout.splitlines()
+    assert list(map(json.loads, lines)) == list(map(json.loads, expected.stdout.splitlines()))
+    assert json.loads(lines[0])["font"] == str(name)
+
+
 def test_a_full_disk_gets_one_line_and_leaves_nothing_half_done(small_disk: Path, font_dir: Path) -> None:
     (small_disk / "large").write_bytes(bytes(4 * 2**20 - 2**16))
     done = run("score", "sans.ttf", "--out", small_disk / "report", cwd=font_dir)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "glyphery: The disk is full. Make room, and run it again."
     assert "Traceback" not in done.stderr
     assert [file.name for file in small_disk.iterdir()] == ["large"]

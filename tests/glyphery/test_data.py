@@ -29,6 +29,12 @@ def test_what_cannot_be_written_is_said_in_one_line(
     assert done.stderr == f"glyphery: {options[1]} cannot be written: No such file or directory.\n"
 
 
+def test_a_full_disk_is_said_to_be_full(dataset_file: Path, small_disk: Path) -> None:
+    (small_disk / "large").write_bytes(bytes(4 * 2**20))
+    done = run("show", dataset_file, "--sheet", small_disk / "sheet.png")
+    assert (done.exit_code, done.stderr) == (2, "glyphery: The disk is full. Make room, and run it again.\n")
+
+
 def test_so_is_a_table_of_texts_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("text")
     done = run("text", tmp_path, "--out", tmp_path / "nowhere" / "text.tsv")

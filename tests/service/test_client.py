@@ -4,11 +4,15 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from PIL import Image
 from glyphery import AsyncClient, Client
 from glyphery.client import Glyph, ServiceError
 from glyphs.errors import BadInput, BadPicture
+from recognition.bundle import Bundle, seal
 
 
 @pytest.fixture(autouse=True)
@@ -85,9 +90,28 @@ def test_a_picture_may_be_bytes_a_file_or_pillows(asking, picture, tmp_path):
     expected = asking.classify(data)
     image = Image.open(file)
     assert [asking.classify(way) for way in (file, str(file), image)] == [expected] * 3
-    assert asking.classify(image.convert("CMYK")).best.label == "1593_init"
     with pytest.raises(BadPicture, match=r"nowhere\.png cannot be read"):
         asking.classify(tmp_path / "nowhere.png")
+
+
+@pytest.mark.filterwarnings("error::DeprecationWarning")  # of what a Pillow to come will not do
+@pytest.mark.parametrize(
+    "modes",
+    [["CMYK"], ["F"], ["I"], ["I", "I;16"], ["LA"], ["LA", "La"], ["P"], ["PA"], ["RGBA"], ["RGBA", "RGBa"]],
+    ids="-".join,
+)
+def test_pillows_pictures_may_be_of_any_mode(asking, picture, modes):
+    image = Image.open(io.BytesIO(picture("1593_init")))
+    if modes[0] == "I":  # of 16 bits
+        image = Image.fromarray(np.asarray(image).astype(np.int32) * 257)
+    for mode in modes:
+        image = image.convert(mode)
+    assert asking.classify(image).best.label == "1593_init"
+
+
+def test_a_picture_of_pillows_without_pixels_cannot_be_sent(asking):
+    with pytest.raises(BadPicture, match=r"The picture cannot be sent: .*empty"):
+        asking.classify(Image.new("L", (0, 5)))
 
 
 def test_neighbours_of_a_picture_and_of_a_label(asking, picture):
@@ -115,6 +139,7 @@ def test_models_and_readiness(asking, kind):
     [model] = asking.models()
     assert (model.name, model.embedding, model.index) == ("stars", 128, True)
     assert model.raster["size"] == 128
+    assert model.primitives is False
     assert asking.ready()
     assert not kind("http://127.0.0.1:1").ready()
 
@@ -146,7 +171,7 @@ def test_a_batch_takes_its_pictures_as_it_needs_them(server, picture):
 
 
 def test_metrics_go_with_each_picture_of_a_batch(asking, picture):
-    metrics = [{"height": 0.7}, {"height": 0.5}, None]
+    metrics = [{"height": 0.7}, {"height": np.float32(0.5)}, None]
     only = {"labels": ["79", "111"], "prior": "uniform"}
     expected = [asking.classify(picture("79"), metrics=known, **only) for known in metrics]
     assert list(asking.classify_batch([Glyph(picture("79"), known) for known in metrics], **only)) == expected
@@ -164,6 +189,15 @@ def test_what_is_wrong_with_an_item_is_raised_or_returned_as_one_chooses(asking,
     assert last.best.label == "98"
 
 
+def test_what_comes_before_a_file_that_cannot_be_read_is_answered(kind, server, picture, tmp_path):
+    for errors in ("raise", "return"):
+        told = []
+        pictures = [picture("65"), picture("98"), tmp_path / "nowhere.png", picture("65")]
+        with pytest.raises(BadPicture, match=r"nowhere\.png cannot be read"):
+            list(kind(server.url).classify_batch(pictures, errors=errors, progress=told.append))
+        assert told == [1, 2]
+
+
 def test_embeddings_of_a_batch_are_one_array(asking, picture):
     told = []
     found = asking.embed_batch(
@@ -174,6 +208,26 @@ def test_embeddings_of_a_batch_are_one_array(asking, picture):
     assert np.abs(found[0] - asking.embed(picture("65"))).max() < 1e-6
     assert asking.embed_batch([]).shape == (0, 0)
     assert list(asking.classify_batch([])) == []
+
+
+def test_embeddings_of_a_batch_are_of_one_model_whatever_takes_its_name(
+    kind, serve, bundle, naming_bundle, picture, tmp_path
+):
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"admin:{sha256(b'the-key').hexdigest()}:admin\n")
+    namesake = shutil.copytree(naming_bundle, tmp_path / "namesake")
+    seal(namesake, Bundle.load(bundle).manifest)
+    with serve(keys=keys) as running:
+
+        def pictures():
+            yield from [picture("65")] * 256
+            load = {"headers": {"X-API-Key": "the-key"}, "json": {"path": str(namesake)}}
+            assert document(running.client.post("/admin/models/stars/load", **load))["replaced"]
+            yield picture("65")
+
+        with pytest.raises(ServiceError) as raised:
+            kind(running.url, api_key="the-key").embed_batch(pictures())
+        assert raised.value.type == "urn:glyphery:problem:unknown-model"
 
 
 def test_problems_are_raised_as_the_service_says_them(asking, picture):
@@ -194,6 +248,42 @@ def test_misspelt_options_are_not_passed_over(asking, picture):
         asking.classify(picture("65"), metrics={"breadth": 1})
     with pytest.raises(BadInput, match="ignore"):
         asking.classify_batch([], errors="ignore")
+
+
+def test_characters_that_cannot_be_sent_are_said_to_be_such(asking, picture):
+    with pytest.raises(BadInput, match=r"^charset has characters that cannot be sent\.$"):
+        asking.classify(picture("65"), charset="A\udcff")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("all_proxy", "socks5://127.0.0.1:1"),
+        ("http_proxy", "foo://127.0.0.1"),
+        ("http_proxy", "http://127.0.0.1:port"),
+        ("SSL_CERT_FILE", "/nonexist"),
+    ],
+)
+def test_an_environment_that_allows_no_connection_is_one_line(kind, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(
+        BadInput, match=r"^No connection can be made as the environment says: .*[^.]\. See ALL_PRO"
+    ):
+        kind("http://127.0.0.1:1").models()
+
+
+def test_a_password_of_an_address_is_sent_but_not_told(kind):
+    with scripted(NO_MODELS, (502, {}, b"<html>")) as server:
+        client = kind(server.url.replace("://", "://u:s:ecret@"))
+        assert client.models() == []
+        with pytest.raises(ServiceError, match=r"http://u:\*\*\*@127\.0\.0\.1:\d+ answers 502 Bad Gateway"):
+            client.models()
+        assert {headers["Authorization"] for _, _, headers in server.requests} == {"Basic dTpzOmVjcmV0"}
+    for address in ("http://u:secret@127.0.0.1:1", "u:secret@localhost:eighty", "foo://u:secret@localhost"):
+        with pytest.raises((BadInput, ServiceError)) as refused:
+            kind(address, retries=0).models()
+        assert "u:***@" in str(refused.value)
+        assert "secret" not in str(refused.value)
 
 
 def test_an_address_needs_no_scheme_and_may_come_from_the_environment(kind, server, monkeypatch):
@@ -276,6 +366,31 @@ def test_what_is_refused_for_the_moment_is_asked_again_as_late_as_the_service_wi
         assert second - first >= 1  # not a limit on time: sooner would be too soon
 
 
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("after", "least", "most"),
+    [
+        ("3600", 3600, 3600),
+        ("1" + "0" * 5000, 3600, np.inf),
+        (format_datetime(TOMORROW, usegmt=True), 1, 86400),
+        (TOMORROW.strftime("%a %b %d %H:%M:%S %Y"), 1, 86400),  # asctime's, which HTTP allows
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", 0, 0),
+        ("-5", 0, 0),
+        ("soon", 0, 0),
+    ],
+)
+def test_how_long_to_wait_is_told_in_seconds_or_by_a_date_and_by_a_gateway_too(kind, after, least, most):
+    for status, headers, body in (refusal(503, Retry_After=after), (503, {"Retry-After": after}, b"<html>")):
+        with scripted(*[(status, headers, body)] * 2) as server:
+            with pytest.raises(ServiceError) as raised:
+                kind(server.url, retries=1).models()
+            assert least <= raised.value.retry_after <= most
+            assert len(server.requests) == (1 if least else 2)
+
+
 @pytest.mark.parametrize(
     ("answers", "retries", "requests"),
     [
@@ -334,7 +449,7 @@ def test_a_problem_of_the_whole_batch_is_raised_whatever_becomes_of_items(kind):
         assert raised.value.index is None
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"models": 3}'])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"models": 3}', b"[" * 200_000])
 def test_what_is_no_answer_of_ours_is_said_to_be_none(kind, body):
     with scripted((200, {}, body), (502, {}, body)) as server:
         with pytest.raises(ServiceError, match="not one of a Glyphery service"):
@@ -353,6 +468,37 @@ def test_the_key_is_sent_as_bearer(kind, monkeypatch):
         assert [headers.get("Authorization") for _, _, headers in server.requests] == [
             None, "Bearer one", "Bearer two"
         ]  # fmt: skip
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_one_line(kind):
+    packed = {"Content-Encoding": "gzip"}
+    with scripted((200, packed, b"{}"), (503, packed, b"{}"), (200, packed, b"{}")) as server:
+        client = kind(server.url)
+        for ask in (client.models, client.models, lambda: list(client.classify_batch([b"x"]))):
+            with pytest.raises(ServiceError, match="failed: Error"):
+                ask()
+        assert not kind(server.url).ready()
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"PK\3\4 a zip", b"\x80\4 a pickle", b"\x93NUMPY\1\0\6\0{((((\n",
+        b"\x93NUMPY\1\0\xff\xff" + b"(" * 65534 + b"\n", npy(np.float32(1)), npy(np.zeros((3, 8), "f4")),
+    ],
+    ids=["nothing", "zip", "pickle", "header", "deep header", "a number", "other rows"],
+)  # fmt: skip
+def test_what_are_no_embeddings_is_said_to_be_none(kind, body):
+    headers = {"X-Glyphery-Model": "d"}
+    not_ours = pytest.raises(ServiceError, match="not one of a Glyphery service")
+    with scripted((200, headers, body)) as server, not_ours:
+        kind(server.url).embed_batch([b"x", b"y"])
 
 
 @pytest.mark.parametrize("key", ["\N{LATIN SMALL LETTER E WITH ACUTE}", "one\ntwo", "one\0"])
@@ -423,6 +569,8 @@ def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle,
         (("classify", "0.png", "--bundle", "b"), "--bundle or --server", 2),
         (("similar", "neither"), "neither a file nor a label", 2),
         (("similar", "122"), "122", 2),
+        (("similar", "x" * 5000), "neither a file nor a label", 2),
+        (("classify", "x" * 5000), "cannot be read: File name too long", 2),
         (("similar", "blank.png"), "blank.png: ", 2),
     ],
 )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import pytest
@@ -52,6 +53,14 @@ def test_one_font_or_several(asking, font_dir):
         job = asking.score_fonts(fonts)
         assert job.fonts["names"] == names
         asking.cancel(job)
+
+
+def test_the_name_of_a_font_may_be_no_utf_8(asking, font_dir, tmp_path):
+    font = tmp_path / os.fsdecode(b"\xff.otf")
+    font.write_bytes((font_dir / "mono.otf").read_bytes())
+    job = asking.score_fonts(font)
+    assert job.fonts["names"] == ["\N{REPLACEMENT CHARACTER}.otf"]
+    asking.cancel(job)
 
 
 def test_results_are_read_as_they_come(asking, font_dir):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.page import browser_at, find_browser
 
 OpenPage = Callable[..., Page]
+CuttingServer = Callable[[str], AbstractContextManager["Cutting"]]
 PATIENCE = 120_000  # milliseconds: machines differ, and so does what else they do
 expect.set_options(timeout=PATIENCE)
 
@@ -55,6 +60,63 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 
 _BAD = ("error", "warning")
+
+
+class Cutting(ThreadingHTTPServer):
+    """Asks another server what it is asked, and cuts off what that answers to the next request for `path`."""
+
+    daemon_threads = True
+
+    def __init__(self, url: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Asking)
+        self.url, self.asks, self.path = f"http://127.0.0.1:{self.server_port}", url, ""
+        self.has_cut = threading.Event()
+
+    def is_to_cut(self, path: str) -> bool:
+        if not self.path or not path.startswith(self.path):
+            return False
+        self.path = ""
+        self.has_cut.set()
+        return True
+
+
+class _Asking(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Cutting
+
+    def do_GET(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = httpx.request(self.command, self.server.asks + self.path, content=sent, trust_env=False)
+        body = answer.content
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers["content-type"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.close_connection = self.server.is_to_cut(self.path)
+        self.wfile.write(body[: len(body) // 2] if self.close_connection else body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def cutting() -> CuttingServer:
+    """Gives a server between the page and that at an address, which cuts off answers: `cutting(url)`."""
+
+    @contextmanager
+    def start(url: str) -> Iterator[Cutting]:
+        with Cutting(url) as server:
+            thread = threading.Thread(target=server.serve_forever, args=[0.01])
+            thread.start()
+            try:
+                yield server
+            finally:
+                server.shutdown()
+                thread.join()
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -269,6 +269,25 @@ def test_a_server_that_is_away_is_said_to_be_and_all_goes_on_when_it_is_back(ope
         page.wait_for_selector("#references li")
 
 
+def test_an_answer_that_breaks_off_ends_nothing(open_page, serve, cutting):
+    with serve(jobs=None) as running, cutting(running.url) as between:
+        page = open_page(between.url, allowed=NETWORK)
+        box = page.locator("#sheet").bounding_box()
+        page.mouse.move(box["x"] + 100, box["y"] + 60)
+        between.path = "/classify"
+        page.mouse.down()
+        page.mouse.move(box["x"] + 100, box["y"] + 200, steps=9)
+        assert characters(page)  # of what was asked again
+        assert between.has_cut.is_set()
+        with page.expect_response("**/classify?*"):  # the pen is still down
+            page.mouse.move(box["x"] + 100, box["y"] + 300, steps=9)
+        page.mouse.up()
+        between.path = "/similar"
+        page.get_by_label("or type it").fill("b")
+        page.wait_for_selector("#references li")
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
 def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
     keys = tmp_path / "keys.txt"
     keys.write_text(f"press:{sha256(b'the-key').hexdigest()}\n")

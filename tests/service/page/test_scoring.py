@@ -156,6 +156,15 @@ def test_what_is_no_font_is_explained(open_page, url):
     expect(page.locator("#score-note")).to_contain_text("No fonts.")
 
 
+def test_fonts_that_do_not_get_through_are_to_be_chosen_again(open_page, serve, fonts, tmp_path):
+    with serve(jobs=tmp_path / "jobs") as running:
+        page = open_page(running.url, allowed=NETWORK)
+    page.get_by_label("Choose fonts").set_input_files(fonts[0])
+    expect(page.locator("#score-note")).to_have_text(
+        "The fonts did not get through. Choose them again once the server is back."
+    )
+
+
 def test_progress_and_reports_come_to_who_has_a_key(open_page, serve, fonts, tmp_path):
     keys = tmp_path / "keys.txt"
     keys.write_text(f"press:{sha256(b'the-key').hexdigest()}\n")
