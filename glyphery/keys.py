@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +32,14 @@ def add(
 
     token, key = new_key(name, admin=admin)
     lines: list[str] = []
-    if file.exists():
-        if any(name == other.name for other in read_keys(file)):
-            raise BadInput(f"{file} has a key {name} already.", "Choose another name, or remove that key.")
-        lines = file.read_text(encoding="utf-8").splitlines()
-    _write(file, [*lines, str(key)])
+    with _alone(file) as file:
+        if file.exists():
+            if any(name == other.name for other in read_keys(file)):
+                raise BadInput(
+                    f"{file} has a key {name} already.", "Choose another name, or remove that key."
+                )
+            lines = file.read_text(encoding="utf-8").splitlines()
+        _write(file, [*lines, str(key)])
     print(token)
     print(f"This key of {name} is not shown again.", file=sys.stderr)
 
@@ -55,30 +60,55 @@ def remove(name: Annotated[str, typer.Argument(help="Whose key it is.")], file: 
     from glyphs.errors import BadInput
     from service.keys import key_of, read_keys
 
-    if all(name != key.name for key in read_keys(file)):
-        raise BadInput(f"{file} has no key {name}.", "`glyphery keys list` shows those there are.")
-    lines = file.read_text(encoding="utf-8").splitlines()
-    _write(file, [line for line in lines if (key := key_of(line)) is None or key.name != name])
+    with _alone(file) as file:
+        if all(name != key.name for key in read_keys(file)):
+            raise BadInput(f"{file} has no key {name}.", "`glyphery keys list` shows those there are.")
+        lines = file.read_text(encoding="utf-8").splitlines()
+        _write(file, [line for line in lines if (key := key_of(line)) is None or key.name != name])
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[Path]:
+    """The file, or the one that a link leads to, while no other `glyphery keys` changes it.
+
+    Raises:
+        BadInput: its folder cannot be opened.
+    """
+    from glyphs.folders import written
+
+    file = Path(os.path.realpath(file))
+    with written(file):
+        folder = os.open(file.parent, os.O_RDONLY)  # which stays, while the file is replaced
+    try:
+        with suppress(OSError):  # some file systems know no locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield file
+    finally:
+        os.close(folder)
 
 
 def _write(file: Path, lines: Iterable[str]) -> None:
     """Replace the file at once. A new one is for its owner's eyes only; another keeps owner and mode, lest
     the service lose sight of it.
+
+    Raises:
+        BadInput: it cannot be written.
     """
-    from glyphs.errors import BadInput
+    from glyphs.folders import written
 
     unfinished = file.with_name(f"{file.name}.tmp")
-    try:
-        unfinished.unlink(missing_ok=True)
+    with written(file):
+        unfinished.unlink(missing_ok=True)  # of one that was killed
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as written:
-            if file.exists():
-                found = file.stat()
-                os.chown(unfinished, found.st_uid, found.st_gid)
-                unfinished.chmod(found.st_mode & 0o777)
-            written.writelines(f"{line}\n" for line in lines)
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(unfinished, file)
-    except OSError as error:
-        raise BadInput(f"{file} cannot be written: {error.strerror}.") from None
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as text:
+                if file.exists():
+                    found = file.stat()
+                    os.chown(unfinished, found.st_uid, found.st_gid)
+                    unfinished.chmod(found.st_mode & 0o777)
+                text.writelines(f"{line}\n" for line in lines)
+                text.flush()
+                os.fsync(text.fileno())
+            os.replace(unfinished, file)
+        finally:
+            unfinished.unlink(missing_ok=True)

@@ -6,9 +6,9 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,11 +17,11 @@ import typer
 
 from glyphery import show
 from glyphery.recognise import BundlePath
+from glyphs.characters import code
 from glyphs.errors import BadInput
 from glyphs.processes import affinity
 
 if TYPE_CHECKING:
-    from glyphs.labels import Label
     from recognition.bundle import Bundle
     from scoring.baseline import Baseline
     from scoring.compare import Comparison
@@ -105,6 +105,7 @@ def score(
     from recognition.bundle import Bundle
     from scoring import places
     from scoring.local import Setup
+    from scoring.reports.summary import made_with
     from scoring.sandbox import Limits
     from scoring.verdicts import worst
 
@@ -115,10 +116,11 @@ def score(
     if against:
         if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
             raise BadInput("--against compares one font with one older version of it, and nothing else.")
+        _check_apart(out or [], [against, Path(fonts[0])])
         writers = [_comparison_writer(path) for path in out or []]
         comparison, used = _compared(against, Path(fonts[0]), setup)
         for write in writers:
-            write(comparison, _made_with(used, setup))
+            write(comparison, made_with(used, setup.thresholds))
         if json:
             show.as_json(comparison.to_dict())
         else:
@@ -134,10 +136,13 @@ def score(
         if engine is Engine.LOCAL and processes == 1:
             scorer = open_.enter_context(setup.scorer(lanes=0))
         used = scorer.bundle if scorer else Bundle.load(setup.bundle)
-        made_with = _made_with(used, setup)
+        made = made_with(used, setup.thresholds)
+        # A baseline may be written over the one that is read.
+        read = (keep, None if baseline == write_baseline else baseline)
+        _check_apart([*(out or []), write_baseline], [*read, *(of for of in files if isinstance(of, Path))])
         kept, reports = _baselines(baseline, write_baseline)
         for path in out or []:
-            reports.append(_report(path, used, made_with, len(files)))
+            reports.append(_report(path, used, made, len(files)))
         told: list[Callable[[FontScore], None]] = [open_.enter_context(report).add for report in reports]
         told.append(_print_lines if json else _print_findings)
         for found in _scored(files, setup, scorer or processes, engine, address, jobs):
@@ -179,18 +184,6 @@ def _thresholds(changes: list[str]) -> Thresholds:
     return replace(Thresholds(), **values)
 
 
-def _made_with(used: Bundle, setup: Setup) -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "glyphery": version("glyphery"),
-        "model": used.manifest.name,
-        "version": used.manifest.version,
-        "digest": used.digest,
-        "thresholds": asdict(setup.thresholds),
-    }
-
-
 def _scored(
     files: Sequence[Place],
     setup: Setup,
@@ -230,7 +223,18 @@ def _baselines(baseline: Path | None, write_baseline: Path | None) -> tuple[Base
     return kept, [NewBaseline(write_baseline, kept)] if write_baseline else []
 
 
+def _check_apart(written: Sequence[Path | None], read: Iterable[Path | None]) -> None:
+    """Raises BadInput where one of what is written would take the place of another, or of what is read."""
+    places = [path.resolve() for path in written if path]
+    others = {path.resolve() for path in read if path}
+    for number, place in enumerate(places):
+        for other in others.union(places[:number], places[number + 1 :]):
+            if place == other or (not place.suffix and other.is_relative_to(place)):
+                raise BadInput(f"{place} would take the place of {other}.", "Name another place.")
+
+
 def _report(path: Path, used: Bundle, made_with: Mapping[str, Any], fonts: int) -> Report:
+    from index.references import pictures_in
     from scoring.reports.html import Page
     from scoring.reports.lines import Csv, JsonLines
     from scoring.reports.markdown import Markdown
@@ -247,19 +251,12 @@ def _report(path: Path, used: Bundle, made_with: Mapping[str, Any], fonts: int) 
         case ".md":
             return Markdown(path)
         case ".html":
-            return Page(path, reference=_reference(used), made_with=made_with, fonts=fonts)
+            return Page(path, reference=pictures_in(used.path), made_with=made_with, fonts=fonts)
         case "":
-            return Pages(path, reference=_reference(used), made_with=made_with)
+            return Pages(path, reference=pictures_in(used.path), made_with=made_with)
     raise BadInput(
         f"{path} names no kind of report.", f"There are {_SUFFIXES}, and folders without a suffix."
     )
-
-
-def _reference(used: Bundle) -> Callable[[Label], bytes | None] | None:
-    """Pictures of how labels usually look: the bundle's references, if it has some."""
-    from index.references import FILE, References
-
-    return References.load(used.path).picture_of if used.has(FILE) else None
 
 
 def _compared(old: Path, new: Path, setup: Setup) -> tuple[Comparison, Bundle]:
@@ -309,7 +306,7 @@ def _print_comparison(comparison: Comparison) -> None:
         *((finding, "", False) for finding in comparison.gone),
     ]
     for face in comparison.faces:
-        name = f"{face.face.family} {face.face.style}"
+        name = face.face.name
         whole += [(finding, name, True) for finding in face.appeared]
         whole += [(finding, name, False) for finding in face.gone]
     rows = [
@@ -356,7 +353,7 @@ def _print_findings(found: FontScore) -> None:
     counts = found.counts()
     several = len(found.faces) > 1
     rows: list[tuple[str, str, str, str, str]] = [
-        (str(finding.status), finding.check, f"{face.family} {face.style}", "", finding.message)
+        (str(finding.status), finding.check, face.name, "", finding.message)
         for face in found.faces
         for finding in face.findings
         if not finding.accepted
@@ -394,7 +391,7 @@ def _print_findings(found: FontScore) -> None:
 
 def _codepoint(verdict: Verdict) -> str:
     form = f" {verdict.form}" if verdict.form else ""
-    return f"{chr(verdict.codepoint)} U+{verdict.codepoint:04X}{form}"
+    return f"{chr(verdict.codepoint)} {code(verdict.codepoint)}{form}"
 
 
 def _end(overall: Status, error_code_on: ErrorCodeOn) -> None:

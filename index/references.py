@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,3 +109,12 @@ class References:
             raise BadIndex(
                 f"The references of {folder} cannot be read: {error}.", "Build the index anew."
             ) from None
+
+
+def pictures_in(folder: Path) -> Callable[[Label], bytes | None] | None:
+    """How labels look in a folder with references, as `References.picture_of`; None where there are none.
+
+    Raises:
+        BadIndex: a file is missing or broken.
+    """
+    return References.load(folder).picture_of if (folder / FILE).exists() else None

@@ -67,7 +67,7 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
             self._deadline: TimerHandle | None = None  # while a request is due
             self._coming = 0  # bytes that the parser is given
             self._again = b""  # what it is to be given next
-            self._head: int | None = None  # bytes that came after the head's first, while one is read
+            self._head: int | None = None  # bytes that came since a head began, or since the last of a body
             self._rest: TimerHandle | None = None  # while that of a picture is due
 
         def connection_made(self, transport: BaseTransport) -> None:  # type: ignore[override]
@@ -94,12 +94,17 @@ def connection_class(seconds: float, tally: Tally | None = None) -> type[HttpToo
             self._head = -self._coming  # not counted: it may be mostly what came before the head
 
         def on_headers_complete(self) -> None:
-            self._head = None
+            self._head = -self._coming  # behind the body more headers may follow
             self._expect_nothing()
             if not self._goes_the_direct_way():
                 super().on_headers_complete()
 
+        def on_body(self, body: bytes) -> None:
+            self._head = -self._coming
+            super().on_body(body)
+
         def on_message_complete(self) -> None:
+            self._head = None
             if self.parser.should_upgrade() and self._should_upgrade():
                 return
             super().on_message_complete()

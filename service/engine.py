@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from glyphs.picture import PictureLimits, read_picture
+from glyphs.picture import read_picture
 from glyphs.raster import Raster
 from index.search import Filter
 from recognition.candidates import Recognition
@@ -53,7 +53,7 @@ class Engine:
             batch=settings.max_batch, observer=observer,
         )  # fmt: skip
         self._most = settings.max_batch
-        self._limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
+        self._limits = settings.picture_limits
         # Of batches, what is decoded or waits: enough that no executor ever runs dry.
         self._window = asyncio.Semaphore(4 * settings.executors * settings.max_batch)
         self._open, self._warm = True, False

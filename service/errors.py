@@ -264,10 +264,10 @@ class QueueFull(Unavailable):
 
 
 class StorageFull(Unavailable):
-    """No place for another job."""
+    """No place for another job, or for what becomes of one."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"There is no place for another job: {why}.", "Ask again later.", retry_after=60)
+    def __init__(self, why: str, what: str = "another job") -> None:
+        super().__init__(f"There is no place for {what}: {why}.", "Ask again later.", retry_after=60)
 
 
 # What any endpoint may answer but the probes, and any that asks the engine.

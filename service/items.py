@@ -33,12 +33,11 @@ from service.reading import (
     posted,
     row_of,
 )
-from service.schemas import ItemBody
+from service.schemas import LONGEST_ID, ItemBody
 from service.settings import Settings
 
 LINES: Final = "application/x-ndjson"
 _LINES = (LINES, "application/jsonl", "application/ndjson")
-_LONGEST_ID = 200  # characters
 _BESIDE_THE_PICTURE = 8192  # bytes of a line for its id, metrics and names, however they are escaped
 
 
@@ -107,7 +106,7 @@ def _id_in(line: bytearray) -> str | None:
     """The id of a line with which something else is wrong."""
     with suppress(ValueError, TypeError, LookupError):
         found = from_json(line)["id"]
-        return found if isinstance(found, str) and len(found) <= _LONGEST_ID else None
+        return found if isinstance(found, str) and len(found) <= LONGEST_ID else None
     return None
 
 
@@ -143,7 +142,7 @@ class _Form(FormFiles):
         return items
 
     def begin_file(self, name: str) -> None:
-        self._name, self._file = name[:_LONGEST_ID], bytearray()
+        self._name, self._file = name[:LONGEST_ID], bytearray()
 
     def add_to_file(self, data: memoryview) -> None:
         self._file += data[: self._limit + 1 - len(self._file)]

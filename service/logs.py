@@ -140,7 +140,11 @@ def configuration(form: Format, level: Level) -> dict[str, Any]:
         "formatters": {"ours": {"()": f"{formatter.__module__}.{formatter.__qualname__}"}},
         "handlers": {"ours": {"class": "logging.StreamHandler", "formatter": "ours"}},
         "root": {"handlers": ["ours"], "level": level.upper()},
-        "loggers": {"uvicorn.error": {"level": level.upper()}},
+        "loggers": {
+            "uvicorn.error": {"level": level.upper()},
+            # Pillow complains of a sender's file, or tells what is in it; the answer says what is wrong.
+            "PIL": {"level": "CRITICAL"},
+        },
     }
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -81,7 +82,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.ExecutorDied: Kind(503, "executor-died", "Executor died"),
     errors.TooLate: Kind(504, "too-late", "Too late"),
     errors.QueueFull: Kind(429, "job-queue-full", "Too many jobs"),
-    errors.StorageFull: Kind(507, "storage-full", "No place for another job"),
+    errors.StorageFull: Kind(507, "storage-full", "Storage full"),
     PictureTooLarge: Kind(413, "image-too-large", "Image too large"),
     UnsupportedPicture: Kind(415, "unsupported-image", "Unsupported image"),
     BrokenPicture: Kind(422, "broken-image", "Broken image"),
@@ -89,10 +90,6 @@ KINDS: Mapping[type[Exception], Kind] = {
     BadPicture: Kind(422, "bad-image", "Bad image"),
     BadLabel: Kind(422, "bad-label", "Bad label"),
     NoCandidates: Kind(422, "no-candidates", "No label is possible"),
-}
-_HTTP_KINDS = {
-    404: Kind(404, "not-found", "Not found"),
-    405: Kind(405, "method-not-allowed", "Method not allowed"),
 }
 
 
@@ -114,8 +111,20 @@ def problem(
     return Response(to_json(content), kind.status, headers=sent, media_type=MEDIA_TYPE)
 
 
-def locations(found: Sequence[Any], *prefix: str) -> list[dict[str, Any]]:
-    """Validation errors of pydantic as `errors.InvalidRequest` wants them, without the values."""
+def refusal(error: ValidationError, part: str, remedy: str = "") -> errors.BadRequest:
+    """What is wrong with a part of a request, without its values: MalformedBody where it is no JSON, else
+    InvalidRequest.
+
+    remedy: of what is no JSON
+    """
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if found[0]["type"] == "json_invalid":
+        return errors.MalformedBody("The body is not the JSON it says it is.", remedy)
+    return errors.InvalidRequest(_locations(found, part))
+
+
+def _locations(found: Sequence[Any], *prefix: str) -> list[dict[str, Any]]:
+    """Validation errors of pydantic as `errors.InvalidRequest` wants them."""
     return [
         {
             "location": [*prefix, *(str(part)[:_LONGEST_LOCATION] for part in error["loc"])],
@@ -212,14 +221,13 @@ async def _own(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return answer_to(request, errors.InvalidRequest(locations(error.errors())))
+    return answer_to(request, errors.InvalidRequest(_locations(error.errors())))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    name = phrase.lower().replace(" ", "-")
-    kind = _HTTP_KINDS.get(error.status_code, Kind(error.status_code, name, phrase))
+    kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase.capitalize())
     detail = f"{request.method} {request.url.path}: {error.detail}."
     return problem(kind, detail, _protocols(request.scope, detail), error.headers)
 

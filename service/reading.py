@@ -33,7 +33,7 @@ from service.errors import (
     SlowBody,
     UnsupportedBody,
 )
-from service.problems import locations
+from service.problems import refusal
 from service.schemas import PICTURE_EXAMPLE, Extent, Metrics, PictureBody, Position
 from service.settings import Settings
 
@@ -172,10 +172,7 @@ def parse_json(body: bytes | bytearray, schema: type[B]) -> tuple[B, bytes]:
     try:
         given = schema.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        if found[0]["type"] == "json_invalid":
-            raise MalformedBody("The body is not the JSON it says it is.") from None
-        raise InvalidRequest(locations(found, "body")) from None
+        raise refusal(error, "body") from None
     # A data URL, as a browser's canvas gives it, is base64 behind a comma.
     text = given.image.partition(",")[2] if given.image.startswith("data:") else given.image
     try:
@@ -284,4 +281,4 @@ def _validated(given: Mapping[str, Any]) -> Metrics:
     try:
         return Metrics.model_validate(given)
     except ValidationError as error:
-        raise InvalidRequest(locations(error.errors(include_input=False), "body")) from None
+        raise refusal(error, "body") from None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging.config
+import math
 import os
+import shutil
 import signal
 import sys
+import threading
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, partial
+from multiprocessing import parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +23,7 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from service import logs
 from service.access import check_access
@@ -29,6 +36,9 @@ from service.sharing import Tally, keep_to_share, loop_that_shares
 _KEEP_ALIVE = 30  # seconds an idle connection is kept: clients that ask again save the handshake
 _DRAIN = 20  # seconds given to open requests at shutdown
 _DEAF = 60  # seconds after which a process that does not answer its supervisor is replaced
+_AGAIN = 10  # seconds from one try to replace a process to the next, where the former could not start
+_MEMORY, _ROOM = "/dev/shm", 2**24  # a folder in memory, and bytes that are plenty for what processes share
+log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
@@ -52,7 +62,7 @@ def serve(settings: Settings) -> None:
 
 
 def _serve_from_several_processes(settings: Settings) -> None:
-    with TemporaryDirectory(prefix="glyphery-") as folder:
+    with TemporaryDirectory(prefix="glyphery-", dir=_shared_place()) as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by the processes as they start
         try:
             config = _Config(settings.model_copy(update={"shared": Path(folder)}))
@@ -60,8 +70,18 @@ def _serve_from_several_processes(settings: Settings) -> None:
             supervisor.run()
         finally:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+    if supervisor.failed:
         sys.exit(STARTUP_FAILURE)
+
+
+def _shared_place() -> str | None:
+    """Where the folder is made that processes share: in memory, or, where that has no room, with other
+    temporary files. They map it, and a page for which a disk has no place kills the process that writes it.
+    """
+    with suppress(OSError):
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
+            return _MEMORY
+    return None
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -102,25 +122,64 @@ class _Config(uvicorn.Config):
         return loop_that_shares(self._tally)
 
     def load(self) -> None:
+        threading.Thread(target=_end_with_supervisor, daemon=True).start()
         if self._pin:
             keep_to_share(self._tally.share, self.workers)
         self.http = connection_class(self._header_seconds, self._tally)
         super().load()
 
 
+def _end_with_supervisor() -> None:
+    """One that was killed cannot tell its processes, which would keep the port from the next."""
+    supervisor = parent_process()
+    assert supervisor is not None
+    supervisor.join()
+    signal.raise_signal(signal.SIGTERM)
+
+
 class _Supervisor(Multiprocess):
-    """Replaces processes that die; what a dead one last said of its state is forgotten."""
+    """Replaces processes that die; what a dead one last said of its state is forgotten.
+
+    failed: whether one of the first could not start, whereupon none serves
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.failed = False
+        self._first: list[Process] = []
+        self._tried = -math.inf
         self._known: set[int] = set()
 
+    def init_processes(self) -> None:
+        super().init_processes()
+        self._first = list(self.processes)
+
     def keep_subprocess_alive(self) -> None:
-        for process in self.processes:
+        """In place of uvicorn's, which ends them all where one cannot take another's place, as while a bundle
+        is away or the keys are broken. Here the others go on, and it is tried again.
+        """
+        if self.should_exit.is_set():
+            return
+        is_time = time.monotonic() >= self._tried + _AGAIN
+        for place, process in enumerate(self.processes):
             # The child has its own. While this end is open, too, the death of a child that was just asked
             # whether it lives does not end the wait for its answer.
             process.child_conn.close()
-        super().keep_subprocess_alive()
+            if process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()  # it may hang
+            process.process.join()
+            if process.exitcode == STARTUP_FAILURE and process in self._first:
+                log.error("process %d could not start, and the service ends", process.pid)
+                self.failed = True
+                self.should_exit.set()
+                return
+            if process.exitcode == STARTUP_FAILURE and not is_time:
+                continue
+            log.error("process %d died; another takes its place", process.pid)
+            self._tried = time.monotonic()
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
         living = {process.pid for process in self.processes if process.pid}
         for pid in self._known - living:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+LONGEST_ID: Final = 200  # characters of a name that a sender gives to a picture of a batch
 Extent = Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)]  # em
 Position = Annotated[float, Field(ge=-64, le=64, allow_inf_nan=False)]  # em
 
@@ -109,7 +110,7 @@ class PictureBody(BaseModel):
 class ItemBody(PictureBody):
     """A picture of a batch: one line of NDJSON."""
 
-    id: str | None = Field(default=None, max_length=200, description="comes back with the answer")
+    id: str | None = Field(default=None, max_length=LONGEST_ID, description="comes back with the answer")
 
 
 class ServedBy(BaseModel):

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Setting
 
 from bundles import default_bundle
 from glyphs.fonts import MAX_FONT_BYTES
+from glyphs.picture import PictureLimits
 from glyphs.processes import affinity
 from recognition.recogniser import Device, cuda_trouble
 from service.errors import BadSettings
@@ -66,7 +67,8 @@ class Settings(BaseSettings):
     None of them is a secret: keys are in a file of their own, as hashes. So all of them may be shown.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    # JSON knows no infinity; as a string it comes back as what it was.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, ser_json_inf_nan="strings")
 
     bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
         default_factory=lambda: (default_bundle(),),
@@ -131,7 +133,7 @@ class Settings(BaseSettings):
         20 * _GIB, ge=1, description="of all jobs; beyond it the oldest finished ones are removed"
     )
     max_finished_jobs: int = Field(1000, ge=0, description="finished jobs that are kept")
-    job_retention: float = Field(168.0, ge=0, description="hours that a finished job is kept")
+    job_retention: float = Field(168.0, ge=0, description="hours that a finished job is kept; inf for ever")
     job_threads: int = Field(1, ge=1, description="threads of the model at work on jobs")
     job_nice: int = Field(19, ge=0, le=19, description="how far the runner of jobs stands back, as of nice")
 
@@ -146,6 +148,11 @@ class Settings(BaseSettings):
     log_format: Format = Field("text", description="text or json")
     log_level: Level = Field("info", description="of what goes wrong: debug, info, warning or error")
     access_log: bool = Field(True, description="a line for each request")
+
+    @property
+    def picture_limits(self) -> PictureLimits:
+        """Of what is posted."""
+        return PictureLimits(max_bytes=self.max_body_bytes, max_pixels=self.max_pixels)
 
     @field_validator("jobs", "keys", mode="before")
     @classmethod

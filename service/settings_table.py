@@ -70,7 +70,7 @@ def as_text(resolved: Resolved) -> str:
 
 def as_json(resolved: Resolved) -> str:
     """The same for programs."""
-    values = resolved.settings.model_dump(mode="json", exclude={"shared"})
+    values = json.loads(resolved.settings.model_dump_json(exclude={"shared"}))
     return json.dumps(
         {
             "file": str(resolved.file) if resolved.file else None,

@@ -26,7 +26,7 @@ from pydantic_core import to_json as dump_json  # of floats, eight times as fast
 
 from service.errors import InvalidRequest, MalformedBody, TooManyItems
 from service.parameters import InContext
-from service.problems import locations
+from service.problems import refusal
 
 LENGTH_HEADER: Final = "Inference-Header-Content-Length"
 
@@ -38,7 +38,7 @@ _IN_JSON: Final[Mapping[str, set[type]]] = {
     "UINT8": {int}, "FP32": {int, float, type(None)}, "BYTES": {str}
 }  # fmt: skip
 _LENGTH_BYTES = 4
-_LONGEST = 10_000  # characters of a list
+_LONGEST_ID = 10_000  # characters
 
 _REQUEST: JsonDict = {
     "id": "42",
@@ -116,7 +116,7 @@ class InferenceRequest(_Asked):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_REQUEST]})
 
-    id: str | None = Field(default=None, max_length=_LONGEST, description="comes back in the answer")
+    id: str | None = Field(default=None, max_length=_LONGEST_ID, description="comes back in the answer")
     inputs: list[RequestInput]
     outputs: list[RequestOutput] | None = Field(default=None, description="all, if there are none")
     parameters: RequestParameters = RequestParameters()
@@ -202,12 +202,8 @@ def _parsed(text: bytes) -> InferenceRequest:
     try:
         return InferenceRequest.model_validate_json(text)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        if found[0]["type"] == "json_invalid":
-            raise MalformedBody(
-                "The body is not JSON.", f"Where tensors follow it, {LENGTH_HEADER} tells its length."
-            ) from None
-        raise InvalidRequest(locations(found, "body")) from None
+        remedy = f"Where tensors follow its JSON, {LENGTH_HEADER} tells how long that is."
+        raise refusal(error, "body", remedy) from None
 
 
 def _check(given: RequestInput, known: Mapping[str, Tensor], seen: Iterable[str], most: int) -> None:

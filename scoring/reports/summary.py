@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from glyphs.characters import code
+from recognition.bundle import Bundle
+from scoring.judge import Thresholds
 from scoring.reports.report import DraftReport
 from scoring.reports.tally import Tally, by_status, suspects
 from scoring.verdicts import FaceScore, FontScore, Verdict
@@ -20,7 +24,7 @@ class Summary(DraftReport):
     """An object of `format`, `made_with`, `fonts` (one a line, as they came), `status` and `totals`."""
 
     def __init__(self, path: Path, made_with: Mapping[str, Any]) -> None:
-        """made_with: what made the scores, such as the model's name and digest, and the thresholds."""
+        """made_with: what made the scores, as `made_with` tells it"""
         super().__init__(path)
         self._totals = Tally()
         self._between = "\n"
@@ -37,6 +41,17 @@ class Summary(DraftReport):
         tail = {"status": worst and str(worst), "totals": self._totals.to_dict()}
         self._draft.text.write(f"\n], {json.dumps(tail)[1:]}\n")
         super().close()
+
+
+def made_with(bundle: Bundle, thresholds: Thresholds) -> dict[str, Any]:
+    """What made scores, as reports tell it."""
+    return {
+        "glyphery": version("glyphery"),
+        "model": bundle.manifest.name,
+        "version": bundle.manifest.version,
+        "digest": bundle.digest,
+        "thresholds": asdict(thresholds),
+    }
 
 
 def summarise(score: FontScore) -> dict[str, Any]:
@@ -75,7 +90,7 @@ def _in_short(face: FaceScore, verdict: Verdict) -> dict[str, Any]:
     return {
         "face": face.face,
         "instance": face.instance,
-        "codepoint": f"U+{verdict.codepoint:04X}",
+        "codepoint": code(verdict.codepoint),
         "name": verdict.label.character.name,
         "glyph": verdict.glyph,
         "label": str(verdict.label),

@@ -17,10 +17,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from glyphs.folders import is_full
+from service.errors import StorageFull
+
+_ID_BYTES = 16
+_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
 
 
 class JobFiles:
@@ -63,6 +71,27 @@ class JobFiles:
                 with suppress(OSError):
                     found += os.stat(os.path.join(folder, name)).st_size
         return found
+
+
+def new_id() -> str:
+    """What a job is called, and its folder."""
+    return secrets.token_hex(_ID_BYTES)
+
+
+def is_id(name: str) -> bool:
+    """Whether a folder of that name may be a job's; what else lies beside them is not ours."""
+    return _ID.fullmatch(name) is not None
+
+
+@contextmanager
+def full_disk(what: str) -> Generator[None, None, None]:
+    """Raises StorageFull where there is no place for `what`."""
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            raise StorageFull("the disk is full", what) from None
+        raise
 
 
 def write(path: Path, text: str) -> None:

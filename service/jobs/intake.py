@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import IO, Any, Final, ParamSpec, TypeVar
 
 from fastapi import Request
 
-from glyphs.folders import is_full
 from service.errors import EmptyBody, NoFonts, StorageFull, TooManyFonts, UnsupportedBody
 from service.forms import FORM, FormFiles
 from service.jobs.archives import Unpacking
-from service.jobs.files import JobFiles, holding
+from service.jobs.files import JobFiles, full_disk, holding, new_id
 from service.jobs.record import Job, Pinned
 from service.jobs.store import Store
 from service.reading import RAW, Uploads, check_headers, media_type_of, pieces_of
@@ -51,8 +49,8 @@ async def take_in(
         raise UnsupportedBody("The body's content type is none that fonts may have.", _POST)
     check_headers(request, settings.max_job_bytes)
     uploads: Uploads = request.app.state.uploads
-    files = JobFiles(store.folder, secrets.token_hex(16))
-    with uploads.one_more(), _full_disk():
+    files = JobFiles(store.folder, new_id())
+    with uploads.one_more(), full_disk("another job"):
         await asyncio.to_thread(_check_place, store, settings)
         await _to_the_end(files.make)
         with holding(files.folder):  # by which `retention` knows that it is not left over
@@ -192,16 +190,6 @@ class _Form(_Files, FormFiles):
         super().close()
         if not self.names:
             raise EmptyBody("font", _POST)
-
-
-@contextmanager
-def _full_disk() -> Generator[None, None, None]:
-    try:
-        yield
-    except Exception as error:
-        if is_full(error):
-            raise StorageFull("the disk is full") from None
-        raise
 
 
 async def _to_the_end(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

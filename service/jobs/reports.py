@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from glyphs.folders import replacing
-from index.references import FILE, References
+from index.references import pictures_in
 from recognition.bundle import Bundle
+from scoring.judge import Thresholds
 from scoring.reports.html import Page
 from scoring.reports.lines import Csv
 from scoring.reports.markdown import Markdown
 from scoring.reports.pages import Pages
-from scoring.reports.references import Reference
 from scoring.reports.report import Report
-from scoring.reports.summary import Summary
+from scoring.reports.summary import Summary, made_with
 from scoring.verdicts import FontScore
 from service.jobs.files import JobFiles
 from service.jobs.record import Job
@@ -45,8 +45,8 @@ def write_reports(job: Job, files: JobFiles, bundle: Bundle) -> None:
     Raises:
         OSError: as where the disk is full; there is none of them then.
     """
-    made_with = {"model": job.model.name, "version": job.model.version, "digest": job.model.digest}
-    looks: dict[str, Any] = {"reference": _pictures(bundle), "made_with": made_with}
+    made = made_with(bundle, Thresholds())
+    looks: dict[str, Any] = {"reference": pictures_in(bundle.path), "made_with": made}
     with replacing(files.reports) as folder:
         pages = folder / "pages"
         with ExitStack() as open_reports:
@@ -54,7 +54,7 @@ def write_reports(job: Job, files: JobFiles, bundle: Bundle) -> None:
                 open_reports.enter_context(report)
                 for report in (
                     Csv(folder / "report.csv"),
-                    Summary(folder / "report.json", made_with),
+                    Summary(folder / "report.json", made),
                     Markdown(folder / "report.md"),
                     Pages(pages, **looks) if job.total > 1 else Page(folder / PAGE, **looks),
                 )
@@ -73,10 +73,6 @@ def report_file(job: Job, files: JobFiles, form: ReportFormat) -> Path:
     if form is ReportFormat.HTML:
         return files.reports / (ZIPPED_PAGES if job.total > 1 else PAGE)
     return files.reports / f"report.{form}"
-
-
-def _pictures(bundle: Bundle) -> Reference | None:
-    return References.load(bundle.path).picture_of if bundle.has(FILE) else None
 
 
 def _zip(folder: Path, file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from service.jobs.files import JobFiles, holding
+from service.jobs.files import JobFiles, holding, is_id
 from service.jobs.store import Store
 from service.settings import Settings
 
@@ -18,7 +18,7 @@ def tidy(store: Store, settings: Settings) -> None:
             return
         _remove_finished(store, settings)
         for folder in store.folder.iterdir():
-            if folder.is_dir() and store.find(folder.name) is None:
+            if is_id(folder.name) and folder.is_dir() and store.find(folder.name) is None:
                 _remove_remains(store, JobFiles(store.folder, folder.name))
 
 

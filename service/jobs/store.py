@@ -127,6 +127,7 @@ class Store:
         return [FontDone(row[0], row[1], Status(row[2]), json.loads(row[3]), row[4]) for row in rows]
 
     def remove(self, job: Job) -> None:
+        self._begin_log_anew()
         with self._writing() as database:
             database.execute("DELETE FROM jobs WHERE number = ?", (job.number,))
 
@@ -180,9 +181,8 @@ class Store:
             return changed.rowcount > 0
 
     def wait(self, job: Job, reason: str) -> None:
-        """Say what a job waits for, if that needs no more place than there is on a full disk."""
-        with self._connection() as database:  # the log is written over from its beginning after this
-            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        """Say what a job waits for."""
+        self._begin_log_anew()
         self.progress(job, None, reason)
 
     def font_done(self, job: Job, font: FontDone) -> bool:
@@ -213,6 +213,7 @@ class Store:
 
         bytes: what is kept of it
         """
+        self._begin_log_anew()
         with self._writing() as database:
             changed = database.execute(
                 "UPDATE jobs SET state = ?, finished = ?, reason = ?, current = NULL,"
@@ -265,6 +266,13 @@ class Store:
         [waiting] = database.execute(f"SELECT count(*) FROM jobs WHERE {_UNFINISHED}").fetchone()
         if waiting >= most:
             raise QueueFull(most)
+
+    def _begin_log_anew(self) -> None:
+        """Have the log written over from its beginning. That a job ends, or waits, is to be written down on a
+        full disk, too: as a rule there is place for it where something else was written before.
+        """
+        with self._connection() as database:
+            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     @contextmanager
     def _connection(self) -> Generator[sqlite3.Connection, None, None]:

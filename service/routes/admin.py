@@ -62,7 +62,7 @@ async def load(
             raise
         except Exception as error:  # of ours, ONNX Runtime, FAISS or NumPy: the bundle is to blame
             raise UnusableBundle(path, error) from error
-        engine.models.put(model)
-        if settings.shared:
+        if settings.shared:  # first, lest this process alone serve what the others cannot be told of
             await asyncio.to_thread(Noticeboard(settings.shared).post, model)
+        engine.models.put(model)
     return {**described(model), "replaced": former and former.digest}

@@ -199,8 +199,7 @@ def _read(
         raise _invalid("inputs", f"{METRICS} are in em, from {_LEAST.tolist()} to {_MOST}, or NaN")
     if any(given.name == PICTURE and given.data is not None for given in asked.inputs):
         pictures = np.array([_from_base64(text) for text in glyphs], object)
-    limits = PictureLimits(max_bytes=settings.max_body_bytes, max_pixels=settings.max_pixels)
-    return asked, _Glyphs(rasters, pictures, metrics, limits)
+    return asked, _Glyphs(rasters, pictures, metrics, settings.picture_limits)
 
 
 def _from_base64(text: bytes) -> bytes:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.types import Receive, Scope, Send
 
-from service.errors import OF_THE_DOOR, JobNotDone, NoJobs, UnknownJob
+from service.errors import OF_THE_DOOR, JobNotDone, NoJobs, StorageFull, UnknownJob
 from service.items import LINES
-from service.jobs.files import JobFiles
+from service.jobs.files import JobFiles, full_disk
 from service.jobs.record import Job, State
 from service.jobs.reports import ReportFormat, report_file
 from service.jobs.streams import Seen, events, results
@@ -61,6 +62,14 @@ class ReportQuery(BaseModel):
     """What a report is read as."""
 
     format: Annotated[ReportFormat, Field(description=_FORMAT)] = ReportFormat.JSON
+
+
+class _Whole(FileResponse):
+    """A file that is sent whole, whatever is asked: a range that is none Starlette refuses in plain text."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 # Plain functions, in threads: SQLite may wait for another's write.
@@ -140,9 +149,9 @@ def job_report(request: Request, id: str, query: Annotated[ReportQuery, Query()]
         return _lines(request, found, 0, False)
     path = report_file(found, JobFiles(desk_of(request).store.folder, found.id), query.format)
     zipped = path.suffix == ".zip"
-    return FileResponse(
+    return _Whole(
         path,
-        headers=_FRESH,
+        headers={**_FRESH, "Accept-Ranges": "none"},
         media_type=_ZIP if zipped else _MEDIA_TYPES[query.format],
         filename=path.name,
         content_disposition_type="attachment" if zipped else "inline",
@@ -152,7 +161,7 @@ def job_report(request: Request, id: str, query: Annotated[ReportQuery, Query()]
 @router.delete(
     "/{id}",
     response_model=JobFields,
-    responses={**documented(*_PROBLEMS), 204: {"description": "It was finished, and is gone."}},
+    responses={**documented(*_PROBLEMS, StorageFull), 204: {"description": "It was finished, and is gone."}},
     summary="Cancel a job, or remove it",
 )
 def delete_job(request: Request, id: str, query: Annotated[Ending, Query()]) -> Response:
@@ -161,12 +170,13 @@ def delete_job(request: Request, id: str, query: Annotated[Ending, Query()]) -> 
     """
     found, store = _find(request, id), desk_of(request).store
     files = JobFiles(store.folder, found.id)
-    if not found.is_finished and store.finish(found, State.CANCELLED):
-        files.remove_fonts()
-    elif not query.keep:
-        store.remove(found)
-        files.remove()
-        return Response(status_code=204)
+    with full_disk("the end of a job"):
+        if not found.is_finished and store.finish(found, State.CANCELLED):
+            files.remove_fonts()
+        elif not query.keep:
+            store.remove(found)
+            files.remove()
+            return Response(status_code=204)
     return JSONResponse(_find(request, id).document(), headers=_FRESH)
 
 

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel
 
 from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS
-from service.engine import Engine
 from service.errors import OF_THE_DOOR, NotReady, UnknownModel
 from service.models import ServedModel
 from service.parameters import engine_of
 from service.problems import documented
+from service.routes.health import check_alive, check_ready
 from service.tensors import Datatype, Tensor
 
 PREFIX: Final = "/v2"
@@ -103,9 +103,10 @@ async def server_metadata(request: Request) -> Any:
     return {"name": "glyphery", "version": request.app.version, "extensions": _EXTENSIONS}
 
 
-@router.get("/health/live", response_model=Live)
-async def server_live() -> Any:
+@router.get("/health/live", response_model=Live, responses=documented(NotReady))
+async def server_live(request: Request) -> Any:
     """As /healthz."""
+    check_alive(engine_of(request))
     return {"live": True}
 
 
@@ -114,7 +115,7 @@ async def server_live() -> Any:
 )
 async def server_ready(request: Request) -> Any:
     """As /readyz."""
-    _check_ready(engine_of(request))
+    check_ready(engine_of(request))
     return {"ready": True}
 
 
@@ -163,7 +164,7 @@ async def model_metadata(model: Named) -> Any:
 )
 async def model_ready(request: Request, model: Named) -> Any:
     """Ready with the engine; a `not-ready` problem otherwise."""
-    _check_ready(engine_of(request))
+    check_ready(engine_of(request))
     return {"name": model.name, "ready": True}
 
 
@@ -192,8 +193,3 @@ def outputs_of(model: ServedModel) -> list[Tensor]:
         Tensor(name=LOGITS, datatype="FP32", shape=[-1, manifest.labels]),
         Tensor(name=EMBEDDING, datatype="FP32", shape=[-1, manifest.embedding]),
     ]
-
-
-def _check_ready(engine: Engine) -> None:
-    if not engine.ready:
-        raise NotReady("The engine is not warm yet.", "Ask again in a moment.")

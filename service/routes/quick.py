@@ -13,8 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
 
 from service.answers import Question
-from service.errors import InvalidRequest
-from service.problems import locations
+from service.problems import refusal
 from service.reading import posted, read_glyph
 
 _QUERIES = 64  # of a route that are kept; most callers ask all their glyphs in the same words
@@ -41,8 +40,7 @@ class QuickRoute(APIRoute):
         try:
             return self._read(request.scope["query_string"])
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            raise InvalidRequest(locations(found, "query")) from None
+            raise refusal(error, "query") from None
 
 
 class PictureRoute(QuickRoute):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from glyphery.keys import app
+from glyphery.keys import add, app
 from glyphs.errors import BadInput
 from service.errors import BadSettings
 from service.keys import find_key, read_keys
@@ -72,6 +74,41 @@ def test_removing_a_key_leaves_the_others_and_the_comments(file: Path) -> None:
     keys = read_keys(file)
     assert find_key(keys, gone) is None
     assert find_key(keys, stays) == keys[0]
+
+
+def test_a_link_stays_and_the_file_that_it_leads_to_is_changed(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link" / "keys.txt"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    gone, stays = _add(link, "press"), _add(link, "press-2")
+    assert find_key(read_keys(file), gone) is not None
+    assert _run("remove", "press", "--file", link).exit_code == 0
+    assert link.is_symlink()
+    keys = read_keys(file)
+    assert find_key(keys, gone) is None
+    assert find_key(keys, stays) == keys[0]
+
+
+def test_keys_that_are_added_at_once_are_all_there(file: Path) -> None:
+    names = {f"press-{number}" for number in range(8)}
+    adding = [threading.Thread(target=add, args=(name, file)) for name in names]
+    for thread in adding:
+        thread.start()
+    for thread in adding:
+        thread.join()
+    assert {key.name for key in read_keys(file)} == names
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_nothing_is_left_of_a_file_for_which_there_is_no_place(small_disk: Path) -> None:
+    file = small_disk / "keys.txt"
+    _add(file, "press")
+    before = file.read_text()
+    with suppress(OSError):
+        (small_disk / "filler").write_bytes(bytes(2**23))
+    assert isinstance(_run("add", "editor", "--file", file).exception, OSError)
+    assert file.read_text() == before
+    assert {path.name for path in small_disk.iterdir()} == {"keys.txt", "filler"}
 
 
 def test_the_environment_says_which_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,9 +198,21 @@ def test_thresholds_can_be_changed(faulty: Path) -> None:
         (["{good}", "--bundle", "nowhere"], "no bundle"),
         (["{good}", "--baseline", "nowhere.json"], "nowhere.json"),
         (["{good}", "--address", "ray://host"], "--engine ray"),
+        (["{good}", "--out", "{folder}/pages", "--out", "{folder}/pages/report.md"], "take the place of"),
+        (["{good}", "--out", "{folder}/pages/report.md", "--out", "{folder}/pages"], "take the place of"),
+        (["{good}", "--out", "{folder}/x.json", "--write-baseline", "{folder}/x.json"], "take the place of"),
+        (["{good}", "--baseline", "{folder}/x.json", "--out", "{folder}/x.json"], "take the place of"),
+        (["{good}", "--out", "{folder}"], "take the place of"),
+        (["{good}", "--against", "{good}", "--out", "{good}"], "take the place of"),
+        (["{good}", "--write-baseline", "{good}"], "take the place of"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_and_exit_code_2(good: Path, arguments: list[str], why: str) -> None:
-    told = _run(*(argument.format(good=good, folder=good.parent) for argument in arguments), code=2)
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(
+    good: Path, tmp_path: Path, arguments: list[str], why: str
+) -> None:
+    fonts = [shutil.copy(good, tmp_path / name) for name in ("first.otf", "second.otf")]
+    told = _run(*(argument.format(good=fonts[0], folder=tmp_path) for argument in arguments), code=2)
     assert why in told
     assert told.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == fonts
+    assert all(font.read_bytes() == good.read_bytes() for font in fonts)

@@ -366,6 +366,22 @@ def test_headers_without_end_are_refused(hasty):
     assert answer.startswith(b"HTTP/1.1 400") or answer == b""
 
 
+def test_headers_without_end_behind_a_body_are_refused(serve):
+    with serve(max_upload_seconds=600) as running:
+        begun = HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        for first, drop in ((begun, b"X-A: b\r\n" * 10_000), (begun + b"X-A: ", b"x" * 100_000)):
+            answer = trickle(running.port, first, drop)
+            assert answer.startswith(b"HTTP/1.1 400") or answer == b""
+
+
+def test_a_body_with_headers_behind_it_is_read(client, picture):
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as connection:
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in picture("98")) + b"0\r\nX-A: b\r\n\r\n"
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
 def test_a_body_may_take_longer_than_headers(hasty, picture):
     data = picture("98")
 

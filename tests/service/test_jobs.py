@@ -3,11 +3,12 @@
 import asyncio
 import io
 import json
+import math
 import os
 import sqlite3
 import time
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from hashlib import sha256
 
@@ -15,9 +16,11 @@ import pytest
 from fastapi import Request
 
 from recognition.bundle import Bundle, seal
+from scoring.judge import Thresholds
+from scoring.reports.summary import made_with
 from scoring.verdicts import FontScore
 from service.app import create_app
-from service.jobs.files import JobFiles, holding, runner_lock
+from service.jobs.files import JobFiles, holding, new_id, runner_lock
 from service.jobs.intake import take_in
 from service.jobs.record import FontDone, Pinned, PostedFont, State
 from service.jobs.retention import tidy
@@ -118,14 +121,16 @@ def test_results_are_the_verdicts_in_the_order_of_the_fonts(client, done):
     assert lines(client, done, start=len(found)) == []
 
 
-def test_every_report_of_a_job(client, done, post, is_problem):
+def test_every_report_of_a_job(client, done, post, bundle, is_problem):
     def report(form):
         response = client.get(f"{done}/report", params={"format": form})
         assert response.status_code == 200
         return response
 
     assert report("jsonl").text == client.get(f"{done}/results").text
-    assert len(report("json").json()["fonts"]) == 3
+    summary = report("json").json()
+    assert len(summary["fonts"]) == 3
+    assert summary["made_with"] == made_with(Bundle.load(bundle), Thresholds())
     assert report("csv").text.startswith("font,")
     assert report("md").headers["content-type"].startswith("text/markdown")
     pages = report("html")
@@ -158,6 +163,14 @@ def test_events_tell_of_every_font_and_of_the_end(client, post):
         assert again[-1] == found[-1]
     assert client.get(f"{path}/events", headers={"last-event-id": last}).status_code == 204
     assert told(client, path, "nonsense")[-1] == found[-1]
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=9-0", "bytes=99999999-", "lines=1-2", "nonsense"])
+def test_a_report_is_sent_whole_whatever_range_of_it_is_asked_for(client, done, asked):
+    whole = client.get(f"{done}/report")
+    answer = client.get(f"{done}/report", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (200, whole.content)
+    assert answer.headers["accept-ranges"] == "none"
 
 
 def test_results_are_followed_while_they_come(client, post):
@@ -348,7 +361,7 @@ def test_jobs_that_are_too_old_too_many_or_too_large_go(store, kept):
 
 def test_what_was_left_behind_goes_and_what_still_comes_in_does_not(store, kept):
     cancelled = kept("cancelled", state=State.CANCELLED)
-    broken_off, arriving = (JobFiles(store.folder, id) for id in ("broken", "arriving"))
+    broken_off, arriving = (JobFiles(store.folder, new_id()) for _ in range(2))
     broken_off.make()
     arriving.make()
     with holding(arriving.folder) as mine:
@@ -360,6 +373,15 @@ def test_what_was_left_behind_goes_and_what_still_comes_in_does_not(store, kept)
         assert not cancelled.fonts.exists()
     tidy(store, Settings(jobs=store.folder))
     assert not arriving.folder.exists()
+
+
+def test_what_somebody_else_keeps_in_the_folder_stays(store):
+    others = [store.folder / name / "file" for name in ("lost+found", ".snapshots", "0" * 31, "A" * 32)]
+    for file in others:
+        file.parent.mkdir()
+        file.touch()
+    tidy(store, Settings(jobs=store.folder))
+    assert all(file.exists() for file in others)
 
 
 def test_nothing_is_left_of_a_job_that_is_entered_as_its_client_leaves(store):
@@ -455,17 +477,52 @@ def test_a_font_that_brings_the_runner_down_again_and_again_is_passed_over(store
     assert scores[1].findings == ()
 
 
+def fill(disk):
+    """Leave no page of it free; gives the file that takes them."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_jobs_are_cancelled_and_removed_on_a_full_disk(serve, small_disk, is_problem):
+    with serve(jobs=small_disk / "jobs") as running:
+        client, store = running.client, running.app.state.desk.store
+        with holding(runner_lock(store.folder)):  # wherefore nobody begins with a job
+            fonts, model = [PostedFont(1, "a", 1)], Pinned("m", "1", "d", "/m")
+            done, waiting = (store.add(new_id(), "", model, fonts, [], 100) for _ in range(2))
+            store.finish(done, State.DONE)
+            fill(small_disk)
+            answer = client.delete(f"/jobs/{waiting.id}")
+            assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+            for job in (done, waiting):
+                assert client.delete(f"/jobs/{job.id}").status_code == 204
+                is_problem(client.get(f"/jobs/{job.id}"), 404, "unknown-job")
+
+
+def test_the_end_of_a_job_for_which_there_is_no_place_is_a_problem(serve, small_disk, is_problem):
+    with serve(jobs=small_disk / "jobs") as running:
+        store = running.app.state.desk.store
+        with holding(runner_lock(store.folder)):
+            fonts = [PostedFont(number, f"{number:0200}", 1) for number in range(1, 1001)]
+            job = store.add(new_id(), "", Pinned("m", "1", "d", "/m"), fonts, [], 100)
+            filler = fill(small_disk)
+            is_problem(running.client.delete(f"/jobs/{job.id}"), 507, "storage-full")
+            filler.unlink()
+            assert running.client.delete(f"/jobs/{job.id}").json()["status"] == "cancelled"
+
+
+def test_jobs_may_be_kept_for_ever(serve, post, tmp_path):
+    with serve(jobs=tmp_path, job_retention=math.inf) as running:
+        assert finished(running.client, post(running.client, "mono.otf"))["status"] == "done"
+
+
 def test_a_disk_that_is_full_makes_a_job_wait(serve, post, small_disk, tmp_path):
-    filler = small_disk / "filler"
     with serve(jobs=small_disk / "jobs") as running:
         path = post(running.client, "sans.ttf", times=8)
         until(lambda: running.client.get(path).json()["fonts"]["done"] >= 1)
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
+        filler = fill(small_disk)
         until(lambda: "disk is full" in (running.client.get(path).json()["reason"] or ""))
         os.truncate(filler, 0)
         assert finished(running.client, path)["status"] == "done"

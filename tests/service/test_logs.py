@@ -4,14 +4,18 @@ import io
 import json
 import logging
 import re
+import struct
 import time
 
+import httpx
 import pytest
+from PIL import Image
 
 from service.app import create_app
 from service.keys import new_key
 from service.logs import JsonFormatter, TextFormatter, Trouble, configuration
 from service.settings import Settings
+from tests.service.test_processes import serving
 
 
 @pytest.fixture
@@ -102,6 +106,21 @@ def test_nothing_that_was_sent_is_logged(serve, lines, caplog):
         said = "\n".join(lines(8))
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     assert "secret" not in said + "".join(record.getMessage() for record in ours)
+
+
+def test_what_pillow_has_to_say_of_a_picture_is_not_logged(bundle, picture, tmp_path):
+    broken = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(broken, "TIFF")
+    samples, too_many = (struct.pack("<HHII", 277, 3, 1, number) for number in (3, 9))
+    assert samples in broken.getvalue()
+    with serving(bundle, tmp_path, GLYPHERY_LOG_LEVEL="debug") as service:
+        url = f"http://127.0.0.1:{service.port}/classify"
+        for status, body in ((200, picture("65")), (415, broken.getvalue().replace(samples, too_many))):
+            assert httpx.post(url, content=body, trust_env=False).status_code == status
+        service.process.terminate()
+        service.end()
+        assert service.log.count("POST /classify") == 2
+        assert "PIL" not in service.log
 
 
 def test_requests_can_go_without_lines(serve, capsys):

@@ -160,13 +160,79 @@ def test_a_process_that_is_killed_under_load_is_replaced_and_the_service_goes_on
         assert clients.counts["200"] <= answered + 6
         assert found["glyphery_glyphs_recognised_total stars"] >= answered
         assert [value for name, value in found.items() if name.startswith("glyphery_model_info ")] == [1]
-        assert len(list(tmp_path.glob("glyphery-*/*.db"))) > 0
+        folder = shared_by(service)
+        assert len(list(folder.glob("*.db"))) > 0
 
         service.process.send_signal(signal.SIGTERM)
         assert service.end() == 0
         assert not any(alive(pid) for pid in service.workers)
-        assert not list(tmp_path.glob("glyphery-*"))
+        assert not folder.exists()
         assert "Traceback" not in service.log
+
+
+def shared_by(service: Service) -> Path:
+    """The folder that the processes of a service have in common."""
+    variables = Path(f"/proc/{service.workers[-1]}/environ").read_bytes().split(b"\0")
+    return Path(
+        os.fsdecode(dict(each.partition(b"=")[::2] for each in variables)[b"PROMETHEUS_MULTIPROC_DIR"])
+    )
+
+
+def test_a_full_disk_for_temporary_files_ends_no_process(bundle, picture, small_disk):
+    if shutil.disk_usage("/dev/shm").free < 2**25:
+        pytest.skip("there is no room in memory")
+    with serving(bundle, small_disk, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        with (small_disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        for path in ("/classify", "/embed", "/similar", "/primitives", "/healthz", "/models", "/jobs") * 8:
+            url = f"http://127.0.0.1:{service.port}{path}"  # whose numbers take pages more
+            assert httpx.post(url, content=picture("98"), trust_env=False).status_code < 500
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+        assert len(service.workers) == 2
+
+
+def test_where_no_process_can_take_anothers_place_the_others_go_on_until_one_can(bundle, tmp_path):
+    file = tmp_path / "keys"
+    token, key = new_key("press")
+    file.write_text(f"{key}\n", encoding="utf-8")
+    with serving(bundle, tmp_path, "--processes", "2", "--keys", str(file)) as service:
+        service.wait_for("Application startup complete", 2)
+        file.write_text("not a key\n", encoding="utf-8")
+        os.kill(service.workers[0], signal.SIGKILL)
+        service.wait_for("Application startup failed", 2)  # it is tried again
+        url, headers = f"http://127.0.0.1:{service.port}/models", {"X-API-Key": token}
+        assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+        file.write_text(f"{key}\n", encoding="utf-8")
+        service.wait_for("Application startup complete", 3)
+        assert alive(service.workers[1])
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
+def test_processes_end_with_the_one_that_supervises_them(bundle, tmp_path):
+    with serving(bundle, tmp_path, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        folder, port = shared_by(service), service.port
+
+        def is_free() -> bool:
+            with socket.socket() as another, suppress(OSError):
+                another.bind(("127.0.0.1", port))
+                return True
+            return False
+
+        assert not is_free()
+        service.process.kill()
+        try:
+            eventually(is_free)
+        finally:  # or they would keep the log open, for which others wait
+            for pid in service.workers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        service.end()
+        shutil.rmtree(folder)
 
 
 def test_a_process_that_dies_before_it_answers_its_supervisor_is_replaced_at_once(bundle, tmp_path):

@@ -139,6 +139,19 @@ def test_what_cannot_be_served_changes_nothing(
         assert labels_of(changing.post("/classify", content=picture("98")))[0] == "98"
 
 
+def test_what_the_other_processes_cannot_be_told_of_is_not_served(
+    serve, keys, other_bundle, tmp_path, is_problem
+):
+    (tmp_path / "models.new").mkdir()  # where the board would be written
+    with serve(keys=keys, shared=tmp_path) as running:
+        running.client.headers.update(ASKER)
+        served = running.client.get("/models").json()
+        is_problem(load(running.client, other_bundle), 500, "internal-error")
+        assert running.client.get("/models").json() == served
+        (tmp_path / "models.new").rmdir()
+        assert load(running.client, other_bundle).json()["version"] == "2.0"
+
+
 def test_a_request_that_names_nothing_to_load_is_a_problem(changing, is_problem):
     is_problem(load(changing, name="comets"), 404, "unknown-model")
     is_problem(

@@ -64,6 +64,18 @@ def test_a_path_that_is_none_is_an_error_that_tritons_client_can_read(triton, cl
     assert "error" not in is_problem(client.get("/v3"), 404, "not-found")
 
 
+def test_the_server_does_not_live_once_no_executor_is_left(cold, is_problem):
+    async def ask() -> None:
+        async with cold() as (client, engine):
+            for path in ("/healthz", "/v2/health/live"):
+                assert (await client.get(path)).status_code == 200
+            await asyncio.to_thread(engine.close)
+            for path in ("/healthz", "/v2/health/live"):
+                is_problem(await client.get(path), 503, "not-ready")
+
+    asyncio.run(ask())
+
+
 def test_nothing_is_ready_before_the_engine_is_warm(cold, is_problem):
     async def ask() -> None:
         async with cold() as (client, engine):

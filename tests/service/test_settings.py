@@ -1,6 +1,7 @@
 """Settings come from flags, the environment and a file, are checked, and are shown and documented alike."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -167,6 +168,17 @@ def test_what_is_shown_can_be_set_again(tmp_path):
     file = tmp_path / "all.toml"
     file.write_text("\n".join(line for line in lines if line not in empty))
     assert resolve_settings({}, file).settings == read_settings()
+
+
+def test_a_setting_without_end_is_the_same_in_json():
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    settings = Settings(job_retention=math.inf)
+    read = json.loads(settings.model_dump_json(), parse_constant=refuse)
+    assert Settings(**read).job_retention == math.inf
+    shown = settings_table.as_json(resolve_settings({"job_retention": math.inf}))
+    assert json.loads(shown, parse_constant=refuse)["settings"]["job_retention"]["value"] == "Infinity"
 
 
 def test_the_documented_table_is_what_the_program_shows():

@@ -200,7 +200,7 @@ def test_a_tensor_may_not_be_longer_than_the_limit():
         ([metrics(**BINARY)], b"x" * 17, 0, "goes on behind"),
         ([metrics()], b"x", 0, "goes on behind"),
         ([metrics()], b"", 1, "shorter than its JSON"),
-        ([metrics()], b"", -1, "not JSON"),
+        ([metrics()], b"", -1, "not the JSON"),
     ],
 )
 def test_a_body_that_does_not_add_up_is_malformed(inputs, behind, length, expected):
