@@ -6,16 +6,12 @@ and one an epoch). Running the same folder again resumes it where it stopped, un
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import io
 import json
 import logging
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,82 +26,19 @@ from lightning.pytorch.callbacks import (
     RichProgressBar,
     WeightAveraging,
 )
-from lightning.pytorch.loggers.logger import Logger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.tuner.tuning import Tuner
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from glyphs.errors import BadCheckpoint, BadInput
-from glyphs.folders import written
-from training.checkpoint import read, weights_of
+from glyphs.errors import BadInput
+from training.checkpoint import weights_of
 from training.config import TrainConfig
 from training.data import open_source
 from training.data.module import GlyphData, favoured_families
+from training.folder import Checkpoints, JsonLines, held, says, stopped
 from training.models import create
 from training.module import GlyphModule
 from training.teacher import Teacher
 from training.warm_start import Start, take_over
-
-
-class JsonLines(Logger):
-    """One JSON object a line: step, seconds since the start, and whatever was logged."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path, self._start = path, time.monotonic()
-        self._end_line()
-
-    @rank_zero_only
-    def _end_line(self) -> None:
-        """Of a run that was killed, or the disk full, the last line may have broken off."""
-        with self._path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, io.SEEK_END)
-                if file.read() != b"\n":
-                    file.write(b"\n")
-
-    @property
-    def name(self) -> str:
-        return self._path.parent.name
-
-    @property
-    def version(self) -> str:
-        return ""
-
-    @rank_zero_only
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """The configuration is a file of its own."""
-
-    @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        line = {"step": step, "seconds": round(time.monotonic() - self._start, 1)}
-        with self._path.open("a") as file:
-            file.write(
-                json.dumps(line | {key: round(float(value), 6) for key, value in metrics.items()}) + "\n"
-            )
-
-
-class Checkpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and then puts it there, so that a whole one is always to be had.
-
-    Lightning writes in TMPDIR: where that is another file system, it then copies over the one there is.
-    """
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Raises OSError where it cannot be written."""
-        content = io.BytesIO()  # writing to a file, torch makes a RuntimeError of a full disk
-        torch.save(checkpoint, content)
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            unfinished.write_bytes(content.getbuffer())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def train(
@@ -130,42 +63,8 @@ def train(
     """
     if run.exists() and not run.is_dir():
         raise BadInput(f"{run} is a file.", "Choose another --out.")
-    with _held(run):
+    with held(run):
         return _train(dataset, run, config, start, teacher, progress)
-
-
-@contextmanager
-def _held(run: Path) -> Iterator[None]:
-    """A run's folder for this process and those it shares batches with; what was made for it is gone again
-    where nothing was put into it.
-
-    Raises:
-        BadInput: it cannot be written, or another process trains in it.
-    """
-    if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first of those processes holds it for all
-        yield
-        return
-    made = [folder for folder in (run, *run.parents) if not folder.exists()]
-    lock = run / ".lock"
-    with written(run):
-        run.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
-    with file:
-        try:
-            # Not flock: workers would inherit it, and hold it until they notice that a run was killed.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:  # of others, that there are no locks on this file system
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise BadInput(
-                    f"Another process trains in {run}.", "Wait for it, or choose another --out."
-                ) from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-            with suppress(OSError):  # there is something in it
-                for folder in made:
-                    folder.rmdir()
 
 
 def _train(
@@ -183,13 +82,13 @@ def _train(
     checkpoints = run / "checkpoints"
     last = checkpoints / "last.ckpt"
     # Without a checkpoint there is nothing to resume: what failed at once may be mended in its folder.
-    if last.exists() and saved.exists() and not _says(saved, this):
+    if last.exists() and saved.exists() and not says(saved, this):
         raise BadInput(
             f"{run} holds a run of another configuration or dataset.",
             "Choose another --out, or remove the folder.",
         )
     patience = EarlyStopping("val_top1", mode="max", patience=config.patience)
-    if last.exists() and _stopped(last, patience):
+    if last.exists() and stopped(last, patience):
         return weights_of(run)
     data, module = prepare(dataset, config, teacher, None if last.exists() else start)
     partial_file = saved.with_suffix(".part")
@@ -215,29 +114,6 @@ def _train(
         )  # fmt: skip
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
     return weights_of(run)
-
-
-def _stopped(last: Path, patience: EarlyStopping) -> bool:
-    """Whether the run of a checkpoint was stopped by `patience`: Lightning would go on with it.
-
-    Raises:
-        BadCheckpoint: it is broken, or not enough to go on from.
-    """
-    remedy = "Copy the newest epoch-*.ckpt that is whole over it, or remove it to begin anew."
-    content = read(last, remedy)
-    if missing := {"callbacks", "loops", "optimizer_states", "state_dict"} - content.keys():
-        raise BadCheckpoint(f"{last} cannot be gone on from: it has no {min(missing)}.", remedy)
-    state = content["callbacks"].get(patience.state_key)  # none where the run has no patience
-    return state is not None and bool(state["wait_count"] >= patience.patience)
-
-
-def _says(saved: Path, run: dict[str, Any]) -> bool:
-    """Whether a run.json is that of a run."""
-    try:
-        known = json.loads(saved.read_text())
-    except ValueError:
-        return False
-    return bool(known == json.loads(json.dumps(run)))  # through JSON, which knows no tuples
 
 
 def find_learning_rate(

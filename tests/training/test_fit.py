@@ -16,10 +16,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadCheckpoint, BadInput, GlypheryError
-from glyphs.folders import is_full
 from glyphs.splits import Split
 from training.checkpoint import load_checkpoint
-from training.fit import Checkpoints, JsonLines, find_learning_rate, prepare, train, trainer_options
+from training.fit import find_learning_rate, prepare, train, trainer_options
 from training.presets import TINY
 from training.warm_start import Start
 
@@ -182,26 +181,6 @@ def test_a_checkpoint_without_an_optimiser_is_not_gone_on_from(
     torch.save(content, last)
     with pytest.raises(BadCheckpoint, match="it has no optimizer_states"):
         train(small_dataset.path, run, TINY, progress=False)
-
-
-def test_where_a_disk_is_full_the_checkpoint_that_was_there_stays(small_disk: Path) -> None:
-    file = small_disk / "checkpoints" / "last.ckpt"
-    Checkpoints().save_checkpoint({"weights": torch.ones(2**16)}, file)
-    with pytest.raises(OSError, match="No space") as failed:
-        Checkpoints().save_checkpoint({"weights": torch.zeros(2**21)}, file)
-    assert is_full(failed.value)
-    assert torch.load(file, weights_only=True)["weights"].all()
-    assert [path.name for path in file.parent.iterdir()] == ["last.ckpt"]
-
-
-def test_figures_begin_a_new_line_where_the_last_one_broke_off(tmp_path: Path) -> None:
-    log = tmp_path / "metrics.jsonl"
-    log.write_text('{"step": 1}\n{"step": 2, "lo')
-    for step in (3, 4):
-        JsonLines(log).log_metrics({"loss": 0.5}, step)
-    first, broken, *lines = log.read_text().splitlines()
-    assert (json.loads(first), broken) == ({"step": 1}, '{"step": 2, "lo')
-    assert [json.loads(line)["step"] for line in lines] == [3, 4]
 
 
 def test_two_processes_that_share_a_batch_take_the_steps_of_one(
