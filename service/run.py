@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from multiprocessing import parent_process
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -110,13 +111,13 @@ class _Config(uvicorn.Config):
             **_options(settings),
         )
         assert settings.shared is not None
-        self._header_seconds, self._shared = settings.max_header_seconds, settings.shared
+        self._header_seconds, self.shared = settings.max_header_seconds, settings.shared
         self._pin = settings.pin
 
     @cached_property
     def _tally(self) -> Tally:
         """Asked for by each process for the first time once it is one of its own."""
-        return Tally(self._shared, self.workers)
+        return Tally(self.shared, self.workers)
 
     def get_loop_factory(self) -> Callable[[], AbstractEventLoop]:
         return loop_that_shares(self._tally)
@@ -143,12 +144,12 @@ class _Supervisor(Multiprocess):
     failed: whether one of the first could not start, whereupon none serves
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, config: _Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
         self.failed = False
+        self._shared = config.shared
         self._first: list[Process] = []
         self._tried = -math.inf
-        self._known: set[int] = set()
 
     def init_processes(self) -> None:
         super().init_processes()
@@ -177,10 +178,14 @@ class _Supervisor(Multiprocess):
             if process.exitcode == STARTUP_FAILURE and not is_time:
                 continue
             log.error("process %d died; another takes its place", process.pid)
+            if process.exitcode == STARTUP_FAILURE:  # it has counted nothing, and may be one of many
+                for file in self._shared.glob(f"*_{process.pid}.db"):
+                    file.unlink()
             self._tried = time.monotonic()
             self.processes[place] = Process(self.config, self.sockets)
             self.processes[place].start()
         living = {process.pid for process in self.processes if process.pid}
-        for pid in self._known - living:
+        # Files tell, too, of those that SIGHUP started and that never took another's place.
+        said = {int(file.stem.rpartition("_")[2]) for file in self._shared.glob("gauge_live*_*.db")}
+        for pid in said - living:
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
-        self._known = living

@@ -168,6 +168,7 @@ class AsyncClient(Connection):
                         if found.is_finished:
                             taken.end(found)
                             return
+                        patience = Patience(self._retries)  # of each question, as everywhere
                         await asyncio.sleep(POLL)
                         continue
                     await response.aread()

@@ -203,6 +203,7 @@ class Client(Connection):
                             yield taken.one(line)
                         if found.is_finished:
                             return taken.end(found)
+                        patience = Patience(self._retries)  # of each question, as everywhere
                         time.sleep(POLL)
                         continue
                     response.read()

@@ -196,7 +196,7 @@ def _seconds(after: str) -> float:
         return float(after)
     try:
         date = parsedate_to_datetime(after)
-    except ValueError:
+    except (OverflowError, ValueError):
         return 0
     # Of the three ways to write a date for HTTP one names no zone: all mean Greenwich's.
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -9,6 +9,7 @@ from service.jobs.store import Store
 from service.settings import Settings
 
 _HOUR = 3600.0  # seconds
+_NEW = 60  # seconds in which the folder of an upload that begins may not be held yet
 
 
 def tidy(store: Store, settings: Settings) -> None:
@@ -39,7 +40,8 @@ def _remove_remains(store: Store, files: JobFiles) -> None:
     """Of a job that was removed, or of an upload that broke off; one that still comes in holds its folder."""
     try:
         with holding(files.folder) as is_free:
-            if is_free and store.find(files.folder.name) is None:
+            is_new = files.folder.stat().st_mtime > time.time() - _NEW
+            if is_free and not is_new and store.find(files.folder.name) is None:
                 files.remove()
     except FileNotFoundError:  # it went meanwhile
         pass

@@ -378,6 +378,7 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
         (TOMORROW.strftime("%a %b %d %H:%M:%S %Y"), 1, 86400),  # asctime's, which HTTP allows
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("Wed, 21 Oct 99999 07:28:00 GMT", 0, 0),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", 0, 0),
         ("-5", 0, 0),
         ("soon", 0, 0),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from glyphery.client import ServiceError
 from glyphs.errors import BadFont, BadInput
-from tests.service.test_client import Asyncio, Client
+from tests.service.test_client import Asyncio, Client, refusal, scripted
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,21 @@ def test_results_are_read_as_they_come(asking, font_dir):
     found = list(asking.results(job.id))
     done = asking.job(job.id)
     assert (done.status, len(found)) == ("done", done.lines)
+
+
+@pytest.mark.parametrize("kind", [Client, Asyncio])
+def test_a_long_job_s_results_outlast_refusals_now_and_then(kind):
+    job = {
+        "id": "5e0d", "created": "", "started": None, "finished": None, "reason": None,
+        "model": {"name": "m", "version": "1", "digest": "d"}, "fonts": {}, "current": None, "glyphs_done": 0,
+        "counts": {}, "worst": None, "lines": 3, "skipped": [], "skipped_total": 0,
+    }  # fmt: skip
+    running, done = (
+        (200, {}, json.dumps(job | {"status": status}).encode()) for status in ("running", "done")
+    )
+    round_ = [running, refusal(503), running, (200, {}, b"{}\n")]
+    with scripted(*round_ * 3, done, (200, {}, b"")) as server:
+        assert list(kind(server.url, retries=1).results("5e0d")) == [{}] * 3
 
 
 def test_a_job_is_cancelled_and_removed(asking, font_dir):

@@ -361,9 +361,11 @@ def test_jobs_that_are_too_old_too_many_or_too_large_go(store, kept):
 
 def test_what_was_left_behind_goes_and_what_still_comes_in_does_not(store, kept):
     cancelled = kept("cancelled", state=State.CANCELLED)
-    broken_off, arriving = (JobFiles(store.folder, new_id()) for _ in range(2))
-    broken_off.make()
-    arriving.make()
+    broken_off, arriving, new = (JobFiles(store.folder, new_id()) for _ in range(3))
+    for files in (broken_off, arriving, new):
+        files.make()
+    for files in (broken_off, arriving):
+        os.utime(files.folder, (0, 0))
     with holding(arriving.folder) as mine:
         assert mine
         tidy(store, Settings(jobs=store.folder))
@@ -373,6 +375,7 @@ def test_what_was_left_behind_goes_and_what_still_comes_in_does_not(store, kept)
         assert not cancelled.fonts.exists()
     tidy(store, Settings(jobs=store.folder))
     assert not arriving.folder.exists()
+    assert new.arriving.exists()  # who has just made it may not hold it yet
 
 
 def test_what_somebody_else_keeps_in_the_folder_stays(store):

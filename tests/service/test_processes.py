@@ -208,6 +208,24 @@ def test_where_no_process_can_take_anothers_place_the_others_go_on_until_one_can
         file.write_text(f"{key}\n", encoding="utf-8")
         service.wait_for("Application startup complete", 3)
         assert alive(service.workers[1])
+        # Nothing stays of those that could not start: they may be many.
+        eventually(
+            lambda: len({file.stem.rpartition("_")[2] for file in shared_by(service).glob("*.db")}) <= 3
+        )
+        service.process.send_signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
+def test_a_restart_that_fails_is_forgotten(bundle, tmp_path):
+    away = tmp_path / "away"
+    mine = Path(shutil.copytree(bundle, tmp_path / "mine"))
+    with serving(mine, tmp_path, "--processes", "2") as service:
+        service.wait_for("Application startup complete", 2)
+        mine.rename(away)
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for("aborting the restart")
+        away.rename(mine)
+        eventually(lambda: numbers(service.port)["glyphery_ready"] == 1)
         service.process.send_signal(signal.SIGTERM)
         assert service.end() == 0
 
