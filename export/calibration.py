@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -101,6 +100,6 @@ def calibrate(source: Path, dataset: Path, out: Path) -> dict[str, Calibration]:
             precision: replace(variant, **asdict(found[precision]))
             for precision, variant in bundle.manifest.variants.items()
         }
-        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+        bundle.copy(work)
         seal(work, replace(bundle.manifest, variants=variants, **asdict(found[""])))
     return {precision or bundle.manifest.precision: one for precision, one in found.items()}

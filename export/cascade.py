@@ -104,8 +104,7 @@ def join(
     check_names(main.names, quick.names, quick.path)
     with open_source(dataset) as source, replacing(out) as work:
         check_names(main.names, source.names(), source.path)
-        others = shutil.ignore_patterns("model.*.onnx")
-        shutil.copytree(main.path, work, ignore=others, dirs_exist_ok=True)
+        main.copy(work, variants=False)
         shutil.copy(main.model, work / MODEL)
         labels = _shared(main, quick, work)
         network = onnx.load(quick.model)

@@ -72,7 +72,7 @@ def lower(
             Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=limit, seed=seed)
             for seed, limit in enumerate((GATE_GLYPHS, SEARCH_GLYPHS, RANGE_GLYPHS), start=1)
         ]
-        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+        bundle.copy(work)
         gate = Judges(bundle, drawn[0])
         calibration, kept, small = "", list[str](), list[str]()
         model = work / model_file(precision)
@@ -122,7 +122,7 @@ def compact(source: Path, dataset: Path, out: Path) -> Lowered:
     with open_source(dataset) as glyphs, replacing(out) as work:
         check_names(bundle.names, glyphs.names(), glyphs.path)
         examined = Examined.of(glyphs, Split.VALIDATION, bundle.labels, limit=GATE_GLYPHS, seed=1)
-        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+        bundle.copy(work)
         network = halved(whole(onnx.load(bundle.model)))
         onnx.save(network, work / MODEL)
         seal(work, bundle.manifest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 
+from glyphs.folders import put
 from recognition.bundle import IMAGE, METRICS
 from training.models import Recogniser
 
@@ -24,6 +25,6 @@ def to_program(model: Recogniser, path: Path, *, size: int) -> None:
         folded.eval(), example, dynamic_shapes={IMAGE: {0: batch}, METRICS: {0: batch}}
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part.pt2")
-    torch.export.save(program, unfinished)
-    os.replace(unfinished, path)
+    content = io.BytesIO()  # writing to a file, torch makes a RuntimeError of a full disk
+    torch.export.save(program, content)
+    put(content.getbuffer(), path)

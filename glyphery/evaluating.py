@@ -32,7 +32,7 @@ def evaluate(
     ],
     dataset: Data = Path("glyphs.db"),
     split: UnseenSplit = "validation",
-    limit: Annotated[int, typer.Option(help="Glyphs asked, drawn at random; 0: all.")] = 20_000,
+    limit: Annotated[int, typer.Option(min=0, help="Glyphs asked, drawn at random; 0: all.")] = 20_000,
     tta: Annotated[
         int, typer.Option(min=1, max=27, help="Ask about so many slightly moved copies, and average.")
     ] = 1,
@@ -78,6 +78,7 @@ def evaluate(
             title = " + ".join(target.name for target in targets) + (f", {tta} copies" if tta > 1 else "")
             Report(title, figures, answers, examined, source, _histories(targets)).write(out)
     if bundle is not None:
+        bundle.check_in_place()
         seal(bundle.path, replace(bundle.manifest, quality=figures))
     if json:
         show.as_json(figures)
@@ -89,7 +90,7 @@ def compare(
     targets: Annotated[list[Path], typer.Argument(help="Bundles, run folders or checkpoints.")],
     dataset: Data = Path("glyphs.db"),
     split: UnseenSplit = "validation",
-    limit: Annotated[int, typer.Option(help="Glyphs asked, drawn at random; 0: all.")] = 5000,
+    limit: Annotated[int, typer.Option(min=0, help="Glyphs asked, drawn at random; 0: all.")] = 5000,
     prior: Annotated[
         str, typer.Option(help="What is likely: fonts, as training has them, or uniform.")
     ] = "fonts",
@@ -111,8 +112,10 @@ def compare(
 
         check_free(out)
     subjects = [predictor(target, threads=1) for target in targets]
-    colour = any(subject.channels == 3 for subject in subjects)
-    with open_source(dataset, colour=colour) as source:
+    colour = {subject.channels == 3 for subject in subjects}
+    if len(colour) > 1:
+        raise BadInput("Some of these models see colours, others ink.", "Compare them apart.")
+    with open_source(dataset, colour=colour.pop()) as source:
         for subject in subjects:
             check_names(subject.names, source.names(), source.path)
         comparison = Comparison.on(source, chosen, common_labels(subjects), limit=limit, prior=prior)

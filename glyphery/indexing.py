@@ -149,7 +149,6 @@ def _telling(advance: show.Advance) -> Tell:
 
 def _write(work: Path, bundle: Bundle, index: ReferenceIndex) -> None:
     """Make `work` the bundle with this index."""
-    import shutil
     from dataclasses import replace
 
     from recognition.bundle import seal
@@ -157,9 +156,9 @@ def _write(work: Path, bundle: Bundle, index: ReferenceIndex) -> None:
     manifest = bundle.manifest
     # An index that was loaded, and to which nothing came, has its files and its entry already.
     if index.built is None:
-        shutil.copytree(bundle.path, work, dirs_exist_ok=True)
+        bundle.copy(work)
     else:
-        shutil.copytree(bundle.path, work, ignore=shutil.ignore_patterns("index.*"), dirs_exist_ok=True)
+        bundle.copy(work, index=False)
         index.save(work)
         manifest = replace(manifest, index=index.built.described())
     seal(work, manifest)

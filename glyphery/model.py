@@ -163,6 +163,7 @@ def export(
         float,
         typer.Option(
             min=0,
+            max=1e6,
             help="Megabytes that an int8 model may take: where it takes more, weights that harm least go to 4"
             " bits, as long as answers stay.",
         ),

@@ -1,8 +1,9 @@
-"""Folders that are written whole or not at all, and disks that are full."""
+"""Files and folders that are written whole or not at all, and disks that are full."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -67,3 +68,17 @@ def is_full(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return error.sqlite_errorcode in _SQLITE_FULL
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def put(content: bytes | memoryview, path: Path) -> None:
+    """Write a file whole or not at all: beside its place, and then there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Self
@@ -156,7 +158,7 @@ class Manifest:
                 precision: Variant(**variant) for precision, variant in values.get("variants", {}).items()
             }
             return cls(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadBundle(f"Its manifest cannot be read: {error}.", _REMEDY) from None
 
 
@@ -247,11 +249,14 @@ class Bundle:
                 manifest = replace(manifest, precision=precision, **asdict(manifest.variants[precision]))
             if not 0 < manifest.temperature < float("inf"):
                 raise BadBundle(f"Its temperature is {manifest.temperature}.", _REMEDY)
+            pair = manifest.cascade
+            if pair and not (pair.sure >= 0 and 0 < pair.temperature < float("inf")):
+                raise BadBundle(f"Its cascade is {pair}.", _REMEDY)
             if not abs(manifest.known_threshold) < float("inf"):
                 raise BadBundle(f"Its known_threshold is {manifest.known_threshold}.", _REMEDY)
         except BadBundle as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error.message}", error.remedy) from None
-        except (OSError, ValueError, TypeError, KeyError, BadLabel, BadInput) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, BadLabel, BadInput) as error:
             raise BadBundle(f"The bundle {path} cannot be used: {error}.", _REMEDY) from None
         digest = _digest(text, precision)
         return cls(path, precision, manifest, digest, labels, families, equivalence, names, prototypes)
@@ -280,7 +285,19 @@ class Bundle:
         except OSError:
             unchanged = False
         if not unchanged:
-            raise BadBundle(f"The bundle {self.path} was replaced while it was loaded.", "Load it anew.")
+            raise BadBundle(f"The bundle {self.path} was replaced meanwhile.", "Load it anew.")
+
+    def copy(self, folder: Path, *, index: bool = True, variants: bool = True) -> None:
+        """Put its files into a folder, from which another bundle is made.
+
+        Raises:
+            BadBundle: as of `check_in_place`.
+        """
+        for name in self.manifest.files:  # not copytree, which does not tell that the disk is full
+            kept = index or not name.startswith("index.")
+            if kept and (variants or not fnmatch(name, model_file("*"))):
+                shutil.copy(self.path / name, folder)
+        self.check_in_place()
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds a file of that name."""
@@ -289,15 +306,19 @@ class Bundle:
 
 def seal(path: Path, manifest: Manifest) -> Manifest:
     """Hash every file of the folder into the manifest and write it; the last step of making a bundle."""
+    unfinished = path / f"{MANIFEST}.tmp"
+    unfinished.unlink(missing_ok=True)  # of who was killed
     files = {
         file.name: _sha256(file)
         for file in sorted(path.iterdir())
         if file.is_file() and file.name != MANIFEST
     }
     sealed = replace(manifest, files=files)
-    unfinished = path / f"{MANIFEST}.tmp"
-    unfinished.write_text(sealed.to_json(), encoding="utf-8")
-    os.replace(unfinished, path / MANIFEST)
+    try:
+        unfinished.write_text(sealed.to_json(), encoding="utf-8")
+        os.replace(unfinished, path / MANIFEST)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return sealed
 
 
@@ -306,12 +327,24 @@ def replacing(path: Path) -> Iterator[Path]:
     """A folder beside `path` to make a bundle in; it takes the place of `path` if the block ends well.
 
     Raises:
-        BadBundle: `path` is a folder of something else, which is left alone.
+        BadBundle: `path` is a folder of something else, which is left alone, or another bundle took its place
+            meanwhile, which stays.
     """
     if not folders.is_free(path, lambda there: all((there / name).exists() for name in (MANIFEST, LABELS))):
         raise BadBundle(f"{path} is there already and is no bundle.", "Choose another place.")
+    before = _text(path)
     with folders.replacing(path) as work:
         yield work
+        if _text(path) != before:
+            raise BadBundle(f"{path} was changed meanwhile.", "Nothing was written; run it again.")
+
+
+def _text(path: Path) -> bytes | None:
+    """The manifest of what is there, if anything."""
+    try:
+        return (path / MANIFEST).read_bytes()
+    except OSError:
+        return None
 
 
 def _digest(manifest: bytes, variant: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from glyphs.errors import BadInput
-from glyphs.folders import written
+from glyphs.folders import put, written
 from scoring.judge import Thresholds
 from scoring.sandbox import Limits
 from scoring.verdicts import FontScore, Status
@@ -49,12 +48,7 @@ class KeptScores:
         if made.status is Status.ERROR:
             return made
         packed = gzip.compress(made.to_json().encode(errors="surrogatepass"), compresslevel=1, mtime=0)
-        beside = path.with_suffix(f".{os.getpid()}")
         with written(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            try:
-                beside.write_bytes(packed)
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
+            put(packed, path)
         return made

@@ -30,6 +30,7 @@ from lightning.pytorch.tuner.tuning import Tuner
 from torch import Tensor
 
 from glyphs.errors import BadInput
+from glyphs.folders import put
 from training.checkpoint import weights_of
 from training.config import TrainConfig
 from training.data import open_source
@@ -91,9 +92,7 @@ def _train(
     if last.exists() and stopped(last, patience):
         return weights_of(run)
     data, module = prepare(dataset, config, teacher, None if last.exists() else start)
-    partial_file = saved.with_suffix(".part")
-    partial_file.write_text(json.dumps(this, indent=1))
-    partial_file.replace(saved)
+    put(json.dumps(this, indent=1).encode(), saved)
     callbacks: list[Callback] = [
         ModelCheckpoint(checkpoints, "best", monitor="val_top1", mode="max", enable_version_counter=False),
         ModelCheckpoint(checkpoints, "epoch-{epoch:03d}", save_top_k=-1, save_last=True, every_n_epochs=1,

@@ -19,7 +19,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
 from glyphs.errors import BadCheckpoint, BadInput
-from glyphs.folders import written
+from glyphs.folders import put, written
 from training.checkpoint import read
 
 
@@ -109,12 +109,7 @@ class Checkpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            unfinished.write_bytes(content.getbuffer())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        put(content.getbuffer(), path)
 
 
 def stopped(last: Path, patience: EarlyStopping) -> bool:

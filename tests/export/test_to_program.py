@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import torch
 
 from export.to_program import to_program
@@ -19,3 +21,13 @@ def test_a_program_answers_as_the_model_does(tiny_run: Path, tmp_path: Path) -> 
     assert torch.allclose(ours["logits"], theirs["logits"], atol=1e-3)
     assert torch.allclose(ours["embedding"], theirs["embedding"], atol=1e-4)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["model.pt2"]
+
+
+def test_a_full_disk_leaves_nothing_of_a_program(tiny_run: Path, small_disk: Path) -> None:
+    trained = load_checkpoint(tiny_run)
+    with (small_disk / "fill").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(OSError, match="No space"):
+        to_program(trained.model, small_disk / "model.pt2", size=trained.config.size)
+    assert [file.name for file in small_disk.iterdir()] == ["fill"]

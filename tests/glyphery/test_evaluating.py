@@ -75,7 +75,7 @@ def test_a_mistake_gets_one_line_and_an_exit_code(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_whose_classes_have_other_names_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_other_classes_or_a_model_of_other_pictures_is_refused(tmp_path: Path) -> None:
     for folder, names in (("trained", ("elm", "oak")), ("asked", ("oak", "yew"))):
         for part in ("train", "validation"):
             for width, name in enumerate(names, 2):
@@ -85,11 +85,11 @@ def test_a_folder_whose_classes_have_other_names_is_refused(tmp_path: Path) -> N
                     picture = Image.new("L", (32, 32), 255)
                     ImageDraw.Draw(picture).line((4, 4, 28, 20 + number), fill=0, width=width)
                     picture.save(file)
-    trained = run(
-        "train", "--dataset", "trained", "--out", "run", "--preset", "tiny", "--model", "residual_cnn",
-        "--set", "size=32", "--set", "box=28", "--set", "batch=8", "--set", "samples=8",
-        "--set", "epoch_samples=8", cwd=tmp_path,
+    tiny = (
+        "--preset", "tiny", "--model", "residual_cnn", "--set", "size=32", "--set", "box=28",
+        "--set", "batch=8", "--set", "samples=8", "--set", "epoch_samples=8",
     )  # fmt: skip
+    trained = run("train", "--dataset", "trained", "--out", "run", *tiny, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     right = run("evaluate", "run", "--dataset", "trained", "--json", cwd=tmp_path)
     assert json.loads(right.stdout)["labels"] == 2
@@ -97,3 +97,12 @@ def test_a_folder_whose_classes_have_other_names_is_refused(tmp_path: Path) -> N
     assert wrong.returncode == 2
     assert "'elm'" in wrong.stderr or "'oak'" in wrong.stderr
     assert wrong.stderr.count("\n") == 1
+
+    colour = run(
+        "train", "--dataset", "trained", "--out", "colour", *tiny, "--set", "channels=3", cwd=tmp_path
+    )
+    assert colour.returncode == 0, colour.stderr
+    both = run("compare", "colour", "run", "--dataset", "trained", cwd=tmp_path)
+    assert both.returncode == 2
+    assert "others ink" in both.stderr
+    assert both.stderr.count("\n") == 1

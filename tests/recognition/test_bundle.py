@@ -10,7 +10,9 @@ import pytest
 
 from bundles import SHIPPED, default_bundle
 from glyphs.errors import BadBundle, BadInput
+from glyphs.folders import is_full
 from recognition.bundle import (
+    FAST,
     LABELS,
     MANIFEST,
     MODEL,
@@ -20,6 +22,7 @@ from recognition.bundle import (
     bundle_at,
     model_at,
     model_file,
+    replacing,
     seal,
 )
 
@@ -82,6 +85,52 @@ def test_a_bundle_knows_whether_it_is_still_what_was_loaded(copy: Path) -> None:
     shutil.rmtree(copy)
     with pytest.raises(BadBundle, match="replaced"):
         bundle.check_in_place()
+
+
+def test_a_manifest_without_end_is_refused(copy: Path) -> None:
+    (copy / MANIFEST).write_text("[" * 200_000)
+    with pytest.raises(BadBundle, match="cannot be read"):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize(("sure", "temperature"), [("high", 1.0), (-1.0, 1.0), (0.5, 0.0), (0.5, None)])
+def test_a_pair_that_cannot_be_asked_is_refused(copy: Path, sure: object, temperature: object) -> None:
+    shutil.copy(copy / MODEL, copy / FAST)
+    manifest = json.loads(seal(copy, Bundle.load(copy).manifest).to_json())
+    manifest["cascade"] = {"sure": sure, "temperature": temperature, "fast": {}}
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BadBundle):
+        Bundle.load(copy)
+
+
+def test_what_a_killed_process_left_is_no_part_of_a_bundle(copy: Path) -> None:
+    (copy / f"{MANIFEST}.tmp").write_text("{")
+    sealed = seal(copy, Bundle.load(copy).manifest)
+    assert f"{MANIFEST}.tmp" not in sealed.files
+    assert not (copy / f"{MANIFEST}.tmp").exists()
+    Bundle.load(copy)
+
+
+def test_a_bundle_that_was_changed_meanwhile_is_not_replaced(copy: Path, tmp_path: Path) -> None:
+    before = Bundle.load(copy)
+
+    def slowly() -> None:
+        with replacing(copy) as work:
+            before.copy(work)
+            seal(work, replace(before.manifest, version="mine"))
+            seal(copy, replace(before.manifest, version="another's"))
+
+    with pytest.raises(BadBundle, match="was changed meanwhile"):
+        slowly()
+    assert Bundle.load(copy).manifest.version == "another's"
+    with pytest.raises(BadBundle, match="replaced"):
+        before.copy(tmp_path)
+
+
+def test_a_disk_that_is_full_is_told_by_a_bundle_that_is_copied(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space") as failed:
+        Bundle.load(default_bundle()).copy(small_disk)
+    assert is_full(failed.value)
 
 
 def test_a_manifest_cannot_point_outside_its_folder(copy: Path) -> None:

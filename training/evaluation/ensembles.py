@@ -84,16 +84,20 @@ def ensemble(subjects: Sequence[Subject]) -> Subject:
         )
     if any((other.settings, other.channels) != (first.settings, first.channels) for other in others):
         raise BadInput("An ensemble looks at one raster, and these models are made for several.")
-    predict = averaged([_calibrated(subject) for subject in subjects])
-    return replace(first, predict=predict, temperature=1.0, familiar=None, neighbours=None, model=None)
+    # Scores and priors of each are divided by its temperature: on average by that of this one.
+    temperature = len(subjects) / sum(1 / subject.temperature for subject in subjects)
+    predict = averaged([_at(temperature, subject) for subject in subjects])
+    return replace(
+        first, predict=predict, temperature=temperature, familiar=None, neighbours=None, model=None
+    )
 
 
-def _calibrated(subject: Subject) -> Predict:
-    """Its logits at its own temperature."""
+def _at(temperature: float, subject: Subject) -> Predict:
+    """Its logits, which divided by `temperature` are as sure as its own has them."""
 
     def predict(rasters: Pixels, metrics: Floats) -> tuple[Floats, Floats]:
         logits, embedding = subject.predict(rasters, metrics)
-        return logits / subject.temperature, embedding
+        return logits * (temperature / subject.temperature), embedding
 
     return predict
 

@@ -45,13 +45,21 @@ def test_each_model_of_an_ensemble_is_as_sure_as_its_own_temperature_has_it(subj
         logits, embedding = subject.predict(rasters, metrics)
         return 9 * logits[:, ::-1], embedding
 
-    loud = replace(subject, predict=other, temperature=9.0)
-    one, two = ensemble([subject, loud]), ensemble([loud, subject])
-    assert one.temperature == two.temperature == 1.0
-    logits, _ = subject.predict(RASTERS, METRICS)
-    wanted = (log_probabilities(logits) + log_probabilities(logits[:, ::-1])) / 2
-    for both in (one, two):
-        assert both.predict(RASTERS, METRICS)[0] == pytest.approx(wanted, abs=1e-4)
+    families = tuple(range(1, len(subject.labels) + 1))
+    quiet, loud = (
+        replace(subject, predict=predict, temperature=temperature, families=families)
+        for predict, temperature in ((subject.predict, 1.5), (other, 9.0))
+    )
+
+    def likely(one: Subject, logits: Floats) -> Floats:
+        return (logits + one.log_prior) / one.temperature
+
+    wanted = (
+        likely(quiet, quiet.predict(RASTERS, METRICS)[0]) + likely(loud, other(RASTERS, METRICS)[0])
+    ) / 2
+    for both in (ensemble([quiet, loud]), ensemble([loud, quiet])):
+        found = likely(both, both.predict(RASTERS, METRICS)[0])
+        assert log_probabilities(found) == pytest.approx(log_probabilities(wanted), abs=1e-4)
 
 
 def test_an_ensemble_has_no_familiarity_for_prototypes_are_of_one_model(
