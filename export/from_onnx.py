@@ -36,16 +36,18 @@ def start_from_bundle(path: Path) -> Start:
         BadBundle: the bundle cannot be used, is quantised, or its graph is not one of `to_onnx`.
     """
     bundle = Bundle.load_whole(path)
-    config = bundle.manifest.provenance.get("config", {})
-    name = str(config.get("model", bundle.manifest.name))
-    if not name.startswith(_READ):
+    provenance = bundle.manifest.provenance
+    try:
+        config, samples = provenance.get("config", {}), int(provenance.get("samples", 0))
+        name, options = config.get("model", bundle.manifest.name), ModelOptions(**config.get("options", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadBundle(f"{path} does not say what it was made by: {error}.", _REMEDY) from None
+    if not str(name).startswith(_READ):
         raise BadBundle(f"{path} holds a {name}, which cannot be read back.", _REMEDY)
     model = create(
-        name, labels=len(bundle.labels), size=bundle.manifest.raster.size,
-        options=ModelOptions(**config.get("options", {})),
+        name, labels=len(bundle.labels), size=bundle.manifest.raster.size, options=options
     ).eval()  # fmt: skip
     _fill(model, named_weights(bundle.model), path)
-    samples = int(bundle.manifest.provenance.get("samples", 0))
     return Start(model, classes(bundle.labels, bundle.names), merged=True, samples=samples)
 
 

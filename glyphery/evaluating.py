@@ -228,11 +228,15 @@ def _card(target: Path) -> ModelCard | None:
 
     if bundle_at(target):
         bundle = Bundle.load(target)
-        config, size = bundle.manifest.provenance.get("config", {}), bundle.manifest.raster.size
-        if config.get("model") not in MODELS:
+        try:
+            config = bundle.manifest.provenance["config"]
+            name, options = config["model"], ModelOptions(**config.get("options", {}))
+        except (KeyError, TypeError, AttributeError):
             return None
-        options = ModelOptions(**config.get("options", {}))
-        return describe(config["model"], labels=len(bundle.labels), size=size, options=options)
+        if str(name) not in MODELS:
+            return None
+        size = bundle.manifest.raster.size
+        return describe(name, labels=len(bundle.labels), size=size, options=options)
     trained = load_checkpoint(target)
     config, labels = trained.config, len(trained.vocabulary.labels)
     return describe(

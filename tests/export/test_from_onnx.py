@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,15 @@ def test_a_graph_that_lacks_a_weight_is_refused(tiny_bundle: Bundle, tmp_path) -
         seal(work, tiny_bundle.manifest)
     with pytest.raises(BadBundle, match=r"classifier\.weight"):
         start_from_bundle(tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
+    "provenance", [{"config": []}, {"config": {"options": {"unheard": 1}}}, {"samples": None}]
+)
+def test_a_bundle_that_does_not_say_what_it_was_made_by_is_refused(
+    tiny_bundle: Bundle, tmp_path: Path, provenance: dict[str, object]
+) -> None:
+    copy = Path(shutil.copytree(tiny_bundle.path, tmp_path / "bundle"))
+    seal(copy, replace(tiny_bundle.manifest, provenance=provenance))
+    with pytest.raises(BadBundle, match="does not say"):
+        start_from_bundle(copy)
