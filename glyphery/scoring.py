@@ -299,8 +299,6 @@ def _comparison_writer(path: Path) -> Callable[[Comparison, Mapping[str, Any]], 
 
 
 def _print_comparison(comparison: Comparison) -> None:
-    from scoring.reports.text import visible
-
     whole = [
         *((finding, "", True) for finding in comparison.appeared),
         *((finding, "", False) for finding in comparison.gone),
@@ -321,8 +319,7 @@ def _print_comparison(comparison: Comparison) -> None:
         for one in face.changes[:_SHOWN]
     ]  # fmt: skip
     if rows:
-        title = visible(comparison.new.font)
-        show.table(title, ("change", "", "character", "before", "now"), [map(visible, row) for row in rows])
+        show.table(comparison.new.font, ("change", "", "character", "before", "now"), rows)
     _print_left(sum(len(face.changes[_SHOWN:]) for face in comparison.faces))
     counts = ", ".join(f"{count:,} {change}" for change, count in comparison.counts().items() if count)
     print(f"{counts or ('No glyph changed' if rows else 'Nothing changed')}.")
@@ -385,7 +382,7 @@ def _print_findings(found: FontScore) -> None:
     if not rows:
         print(title)
         return
-    show.table(title, ("status", "check", "", "glyph", "what is found"), [map(visible, row) for row in rows])
+    show.table(title, ("status", "check", "", "glyph", "what is found"), rows)
     _print_left(len(suspects[_SHOWN:]))
 
 

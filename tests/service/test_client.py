@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from glyphery import AsyncClient, Client
 from glyphery.client import Glyph, ServiceError
 from glyphs.errors import BadInput, BadPicture
 from recognition.bundle import Bundle, seal
+from tests.service.waits import at_work
 
 
 @pytest.fixture(autouse=True)
@@ -337,14 +337,8 @@ def scripted(*answers):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Script)
     server.answers, server.requests = list(answers), []
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    try:
+    with at_work(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def refusal(status, **headers):

@@ -1,9 +1,12 @@
-"""Waiting for what another thread or process is about to do."""
+"""Waiting for what another thread or process is about to do, and servers in threads."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socketserver import BaseServer
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -12,3 +15,16 @@ def eventually(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not come about"
         time.sleep(0.01)
+
+
+@contextmanager
+def at_work(server: BaseServer) -> Iterator[None]:
+    """A server answers in a thread of its own, and is closed in the end."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.page import browser_at, find_browser
+from tests.service.waits import at_work
 
 OpenPage = Callable[..., Page]
 CuttingServer = Callable[[str], AbstractContextManager["Cutting"]]
@@ -107,14 +108,9 @@ def cutting() -> CuttingServer:
 
     @contextmanager
     def start(url: str) -> Iterator[Cutting]:
-        with Cutting(url) as server:
-            thread = threading.Thread(target=server.serve_forever, args=[0.01])
-            thread.start()
-            try:
-                yield server
-            finally:
-                server.shutdown()
-                thread.join()
+        server = Cutting(url)
+        with at_work(server):
+            yield server
 
     return start
 
