@@ -17,7 +17,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glyphery import bench, data, evaluating, indexing, keys, model, models, recognise, scoring, serving
+from glyphery import (
+    bench,
+    data,
+    evaluating,
+    identify,
+    indexing,
+    keys,
+    model,
+    models,
+    recognise,
+    scoring,
+    serving,
+)
 from glyphs.errors import BadInput, GlypheryError
 
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
@@ -54,7 +66,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
-            "score", "serve", "bench", "keys",
+            "identify", "score", "serve", "bench", "keys",
         ]  # fmt: skip
 
 
@@ -117,6 +129,7 @@ app.command()(model.export)
 app.add_typer(indexing.app, name="index")
 app.command()(recognise.classify)
 app.command()(recognise.similar)
+app.command()(identify.identify)
 app.command()(scoring.score)
 app.command()(serving.serve)
 app.command()(bench.bench)

@@ -156,6 +156,29 @@ def text(
         print(f"{len(table):,} labels written to {out}")
 
 
+@app.command()
+def repertoires(
+    dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table here, as glyphs/data/repertoires.tsv.")
+    ] = None,
+) -> None:
+    """Find which characters a dataset's training families have together: kinds of repertoires, and the chance
+    of every label in each. `identify` reads whole fonts by it.
+    """
+    from glyphs.dataset.store import Dataset
+    from glyphs.repertoires import coverage, fit, to_tsv
+
+    with Dataset.open(dataset) as opened, show.console(stderr=True).status("Fitting"):
+        found = fit(*coverage(opened))
+    if out is None:
+        print(to_tsv(found), end="")
+    else:
+        with written(out):
+            out.write_text(to_tsv(found), encoding="utf-8")
+        print(f"{len(found.families)} kinds of repertoires of {len(found.labels):,} labels written to {out}")
+
+
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:
     with show.bar(title) as advance:
         for step in steps:

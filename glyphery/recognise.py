@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from glyphery.client import Context, ServiceError
     from glyphs.labels import Label
     from glyphs.raster import Raster, RasterSettings
+    from recognition.priors import Prior
 
 BundlePath = Annotated[
     Path | None,
     typer.Option(help="Folder of a bundle; the shipped one by default. With @int8 after it, in fewer bits."),
 ]
 Scripts = Annotated[str, typer.Option(help="Only these scripts, as Latn,Arab.")]
+Charset = Annotated[str, typer.Option(help="Only these characters, written one after another.")]
 Server = Annotated[
     str | None, typer.Option(envvar="GLYPHERY_SERVER", help="Address of a service that shall answer instead.")
 ]
@@ -37,7 +39,7 @@ def classify(
     bundle: BundlePath = None,
     prior: Annotated[str, typer.Option(help="What is likely: fonts, text or uniform.")] = "fonts",
     scripts: Scripts = "",
-    charset: Annotated[str, typer.Option(help="Only these characters, written one after another.")] = "",
+    charset: Charset = "",
     width: Annotated[float | None, typer.Option(min=0, max=64, help="Of the ink, in em.")] = None,
     height: Annotated[float | None, typer.Option(min=0, max=64, help="Of the ink, in em.")] = None,
     bottom: Annotated[
@@ -103,6 +105,15 @@ def similar(
     show.table(asked, ("", "label", "similarity", "family", "style", "name"), rows)
 
 
+def prior_of(name: str) -> Prior:
+    """Raises BadInput where there is no such prior."""
+    from recognition.priors import Prior
+
+    if name not in set(Prior):
+        raise BadInput(f"There is no prior {name!r}.", f"Choose one of {', '.join(Prior)}.")
+    return Prior(name)
+
+
 def _one_of(bundle: Path | None, server: str | None) -> None:
     if bundle and server:
         raise BadInput(
@@ -128,14 +139,11 @@ def _classified(
     from glyphs.fonts import Metrics
     from recognition.bundle import Bundle
     from recognition.candidates import Candidates, described
-    from recognition.priors import Prior
     from recognition.recogniser import LARGEST_BATCH, Recogniser
 
-    if prior not in set(Prior):
-        raise BadInput(f"There is no prior {prior!r}.", f"Choose one of {', '.join(Prior)}.")
-    codes = iso_15924(scripts)
+    likely, codes = prior_of(prior), iso_15924(scripts)
     recogniser = Recogniser(Bundle.load(_path(bundle)), threads=0)
-    candidates = Candidates(recogniser.bundle, prior=Prior(prior), scripts=codes, charset=charset)
+    candidates = Candidates(recogniser.bundle, prior=likely, scripts=codes, charset=charset)
     known = [metrics.get(field.name, np.nan) for field in fields(Metrics)]
     for start in range(0, len(pictures), LARGEST_BATCH):
         rasters: list[Raster] = []

@@ -116,7 +116,7 @@ def score(
     if against:
         if len(fonts) != 1 or Path(fonts[0]).is_dir() or baseline or write_baseline or engine is Engine.RAY:
             raise BadInput("--against compares one font with one older version of it, and nothing else.")
-        _check_apart(out or [], [against, Path(fonts[0])])
+        check_apart(out or [], [against, Path(fonts[0])])
         writers = [_comparison_writer(path) for path in out or []]
         comparison, used = _compared(against, Path(fonts[0]), setup)
         for write in writers:
@@ -139,7 +139,7 @@ def score(
         made = made_with(used, setup.thresholds)
         # A baseline may be written over the one that is read.
         read = (keep, None if baseline == write_baseline else baseline)
-        _check_apart([*(out or []), write_baseline], [*read, *(of for of in files if isinstance(of, Path))])
+        check_apart([*(out or []), write_baseline], [*read, *(of for of in files if isinstance(of, Path))])
         kept, reports = _baselines(baseline, write_baseline)
         for path in out or []:
             reports.append(_report(path, used, made, len(files)))
@@ -223,7 +223,7 @@ def _baselines(baseline: Path | None, write_baseline: Path | None) -> tuple[Base
     return kept, [NewBaseline(write_baseline, kept)] if write_baseline else []
 
 
-def _check_apart(written: Sequence[Path | None], read: Iterable[Path | None]) -> None:
+def check_apart(written: Sequence[Path | None], read: Iterable[Path | None]) -> None:
     """Raises BadInput where one of what is written would take the place of another, or of what is read."""
     places = [path.resolve() for path in written if path]
     others = {path.resolve() for path in read if path}

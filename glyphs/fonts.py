@@ -101,6 +101,7 @@ class Face:
         begin, half = ctypes.addressof(self._boxes), ctypes.sizeof(self._boxes) // 2
         self._at_boxes = begin, begin + half
         self.units_per_em: int = self._face.units_per_EM
+        self.glyph_count: int = self._face.num_glyphs
         self.family = _decode(self._face.family_name) or "Unnamed"
         self.style = _decode(self._face.style_name) or "Regular"
 

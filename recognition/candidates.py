@@ -50,7 +50,13 @@ class Recognition:
 
 
 class Candidates:
-    """The possible labels of a bundle with their prior; made once, used for many rasters."""
+    """The possible labels of a bundle with their prior; made once, used for many rasters.
+
+    Attributes:
+        prior: which it is
+        places: (C,) of the candidates in the bundle
+        log_prior: (C,) float32, up to a constant
+    """
 
     def __init__(
         self,
@@ -80,21 +86,21 @@ class Candidates:
                 and (not character_set or label.codepoint in character_set)
                 and (not label_set or label in label_set)
             )
-        self._places = np.flatnonzero(allowed)
-        if not self._places.size:
+        self.prior, self.places = prior, np.flatnonzero(allowed)
+        if not self.places.size:
             raise NoCandidates(
                 f"None of the {len(bundle.labels)} labels of {bundle.manifest.name} is possible here.",
                 "Allow more scripts, characters or labels.",
             )
         self._font_prior = bundle.log_prior
-        self._log_prior = log_prior(bundle, prior)[self._places]
+        self.log_prior = log_prior(bundle, prior)[self.places]
         self._unrestricted = prior is Prior.FONTS and bool(allowed.all())
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
         # As `logits[:, places]` lays them out rows would be added up otherwise in a batch than alone.
-        here = logits.take(self._places, axis=1)
-        return posterior(here, self._log_prior, self._bundle.manifest.temperature)
+        here = logits.take(self.places, axis=1)
+        return posterior(here, self.log_prior, self._bundle.manifest.temperature)
 
     def best(self, logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The k best labels of each of N rows, fewer where fewer are possible, best first: their places
@@ -106,19 +112,35 @@ class Candidates:
         self, probabilities: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         columns, shares = likeliest(probabilities, k)
-        return self._places[columns], shares
+        return self.places[columns], shares
 
     def recognise(self, answers: Answers, k: int) -> list[Recognition]:
         """The k best labels of each of N answers; fewer where fewer are possible."""
-        bundle = self._bundle
-        anywhere = posterior(answers.logits, self._font_prior, bundle.manifest.temperature)
-        familiar = familiarity(anywhere, answers.embeddings, bundle.prototypes)
-        known = familiar >= bundle.manifest.known_threshold
+        anywhere = self._anywhere(answers)
         here = anywhere if self._unrestricted else self.probabilities(answers.logits)
+        return self.recognitions(self._known(answers, anywhere), *self._best(here, k))
+
+    def known(self, answers: Answers) -> NDArray[np.bool_]:
+        """(N,) whether each looks like anything the model learned."""
+        return self._known(answers, self._anywhere(answers))
+
+    def recognitions(
+        self, known: NDArray[np.bool_], places: NDArray[np.intp], probabilities: NDArray[np.float32]
+    ) -> list[Recognition]:
+        """Of N glyphs: (N,) whether known, (N, k) places of labels in the bundle, best first, and (N, k)."""
         return [
-            Recognition(bool(is_known), tuple(map(self._prediction, places, probabilities)))
-            for is_known, places, probabilities in zip(known, *self._best(here, k), strict=True)
+            Recognition(bool(is_known), tuple(map(self._prediction, best, shares)))
+            for is_known, best, shares in zip(known, places, probabilities, strict=True)
         ]
+
+    def _anywhere(self, answers: Answers) -> NDArray[np.float32]:
+        """(N, L) probabilities over all labels under the font prior."""
+        return posterior(answers.logits, self._font_prior, self._bundle.manifest.temperature)
+
+    def _known(self, answers: Answers, anywhere: NDArray[np.float32]) -> NDArray[np.bool_]:
+        familiar = familiarity(anywhere, answers.embeddings, self._bundle.prototypes)
+        known: NDArray[np.bool_] = familiar >= self._bundle.manifest.known_threshold
+        return known
 
     def _prediction(self, place: np.intp, probability: np.float32) -> Prediction:
         label = self._bundle.labels[place]

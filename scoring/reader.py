@@ -1,4 +1,5 @@
-"""Reading a font to be judged: every mapped character and every joining form, with what draws it.
+"""Reading a font to be judged: every mapped character and every joining form, with what draws it; or to be
+identified: every glyph, with the characters that are mapped to it.
 
 Unlike a dataset, which keeps what can be learned from, this keeps what is wrong: characters without
 ink, forms that are not there, glyphs that cannot be loaded.
@@ -71,10 +72,12 @@ class TooManyGlyphs(BadFont):
     """A font has more glyphs than may be scored."""
 
 
-def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
-    """Every face of a file that maps characters.
+def read_faces(font: FontFile, most: int, *, every_glyph: bool = False) -> Iterator[ReadFace]:
+    """Every face of a file, which has to map characters.
 
-    most: claims of all faces together
+    most: claims of all faces together, or glyphs
+    every_glyph: instead, each member of a collection, once, with all its glyphs by index; what it maps, if
+        anything, are its claims
 
     Raises:
         TooManyGlyphs: more than that.
@@ -85,14 +88,16 @@ def read_faces(font: FontFile, most: int) -> Iterator[ReadFace]:
         for number, face in enumerate(font.faces()):
             if number == MAX_FACES:
                 raise TooManyGlyphs(f"It has more than {MAX_FACES} faces.")
+            if every_glyph and face.instance > 1:  # whose glyphs show what those of the first one do
+                continue
             try:
-                read = _read(face, left)
+                read = _every_glyph(face, left) if every_glyph else _read(face, left)
             except TooManyGlyphs:
                 raise
             except BadFont as error:  # to leave it out would pass it unseen
                 which = f"Its face {face.index}: " if face.index else ""
                 raise BadFont(f"{which}{error.message}") from None
-            left, found = left - len(read.claims), True
+            left, found = left - max(len(read.claims), len(read.drawings) if every_glyph else 0), True
             yield read
     except (BadFont, MemoryError):
         raise
@@ -123,6 +128,24 @@ def _read(face: Face, most: int) -> ReadFace:
                 claims.append(Claim(codepoint, Label(codepoint, form), place, components == alone))
         if len(claims) > most:
             raise TooManyGlyphs(*_TOO_MANY)
+    return _found(face, claims, drawings)
+
+
+def _every_glyph(face: Face, most: int) -> ReadFace:
+    try:
+        mapped = face.characters()
+    except BadFont:  # it maps none
+        mapped = {}
+    if max(face.glyph_count, len(mapped)) > most:
+        raise TooManyGlyphs(*_TOO_MANY)
+    drawings = _Drawings(face)
+    for index in range(face.glyph_count):
+        drawings.place(index)
+    claims = [Claim(codepoint, fold(codepoint), drawings.place(index)) for codepoint, index in mapped.items()]
+    return _found(face, claims, drawings)
+
+
+def _found(face: Face, claims: list[Claim], drawings: _Drawings) -> ReadFace:
     return ReadFace(
         face=face.index, instance=face.instance, family=face.family, style=face.style,
         units_per_em=face.units_per_em, claims=tuple(claims), drawings=tuple(drawings.found),

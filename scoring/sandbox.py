@@ -115,19 +115,23 @@ class Sandbox:
 
     def __init__(self, limits: Limits = Limits()) -> None:
         self.limits = limits
-        self._size = 0
+        self._size, self._every_glyph = 0, False
         self._setting: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._told = False
 
-    def draw_for(self, labels: Sequence[Label], settings: RasterSettings) -> Self:
+    def draw_for(
+        self, labels: Sequence[Label], settings: RasterSettings, *, every_glyph: bool = False
+    ) -> Self:
         """What rasters are made for, to be told before the first font is read.
 
         labels: what the model knows; of glyphs that claim another label no raster is made
+        every_glyph: faces have all their glyphs, claimed or not, and each with ink a raster
         """
-        self._size = settings.size
+        self._size, self._every_glyph = settings.size, every_glyph
         self._setting = {
-            "labels": list(map(str, labels)), "raster": settings.to_dict(), "limits": asdict(self.limits)
+            "labels": list(map(str, labels)), "raster": settings.to_dict(), "limits": asdict(self.limits),
+            "every_glyph": every_glyph,
         }  # fmt: skip
         return self
 
@@ -144,7 +148,9 @@ class Sandbox:
         try:
             patience = Patience(_PATIENCE * self.limits.seconds)
             send(_descriptor(process.stdin), b"{}", data, patience)
-            answer = _Answer(_descriptor(process.stdout), patience, self.limits, self._size)
+            answer = _Answer(
+                _descriptor(process.stdout), patience, self.limits, self._size, claimless=self._every_glyph
+            )
             yield from answer.messages()
             unspoilt = not answer.spoilt
             if answer.error:
@@ -227,8 +233,11 @@ class _Answer:
         error, spoilt: at the end: why the font cannot be read, and whether the process is done for
     """
 
-    def __init__(self, source: int, patience: Patience, limits: Limits, size: int) -> None:
-        self.error, self.spoilt = "", False
+    def __init__(
+        self, source: int, patience: Patience, limits: Limits, size: int, *, claimless: bool
+    ) -> None:
+        """claimless: a face may claim nothing"""
+        self.error, self.spoilt, self._claimless = "", False, claimless
         self._source, self._patience, self._size = source, patience, size
         # What may still come: bytes, claims and faces of the font, and the few bytes that go with rasters;
         # rasters of the face.
@@ -257,7 +266,8 @@ class _Answer:
     def _face(self, message: dict[str, Any]) -> DrawnFace:
         self._faces -= 1
         self._claims -= len(message["claims"])
-        if self._faces < 0 or self._claims < 0 or not message["claims"] or self._rasters_left:
+        empty = not message["claims"] and not self._claimless
+        if self._faces < 0 or self._claims < 0 or empty or self._rasters_left:
             raise ValueError("there are too many faces, or too much or little of one")
         known = len(message["drawings"])
         rasters = _number(message["rasters"], known + 1)

@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import signal
+from collections.abc import Container
 from dataclasses import fields
 from itertools import islice
 from operator import attrgetter
@@ -35,6 +36,7 @@ def _serve(source: int, to: int) -> None:
         return
     labels = frozenset(map(Label.parse, setting["labels"]))
     settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
+    every_glyph = bool(setting["every_glyph"])
     _limit(resource.RLIMIT_AS, limits.max_memory)
     _limit(resource.RLIMIT_CORE, 0)
     while True:
@@ -49,8 +51,9 @@ def _serve(source: int, to: int) -> None:
         try:
             # Its name and hash are the parent's business.
             told = 0
-            for face in read_faces(FontFile(Path(), data, ""), limits.max_glyphs):
-                told += _tell(to, face, labels, settings, limits.max_answer - told)
+            for face in read_faces(FontFile(Path(), data, ""), limits.max_glyphs, every_glyph=every_glyph):
+                wanted = _wanted(face, None if every_glyph else labels)
+                told += _tell(to, face, labels, wanted, settings, limits.max_answer - told)
         except BadFont as problem:
             error = str(problem)
         except MemoryError:
@@ -72,13 +75,26 @@ def _limit(which: int, most: int, *, for_good: bool = True) -> None:
     resource.setrlimit(which, (soft, soft if for_good else hard))
 
 
-def _tell(to: int, face: ReadFace, labels: frozenset[Label], settings: RasterSettings, most: int) -> int:
+def _wanted(face: ReadFace, labels: frozenset[Label] | None) -> Container[int]:
+    """The places of drawings that get rasters: of claims of these labels, or all."""
+    if labels is None:
+        return range(len(face.drawings))
+    return {claim.drawing for claim in face.claims if claim.label in labels}
+
+
+def _tell(
+    to: int,
+    face: ReadFace,
+    labels: frozenset[Label],
+    wanted: Container[int],
+    settings: RasterSettings,
+    most: int,
+) -> int:
     """Send a face, which may have so many bytes at most, and its rasters; return how many bytes it has.
 
     Raises:
         BadFont: it has more.
     """
-    wanted = {claim.drawing for claim in face.claims if claim.label in labels}
     pieces, paths = _pieces_by_place(face, labels), _paths_by_place(face)
     drawn: list[DrawnGlyph] = []
     numbers: dict[tuple[str, tuple[float, ...]], int] = {}

@@ -1,0 +1,116 @@
+"""What every glyph of a font shows, whatever the font says of it, for it may have no character map or a false
+one.
+
+Documents embed fonts that map nothing, web fonts map other characters than they draw so that their text
+cannot be copied. A font's glyphs are recognised together (`recognition.one_font`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphs.characters import code
+from recognition.bundle import Bundle
+from recognition.candidates import Candidates, Recognition, described
+from recognition.one_font import OneFont
+from recognition.recogniser import Answers
+from scoring.sandbox import DrawnFace, Rasters
+
+Answer = Callable[
+    [NDArray[np.uint8], NDArray[np.float32]], Answers
+]  # (N, S, S) rasters, (N, 4) metrics in em
+_NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifiedGlyph:
+    """index: in the font; mapped: the code points whose glyph the font says it is
+    recognition: None where there is nothing to recognise; why is in `reason` then
+    """
+
+    index: int
+    name: str
+    mapped: tuple[int, ...]
+    recognition: Recognition | None
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As clients see it, by HTTP and with `--json`."""
+        found = described(self.recognition) if self.recognition else {"known": None, "predictions": []}
+        mapped = list(map(code, self.mapped))
+        return {"glyph": self.index, "name": self.name, "mapped": mapped, **found, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """A font, or a member of a collection, and its glyphs in order of their indices."""
+
+    face: int
+    family: str
+    style: str
+    glyphs: tuple[IdentifiedGlyph, ...]
+
+
+def identify(
+    messages: Iterable[DrawnFace | Rasters], answer: Answer, bundle: Bundle, candidates: Candidates, k: int
+) -> Iterator[IdentifiedFace]:
+    """Faces that were read with every glyph, each followed by its rasters.
+
+    answer: asks the model
+    k: how many predictions of each glyph
+
+    Raises what messages and `answer` raise.
+    """
+    reading: _Reading | None = None
+    for message in messages:
+        if isinstance(message, DrawnFace):
+            if reading is not None:
+                yield _identified(reading, k)
+            reading = _Reading(message, _metrics(message), OneFont(bundle, candidates))
+        else:
+            assert reading is not None
+            rows = slice(message.first, message.first + len(message.pixels))
+            reading.together.add(answer(message.pixels, reading.metrics[rows]))
+    if reading is not None:
+        yield _identified(reading, k)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A face whose rasters come; metrics: (rasters, 4), em."""
+
+    face: DrawnFace
+    metrics: NDArray[np.float32]
+    together: OneFont
+
+
+def _metrics(face: DrawnFace) -> NDArray[np.float32]:
+    metrics = np.full((face.rasters, 4), np.nan, np.float32)
+    for drawn in face.drawings:
+        if drawn.raster is not None and drawn.metrics is not None:
+            metrics[drawn.raster] = drawn.metrics
+    return metrics
+
+
+def _identified(reading: _Reading, k: int) -> IdentifiedFace:
+    face, found = reading.face, reading.together.recognise(k)
+    mapped: dict[int, list[int]] = defaultdict(list)
+    for claim in face.claims:
+        mapped[claim.drawing].append(claim.codepoint)
+    glyphs = []
+    for place, drawn in enumerate(face.drawings):
+        reason = drawn.broken or (_MISSING if drawn.notdef else "" if drawn.raster is not None else _NO_INK)
+        recognition = None if reason or drawn.raster is None else found[drawn.raster]
+        glyphs.append(
+            IdentifiedGlyph(
+                index=drawn.index, name=drawn.name, mapped=tuple(mapped[place]), recognition=recognition,
+                reason=reason,
+            )
+        )  # fmt: skip
+    return IdentifiedFace(face.face, face.family, face.style, tuple(glyphs))

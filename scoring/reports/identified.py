@@ -1,0 +1,111 @@
+"""What glyphs of fonts were identified as, written down: JSON Lines, CSV, and CMaps for documents."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scoring.identify import IdentifiedFace
+from scoring.reports.lines import json_line
+from scoring.reports.report import Draft
+
+COLUMNS = (
+    "font", "face", "family", "style", "glyph", "name", "mapped", "known", "label", "codepoint", "character",
+    "form", "probability", "top", "reason",
+)  # fmt: skip
+SUFFIXES = ".jsonl, .csv and .cmap"
+_BLOCK = 100  # entries of a block in a CMap: no more are allowed
+_HEAD = """\
+/CIDInit /ProcSet findresource begin
+12 dict begin
+begincmap
+/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def
+/CMapName /Adobe-Identity-UCS def
+/CMapType 2 def
+1 begincodespacerange
+<0000> <FFFF>
+endcodespacerange
+"""
+_FOOT = """\
+endcmap
+CMapName currentdict /CMap defineresource pop
+end
+end
+"""
+
+
+def records(font: str, faces: Sequence[IdentifiedFace]) -> Iterator[dict[str, Any]]:
+    """A line a glyph."""
+    for face in faces:
+        where = {"font": font, "face": face.face, "family": face.family, "style": face.style}
+        for glyph in face.glyphs:
+            yield where | glyph.to_dict()
+
+
+class Lines:
+    """A file with a line a glyph, of any number of fonts: JSON Lines, or CSV where its suffix says so. It
+    stands in its place when it is left as a context, or not at all where the block raises.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._draft = Draft(path, newline="")
+        self._rows = None
+        if path.suffix.lower() == ".csv":
+            self._rows = csv.DictWriter(self._draft.text, COLUMNS, extrasaction="ignore")
+            self._rows.writeheader()
+
+    def add(self, font: str, faces: Sequence[IdentifiedFace]) -> None:
+        for line in records(font, faces):
+            if self._rows is None:
+                self._draft.text.write(json_line(line))
+            else:
+                self._rows.writerow(_row(line))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._draft.publish()
+        finally:
+            self._draft.discard()
+
+
+def to_unicode(face: IdentifiedFace) -> str:
+    """A ToUnicode CMap from the face's glyph indices to text (ISO 32000-1, 9.10.3): what a PDF needs beside
+    a font that is used with Identity-H, so that its text can be searched and copied.
+
+    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter.
+    """
+    pairs = [
+        (glyph.index, found.predictions[0].label.codepoint)
+        for glyph in face.glyphs
+        if (found := glyph.recognition) is not None and found.known and glyph.index <= 0xFFFF
+    ]
+    blocks = [
+        f"{len(some)} beginbfchar\n"
+        + "".join(f"<{index:04X}> <{_utf_16(codepoint)}>\n" for index, codepoint in some)
+        + "endbfchar\n"
+        for some in (pairs[first : first + _BLOCK] for first in range(0, len(pairs), _BLOCK))
+    ]
+    return "".join([_HEAD, *blocks, _FOOT])
+
+
+def _utf_16(codepoint: int) -> str:
+    return chr(codepoint).encode("utf-16-be").hex().upper()
+
+
+def _row(line: dict[str, Any]) -> dict[str, Any]:
+    predictions = line["predictions"]
+    top = " ".join(f"{guess['label']}:{guess['probability']:.4f}" for guess in predictions)
+    best = predictions[0] if predictions else {}
+    return line | best | {"name": line["name"], "mapped": " ".join(line["mapped"]), "top": top}
