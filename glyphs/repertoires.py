@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from glyphs.labels import Label
 from glyphs.splits import Split
 from glyphs.tables import read_list
 
-KINDS = 64  # to begin with
+KINDS = 64  # to begin with, or one for four families
 FEWEST_FAMILIES = 10  # that have a label: fewer say little of what it goes with
 _FEWEST_OF_A_KIND = 2.5  # families; kinds of fewer fall away
 LEVELS = 15  # steps of a chance in the table, one hexadecimal digit each
@@ -45,15 +45,15 @@ class Repertoires:
     labels: tuple[Label, ...]
     chances: Floats
 
-    def of(self, labels: Sequence[Label]) -> Floats:
-        """(K, C): the chances of these labels, 0 of those that are in no repertoire."""
+    def of(self, labels: Sequence[Label]) -> Repertoires:
+        """The same of other labels; those that are in no repertoire have no chance."""
         place = {label: number for number, label in enumerate(self.labels)}
         held = [(column, place[label]) for column, label in enumerate(labels) if label in place]
         chances = np.zeros((len(self.families), len(labels)), np.float32)
         if held:
             columns, places = map(list, zip(*held, strict=True))
             chances[:, columns] = self.chances[:, places]
-        return chances
+        return Repertoires(self.families, tuple(labels), chances)
 
 
 def coverage(dataset: Dataset) -> tuple[list[Label], NDArray[np.bool_]]:
@@ -86,6 +86,7 @@ def fit(labels: Sequence[Label], has: NDArray[np.bool_], kinds: int = KINDS, see
     """
     rng = np.random.default_rng(seed)
     held = has.astype(np.float32)
+    kinds = max(1, min(kinds, len(held) // 4))
     usual = held.mean(axis=0)
     of_kind = rng.dirichlet(np.full(kinds, 0.1), len(held)).astype(np.float32)
     for _ in range(_ROUNDS):
@@ -117,6 +118,12 @@ def to_tsv(repertoires: Repertoires) -> str:
         if any(row)
     ]
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=4)
+def repertoires_of(labels: tuple[Label, ...]) -> Repertoires:
+    """The kinds of repertoires of a recogniser's labels, which ask for the same again and again."""
+    return repertoires().of(labels)
 
 
 @cache

@@ -1,14 +1,14 @@
 """Glyphs of one font, read together: what each shows, given all the others.
 
-Two things hold for the glyphs of a font that no glyph shows by itself. A font draws a label once: the glyph
-that fits it best has it, and what else looks like it is likelier to be its like in another script or case.
-And a font has labels that go together (`glyphs.repertoires`): beside Cyrillic letters a Latin a is likely, a
-Coptic one is not.
+Two things hold for the glyphs of a font that no glyph shows by itself. A font has labels that go together
+(`glyphs.repertoires`): beside Cyrillic letters a Latin a is likely, a Coptic one is not. And it draws a label
+once: the glyph that fits it best has it, and what else looks like it is likelier to be its like in another
+script or case.
 
-The first is a soft assignment: probabilities are scaled, label by label, until no label is taken more than
-once in all (Sinkhorn's scaling; Cuturi, NeurIPS 2013, arXiv:1306.0895; with no label's share beyond one
-instead of equal to it). The second is the posterior of the kind of repertoire, given what the labels are
-taken for, by which labels are weighed anew: expectation and maximisation in turns, a few times.
+The first is a mixture: how likely all the glyphs are, if the font is of a kind of repertoire, makes that kind
+likely, and labels are weighed as the likely kinds have them. The second is a soft assignment: probabilities
+are scaled, label by label, until no label is taken more than once in all (Sinkhorn's scaling; Cuturi, NeurIPS
+2013, arXiv:1306.0895; with no label's share beyond one instead of equal to it).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glyphs.repertoires import repertoires
+from glyphs.repertoires import repertoires_of
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
 from recognition.priors import Prior, log_prior
@@ -25,7 +25,6 @@ from recognition.recogniser import Answers
 Floats = NDArray[np.float32]
 
 _CONSIDERED = 64  # labels of a glyph, by what it looks like and how common they are
-_TURNS = 6
 _SCALINGS = 50
 # A label that is taken again and again counts so much less at the least: what fits nothing else may share it,
 # as alternates of one letter do.
@@ -66,39 +65,47 @@ class OneFont:
         if not self._columns:
             return []
         columns, logits = np.concatenate(self._columns), np.concatenate(self._logits)
-        labels = len(self._candidates.places)
-        shares = self._shares(columns, logits, self._candidates.log_prior)
-        if self._candidates.prior is not Prior.UNIFORM:
-            weights, chances = _kinds(self._bundle, self._candidates, len(columns))
-            for _ in range(_TURNS):
-                had = np.bincount(columns.ravel(), shares.ravel(), labels).clip(max=1.0)
-                fits = np.log(weights) + np.log(chances) @ had
-                kind = np.exp(fits - fits.max())
-                likely: Floats = np.log(kind / kind.sum() @ chances).astype(np.float32)
-                before, shares = shares, self._shares(columns, logits, likely)
-                if (before.argmax(axis=1) == shares.argmax(axis=1)).all():
-                    break
+        logits = logits - logits.max(axis=1, keepdims=True)
+        logits /= np.float32(self._bundle.manifest.temperature)
+        fits: Floats = np.exp(logits)
+        shares = _once_each(
+            columns, fits * self._weights(columns, fits)[columns], len(self._candidates.places)
+        )
         order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
         places = self._candidates.places[np.take_along_axis(columns, order, 1)]
         known = np.concatenate(self._known)
         return self._candidates.recognitions(known, places, np.take_along_axis(shares, order, 1))
 
-    def _shares(self, columns: NDArray[np.intp], logits: Floats, prior: Floats) -> Floats:
-        """Probabilities under a prior of the candidates (C,), of which none is taken more than once in all.
+    def _weights(self, columns: NDArray[np.intp], fits: Floats) -> Floats:
+        """How likely each of the candidates is before a glyph is seen, but the others are: (C,).
 
-        columns, logits: (G, considered); so is what comes
+        columns, fits: (G, considered), places among the candidates and likelihoods up to a factor
         """
-        scores = (logits + prior[columns]) / np.float32(self._bundle.manifest.temperature)
-        fits: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
-        pressure = np.ones(len(prior), np.float32)
-        for _ in range(_SCALINGS):
-            shares: Floats = fits * pressure[columns]
-            shares /= shares.sum(axis=1, keepdims=True)
-            taken = np.bincount(columns.ravel(), shares.ravel(), len(prior))
-            if taken.max() < 1.01:
-                break
-            pressure = np.maximum(pressure / taken.clip(min=1.0), _LEAST_PRESSURE).astype(np.float32)
-        return shares
+        candidates = self._candidates
+        if candidates.prior is Prior.UNIFORM:
+            return np.ones(len(candidates.places), np.float32)
+        families, chances = _kinds(self._bundle, candidates, len(columns))
+        log_likely = np.log(families) + [np.log((fits * kind[columns]).sum(axis=1)).sum() for kind in chances]
+        likely = np.exp(log_likely - log_likely.max())
+        weights: Floats = (likely / likely.sum() @ chances).astype(np.float32)
+        return weights
+
+
+def _once_each(columns: NDArray[np.intp], weighed: Floats, labels: int) -> Floats:
+    """Probabilities of labels, of which none is taken more than once in all.
+
+    columns, weighed: (G, considered), which of the labels, and likelihoods times priors; so is what comes
+    """
+    weighed = weighed / weighed.sum(axis=1, keepdims=True)
+    pressure = np.ones(labels, np.float32)
+    for _ in range(_SCALINGS):
+        shares: Floats = weighed * pressure[columns]
+        shares /= shares.sum(axis=1, keepdims=True)
+        taken = np.bincount(columns.ravel(), shares.ravel(), labels)
+        if taken.max() < 1.01:
+            break
+        pressure = np.maximum(pressure / taken.clip(min=1.0), _LEAST_PRESSURE).astype(np.float32)
+    return shares
 
 
 def _kinds(
@@ -107,8 +114,8 @@ def _kinds(
     """Of K kinds of repertoires: how many fonts are of each, (K,), and how likely one of so many glyphs of
     such a font has each of the candidates, (K, C), rows summing to 1.
     """
-    known = repertoires()
-    chances = known.of(bundle.labels).astype(np.float64)
+    known = repertoires_of(bundle.labels)
+    chances = known.chances.astype(np.float64)
     usual = _normalised(np.exp(bundle.log_prior, dtype=np.float64))
     has_any = chances.sum(axis=1) > 0
     chances = (1 - _ELSEWHERE) * _normalised(chances[has_any]) + _ELSEWHERE * usual

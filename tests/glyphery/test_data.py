@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from glyphery.cli import app
+from glyphs import repertoires
 
 
 def run(*arguments: object) -> Result:
@@ -51,6 +52,21 @@ def test_a_sheet_is_a_png_of_all_the_scripts_asked_for(dataset_file: Path, tmp_p
     both = sheet("Latn,Arab")
     assert both.startswith(b"\x89PNG")
     assert sheet("latn, Arab") == both != sheet("Latn")
+
+
+def test_repertoires_are_printed_or_written(
+    dataset_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = run("repertoires", dataset_file)
+    assert few.exit_code == 2
+    assert "have a label in common" in few.stderr
+    monkeypatch.setattr(repertoires, "FEWEST_FAMILIES", 2)
+    printed = run("repertoires", dataset_file)
+    assert printed.stdout.splitlines()[1].startswith("families\t")
+    assert run("repertoires", dataset_file, "--out", tmp_path / "out.tsv").exit_code == 0
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == printed.stdout
+    lost = run("repertoires", dataset_file, "--out", tmp_path / "nowhere" / "out.tsv")
+    assert (lost.exit_code, "cannot be written" in lost.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("verb", "option"), [("build", "--workers"), ("thin", "--validation")])

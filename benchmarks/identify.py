@@ -1,0 +1,217 @@
+"""How many glyphs of a font without a character map are identified, alone and together?
+
+One font of each family of the split, drawn by lot: whole, and as subsets, the characters that a passage of
+some text needs, as documents embed them. The texts are ones that nothing was counted over; each is in a
+language that the font has nearly all characters of. Glyphs have their metrics. Each is asked by itself under a
+prior, and all together (`recognition.one_font`). Run: `python -m scripts.texts`, then `python -m
+benchmarks.identify`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.glyphs.asked import left_out
+from benchmarks.tables import Table
+from bundles import default_bundle
+from glyphery import show
+from glyphs.dataset.shapes import Shapes
+from glyphs.dataset.store import Dataset, GlyphTable
+from glyphs.labels import Label
+from glyphs.splits import Split
+from glyphs.text import labels_in, read_texts
+from recognition.bundle import Bundle
+from recognition.candidates import Candidates, Recognition
+from recognition.one_font import OneFont
+from recognition.priors import Prior
+from recognition.recogniser import Answers, Recogniser
+
+WHOLE = "whole font"
+PASSAGES = 100, 1000  # characters
+_FEWEST = 20  # glyphs of a font: fewer are no font to be read
+_COVERED = 0.98  # of a text's characters, that a font has to have
+_TEXTS = 3  # passages of each length, each of another text, for each font
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFont:
+    """A font's distinct glyphs and what the model says of them.
+
+    truth: of each glyph the labels that the font draws with it
+    """
+
+    family: str
+    truth: Sequence[frozenset[Label]]
+    answers: Answers
+
+    def some(self, rows: Sequence[int], truth: Sequence[frozenset[Label]]) -> ReadFont:
+        """Some of its glyphs, which stand for these labels."""
+        taken = Answers(self.answers.logits[rows], self.answers.embeddings[rows])
+        return ReadFont(self.family, truth, taken)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Shares of all glyphs; `equivalent` and `of_fonts` up to equivalence, the latter the mean over fonts."""
+
+    top1: float
+    equivalent: float
+    of_fonts: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """together: whether a font's glyphs were asked together"""
+
+    situation: str
+    fonts: int
+    glyphs: int
+    together: bool
+    prior: Prior
+    figures: Figures
+
+
+def read_fonts(recogniser: Recogniser, opened: Dataset, split: Split) -> Iterator[ReadFont]:
+    """One font of each family of a split."""
+    bundle = recogniser.bundle
+    table, lot = opened.table(split), np.random.default_rng(0)
+    table = table.take(~np.isin(table.family, list(left_out(opened))))
+    names, places = opened.labels(), opened.places(bundle.labels)
+    families = {number: name for number, name, *_ in opened.families()}
+    for family in np.unique(table.family):
+        font = lot.choice(np.unique(table.font[table.family == family]))
+        whole = table.take((table.font == font) & (places[table.label] >= 0))
+        glyphs, truth = _distinct(whole, names)
+        if len(truth) < _FEWEST:
+            continue
+        shapes = Shapes(opened, np.unique(glyphs.shape).tolist())
+        rasters = shapes.draw_all(glyphs.shape, bundle.manifest.raster)
+        yield ReadFont(families[int(family)], truth, recogniser.answer(rasters, glyphs.metrics))
+
+
+def _distinct(table: GlyphTable, names: Mapping[int, Label]) -> tuple[GlyphTable, list[frozenset[Label]]]:
+    """Glyphs of a font that look alike once, with all their labels."""
+    held: dict[tuple[float, ...], list[int]] = defaultdict(list)
+    for row in range(len(table)):
+        held[table.shape[row], *table.metrics[row].round(5).tolist()].append(row)
+    first = np.array([rows[0] for rows in held.values()], np.intp)
+    return table.take(first), [
+        frozenset(names[int(table.label[row])] for row in rows) for rows in held.values()
+    ]
+
+
+def passages(font: ReadFont, texts: Sequence[Sequence[Label]], length: int, seed: int) -> Iterator[ReadFont]:
+    """Subsets of a font: the glyphs of passages of that length, each from a text that the font can set."""
+    lot = np.random.default_rng(seed)
+    glyph = {label: row for row, labels in enumerate(font.truth) for label in labels}
+    fit = [text for text in texts if np.mean([label in glyph for label in text]) >= _COVERED]
+    for number in lot.permutation(len(fit))[:_TEXTS]:
+        text = fit[number]
+        start = int(lot.integers(max(1, len(text) - length)))
+        shown: dict[int, set[Label]] = defaultdict(set)
+        for label in text[start : start + length]:
+            if label in glyph:
+                shown[glyph[label]].add(label)
+        yield font.some(list(shown), [frozenset(labels) for labels in shown.values()])
+
+
+def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, *, together: bool) -> Figures:
+    """What answers to fonts are worth."""
+    candidates = Candidates(bundle, prior=prior)
+    strict, equivalent = [], []
+    for font in fonts:
+        found = _read(bundle, candidates, font.answers, together=together)
+        best = [one.predictions[0].label for one in found]
+        strict.append([label in truth for label, truth in zip(best, font.truth, strict=True)])
+        equivalent.append(
+            [
+                any(bundle.equivalence.same(label, other) for other in truth)
+                for label, truth in zip(best, font.truth, strict=True)
+            ]
+        )
+    return Figures(
+        top1=float(np.concatenate(strict).mean()), equivalent=float(np.concatenate(equivalent).mean()),
+        of_fonts=float(np.mean([np.mean(one) for one in equivalent])),
+    )  # fmt: skip
+
+
+def _read(bundle: Bundle, candidates: Candidates, answers: Answers, *, together: bool) -> list[Recognition]:
+    if not together:
+        return candidates.recognise(answers, 1)
+    font = OneFont(bundle, candidates)
+    font.add(answers)
+    return font.recognise(1)
+
+
+def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Sequence[Label]]) -> list[Row]:
+    """Every situation, alone and together, under the priors that are meant for it."""
+    situations = {WHOLE: list(fonts)}
+    for length in PASSAGES:
+        situations[f"{length:,} characters"] = [
+            subset
+            for seed, font in enumerate(fonts)
+            for subset in passages(font, texts, length, seed)
+        ]  # fmt: skip
+    return [
+        Row(
+            situation, len(asked), sum(len(font.truth) for font in asked), together, prior,
+            figures(bundle, asked, prior, together=together),
+        )
+        for situation, asked in situations.items()
+        if asked
+        for prior in (Prior.FONTS, Prior.TEXT)
+        for together in (False, True)
+    ]  # fmt: skip
+
+
+def _main(
+    kinds: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of texts, LANGUAGE.txt; runs/texts/guide.")
+    ] = None,
+    dataset: Annotated[Path, typer.Option(help="A finished dataset.")] = Path("runs/glyphs.db"),
+    bundle: Annotated[Path | None, typer.Option(help="A bundle; the shipped one by default.")] = None,
+    split: Annotated[str, typer.Option(help="Families to draw from: validation or test.")] = "validation",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Accuracy on fonts without a character map, glyph by glyph and together."""
+    recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
+    texts = [
+        list(labels_in(text)) for kind in kinds or [Path("runs/texts/guide")] for text in read_texts(kind)
+    ]
+    with Dataset.open(dataset) as opened:
+        fonts = list(read_fonts(recogniser, opened, Split(split)))
+    rows = measure(recogniser.bundle, fonts, texts)
+    if json:
+        show.as_json([asdict(row) for row in rows])
+        return
+    title = f"{recogniser.bundle.manifest.name}, a font of each of {len(fonts)} {split} families"
+    columns = (
+        "what is asked",
+        "subsets",
+        "glyphs",
+        "prior",
+        "read",
+        "strict",
+        "up to equivalence",
+        "mean of them",
+    )
+    cells = [
+        (
+            row.situation, f"{row.fonts:,}", f"{row.glyphs:,}", str(row.prior),
+            "together" if row.together else "alone",
+            *(f"{100 * one:.1f}" for one in (row.figures.top1, row.figures.equivalent, row.figures.of_fonts)),
+        )
+        for row in rows
+    ]  # fmt: skip
+    print(Table(title, columns, cells).markdown())
+
+
+if __name__ == "__main__":
+    typer.run(_main)
