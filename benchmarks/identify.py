@@ -2,8 +2,8 @@
 
 One font of each family of the split, drawn by lot: whole, and as subsets, the characters that a passage of
 some text needs, as documents embed them. The texts are ones that nothing was counted over; each is in a
-language that the font has nearly all characters of. Glyphs have their metrics. Each is asked by itself under a
-prior, and all together (`recognition.one_font`). Run: `python -m scripts.texts`, then `python -m
+language that the font has nearly all characters of. Glyphs have their metrics. Each is asked by itself under
+a prior, and all together (`recognition.one_font`). Run: `python -m scripts.texts`, then `python -m
 benchmarks.identify`.
 """
 

@@ -1,24 +1,30 @@
-"""`glyphery identify`: what every glyph of a font shows, whatever the font says."""
+"""`glyphery identify`: what every glyph of a font shows, whatever the font says. A bundle at work without a
+server, or a server asked.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glyphery import show
-from glyphery.recognise import BundlePath, Charset, Json, Scripts, prior_of
+from glyphery.recognise import BundlePath, Charset, Json, Scripts, Server, named, one_of, prior_of
 from glyphery.scoring import check_apart
 from glyphs.errors import BadFont, BadInput
 
 if TYPE_CHECKING:
-    from scoring.identify import IdentifiedFace, IdentifiedGlyph
+    from glyphery.client import Context
     from scoring.places import Place
+    from scoring.reports.identified import Face
     from scoring.sandbox import Limits
+
+Identify = Callable[[str, bytes], "Sequence[Face]"]  # a font's name, for errors, and its bytes -> its faces
 
 
 def identify(
@@ -42,9 +48,15 @@ def identify(
     scripts: Scripts = "",
     charset: Charset = "",
     max_seconds: Annotated[
-        float, typer.Option(min=1, max=86_400, help="Computing that reading one font may take.")
+        float,
+        typer.Option(
+            min=1, max=86_400, help="Computing that reading one font may take; a server has its own."
+        ),
     ] = 60,
-    max_glyphs: Annotated[int, typer.Option(min=1, help="Glyphs that one font may have.")] = 65_535,
+    max_glyphs: Annotated[
+        int, typer.Option(min=1, help="Glyphs that one font may have; a server has its own limit.")
+    ] = 65_535,
+    server: Server = None,
     json: Json = False,
 ) -> None:
     """Say which character and joining form every glyph of fonts shows, whatever their character maps say.
@@ -60,6 +72,7 @@ def identify(
     from scoring.reports.report import check_place, write
     from scoring.sandbox import Limits
 
+    one_of(bundle, server)
     files = places.find(map(places.place, fonts))
     maps = [path for path in out or [] if path.suffix.lower() == ".cmap"]
     for path in out or []:
@@ -70,10 +83,15 @@ def identify(
     check_apart(out or [], [of for of in files if isinstance(of, Path)])
     for path in maps:
         check_place(path)
-    limits = Limits(max_glyphs=max_glyphs, seconds=max_seconds)
+    context: Context = {"k": k, "prior": prior, "scripts": scripts, "charset": charset}
+    answering = (
+        _by(server, context)
+        if server
+        else _with(bundle, Limits(max_glyphs=max_glyphs, seconds=max_seconds), k, prior, scripts, charset)
+    )
     with ExitStack() as open_:
         lines = [open_.enter_context(Lines(path)) for path in out or [] if path not in maps]
-        for file, faces in _identified(files, limits, bundle, k, prior, scripts, charset):
+        for file, faces in _identified(files, open_.enter_context(answering)):
             name = places.name(file)
             for one in lines:
                 one.add(name, faces)
@@ -86,27 +104,35 @@ def identify(
                     show.as_json(line)
             else:
                 for face in faces:
-                    _print(name if len(faces) == 1 else f"{name}, face {face.face}", face)
+                    _print(name if len(faces) == 1 else f"{name}, face {face['face']}", face)
 
 
-def _identified(
-    files: Sequence[Place],
-    limits: Limits,
-    bundle: Path | None,
-    k: int,
-    prior: str,
-    scripts: str,
-    charset: str,
-) -> Iterator[tuple[Place, list[IdentifiedFace]]]:
+def _identified(files: Sequence[Place], ask: Identify) -> Iterator[tuple[Place, Sequence[Face]]]:
     """Font by font, as they are read; what comes before a bad one is told."""
-    from contextlib import closing
+    from scoring import places
 
+    with show.bar("Identifying", len(files)) as advance:
+        for number, file in enumerate(files):
+            name = places.name(file)
+            advance(number, note=name)
+            try:
+                faces = ask(name, places.read(file))
+            except BadFont as error:
+                raise BadFont(f"{name}: {error.message}", error.remedy) from None
+            yield file, faces
+        advance(len(files))
+
+
+@contextmanager
+def _with(
+    bundle: Path | None, limits: Limits, k: int, prior: str, scripts: str, charset: str
+) -> Iterator[Identify]:
+    """A bundle identifies."""
     from bundles import default_bundle
     from glyphs.characters import iso_15924
     from recognition.bundle import Bundle
     from recognition.candidates import Candidates
     from recognition.recogniser import Recogniser
-    from scoring import places
     from scoring.identify import identify
     from scoring.sandbox import Sandbox
 
@@ -115,38 +141,50 @@ def _identified(
         sandbox.start()  # which takes as long as the model takes to load
         recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
         used = recogniser.bundle
-        sandbox.draw_for(used.labels, used.manifest.raster, every_glyph=True)
+        sandbox.draw_for(None, used.manifest.raster)
         candidates = Candidates(used, prior=likely, scripts=codes, charset=charset)
-        with show.bar("Identifying", len(files)) as advance:
-            for number, file in enumerate(files):
-                name = places.name(file)
-                advance(number, note=name)
-                try:
-                    read = sandbox.read(places.read(file))
-                    faces = list(identify(read, recogniser.answer, used, candidates, k))
-                except BadFont as error:
-                    raise BadFont(f"{name}: {error.message}", error.remedy) from None
-                yield file, faces
-            advance(len(files))
+
+        def identified(name: str, font: bytes) -> list[dict[str, Any]]:
+            found = identify(sandbox.read(font), recogniser.answer, used, candidates, k)
+            return [face.to_dict() for face in found]
+
+        yield identified
 
 
-def _print(title: str, face: IdentifiedFace) -> None:
-    shown = [glyph for glyph in face.glyphs if glyph.recognition]
+@contextmanager
+def _by(server: str, context: Context) -> Iterator[Identify]:
+    """A service identifies."""
+    from glyphery.client import Client, ServiceError
+
+    with Client(server) as client:
+
+        def identified(name: str, font: bytes) -> list[dict[str, Any]]:
+            try:
+                return [asdict(face) for face in client.identify_font(font, **context).faces]
+            except ServiceError as error:
+                raise named(name, error) from None
+
+        yield identified
+
+
+def _print(title: str, face: Face) -> None:
+    glyphs = face["glyphs"]
+    shown = [glyph for glyph in glyphs if glyph["predictions"]]
     show.table(
-        f"{title}: {len(shown)} of {len(face.glyphs)} glyphs have something to see",
+        f"{title}: {len(shown)} of {len(glyphs)} glyphs have something to see",
         ("glyph", "name", "mapped", "", "label", "probability", "shows"),
         map(_cells, shown),
     )
 
 
-def _cells(glyph: IdentifiedGlyph) -> tuple[str, ...]:
-    from glyphs.characters import code
+def _cells(glyph: Mapping[str, Any]) -> tuple[str, ...]:
+    from glyphs.labels import Form
 
-    assert glyph.recognition is not None
-    best, known = glyph.recognition.predictions[0], glyph.recognition.known
-    form = f", {best.label.form.words}" if best.label.form.joined else ""
-    doubt = "" if known else " (like nothing that was learned)"
+    best = glyph["predictions"][0]
+    form = Form(best["form"] or "")
+    joined = f", {form.words}" if form.joined else ""
+    doubt = "" if glyph["known"] else " (like nothing that was learned)"
     return (
-        str(glyph.index), glyph.name, " ".join(map(code, glyph.mapped)), best.label.character.text,
-        str(best.label), f"{best.probability:.1%}", f"{best.name}{form}{doubt}",
+        str(glyph["glyph"]), glyph["name"], " ".join(glyph["mapped"]), best["character"], best["label"],
+        f"{best['probability']:.1%}", f"{best['name']}{joined}{doubt}",
     )  # fmt: skip

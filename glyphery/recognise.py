@@ -30,7 +30,8 @@ Server = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 _FEW = 3  # pictures that a service is asked for one by one, ahead of everybody's batches
-_OF_PICTURES = ("-image", ":image-too-large", "-body", ":body-too-large")  # how types of their problems end
+# How types of problems end that are those of one file.
+_OF_FILES = ("-image", ":image-too-large", "-font", ":too-many-glyphs", "-body", ":body-too-large")
 
 
 def classify(
@@ -52,7 +53,7 @@ def classify(
     json: Json = False,
 ) -> None:
     """Say which character and joining form each picture shows."""
-    _one_of(bundle, server)
+    one_of(bundle, server)
     told = {"width": width, "height": height, "bottom": bottom, "advance": advance}
     metrics = {name: value for name, value in told.items() if value is not None}
     if metrics and len(pictures) > 1:
@@ -90,7 +91,7 @@ def similar(
     json: Json = False,
 ) -> None:
     """Show which reference glyphs look most like a picture or a label."""
-    _one_of(bundle, server)
+    one_of(bundle, server)
     if server:
         neighbours = _similar_by(server, asked, k=k, scripts=scripts, distinct=distinct, others=others)
     else:
@@ -114,7 +115,8 @@ def prior_of(name: str) -> Prior:
     return Prior(name)
 
 
-def _one_of(bundle: Path | None, server: str | None) -> None:
+def one_of(bundle: Path | None, server: str | None) -> None:
+    """Raises BadInput where both are given."""
     if bundle and server:
         raise BadInput(
             f"Either {bundle} answers or a server.", "Give --bundle or --server (GLYPHERY_SERVER)."
@@ -179,7 +181,7 @@ def _classified_by(
                 yield answer
                 answered += 1
         except ServiceError as error:
-            raise _named(pictures[answered], error) from None
+            raise named(pictures[answered], error) from None
 
 
 def _similar(
@@ -225,15 +227,15 @@ def _similar_by(
             else:
                 neighbours = client.similar_to(str(_label(asked)), **search)
         except ServiceError as error:
-            raise _named(path, error) from None
+            raise named(path, error) from None
     return [asdict(neighbour) for neighbour in neighbours]
 
 
-def _named(picture: Path, error: ServiceError) -> GlypheryError:
-    """The error of one of several pictures says of which."""
-    if error.index is None and not error.type.endswith(_OF_PICTURES):
+def named(file: object, error: ServiceError) -> GlypheryError:
+    """The error of one of several files says of which."""
+    if error.index is None and not error.type.endswith(_OF_FILES):
         return error
-    named = GlypheryError(f"{picture}: {error.detail}")
+    named = GlypheryError(f"{file}: {error.detail}")
     named.exit_code = error.exit_code
     return named
 

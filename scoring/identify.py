@@ -25,7 +25,7 @@ from scoring.sandbox import DrawnFace, Rasters
 Answer = Callable[
     [NDArray[np.uint8], NDArray[np.float32]], Answers
 ]  # (N, S, S) rasters, (N, 4) metrics in em
-_NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
+NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,11 @@ class IdentifiedFace:
     family: str
     style: str
     glyphs: tuple[IdentifiedGlyph, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As clients see it, by HTTP, and as reports are made of it."""
+        glyphs = [glyph.to_dict() for glyph in self.glyphs]
+        return {"face": self.face, "family": self.family, "style": self.style, "glyphs": glyphs}
 
 
 def identify(
@@ -105,7 +110,7 @@ def _identified(reading: _Reading, k: int) -> IdentifiedFace:
         mapped[claim.drawing].append(claim.codepoint)
     glyphs = []
     for place, drawn in enumerate(face.drawings):
-        reason = drawn.broken or (_MISSING if drawn.notdef else "" if drawn.raster is not None else _NO_INK)
+        reason = drawn.broken or (_MISSING if drawn.notdef else "" if drawn.raster is not None else NO_INK)
         recognition = None if reason or drawn.raster is None else found[drawn.raster]
         glyphs.append(
             IdentifiedGlyph(

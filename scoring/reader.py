@@ -18,7 +18,7 @@ from glyphs.shaping import Shaper
 
 MAX_FACES = 1000  # of a file, named instances among them; each takes time though it maps next to nothing
 _NOTDEF = 0
-_TOO_MANY = ("It has more glyphs than may be scored.", "Raise the limit of glyphs.")
+_TOO_MANY = ("It has more glyphs than it may have here.", "Raise the limit of glyphs.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class ReadFace:
 
 
 class TooManyGlyphs(BadFont):
-    """A font has more glyphs than may be scored."""
+    """A font has more glyphs than whoever reads it allows."""
 
 
 def read_faces(font: FontFile, most: int, *, every_glyph: bool = False) -> Iterator[ReadFace]:
@@ -81,13 +81,13 @@ def read_faces(font: FontFile, most: int, *, every_glyph: bool = False) -> Itera
 
     Raises:
         TooManyGlyphs: more than that.
-        BadFont: not a font, or no face maps a character.
+        BadFont: not a font, too many faces, or no face maps a character.
     """
     left, found = most, False
     try:
         for number, face in enumerate(font.faces()):
             if number == MAX_FACES:
-                raise TooManyGlyphs(f"It has more than {MAX_FACES} faces.")
+                raise BadFont(f"It has more than {MAX_FACES} faces.")
             if every_glyph and face.instance > 1:  # whose glyphs show what those of the first one do
                 continue
             try:

@@ -9,7 +9,8 @@ is limited in length and time, and has to make sense.
 The parent sends the settings, then fonts; for each the child (`scoring.sandboxed`) answers
     face     a face with its claims and drawings, then
     rasters  the face's distinct shapes as pixels, at most CHUNK at once, and when all is read
-    end      whose `error` says why the font could not be read, where it could not
+    end      whose `error` says why the font could not be read, where it could not, and `too_many` whether
+             that is for its glyphs
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn, Self
 
@@ -33,7 +34,7 @@ from glyphs.labels import Form, Label
 from glyphs.raster import RasterSettings
 from scoring.pieces import MOST, Piece
 from scoring.pipe import LENGTHS, Patience, send, take
-from scoring.reader import MAX_FACES, Claim
+from scoring.reader import MAX_FACES, Claim, TooManyGlyphs
 
 CHUNK = 64  # rasters of one message, which are recognised at once
 _MIB = 2**20
@@ -50,7 +51,7 @@ _NO_ANSWER = (
 class Limits:
     """What one font may take.
 
-    max_bytes: of the file; max_glyphs: characters and forms, over all faces
+    max_bytes: of the file; max_glyphs: characters and forms, or every glyph, over all faces
     seconds: of computing; by the clock it may be waited for ten times as long, for machines can be busy
     max_memory: bytes of address space of the process that parses, of which Python itself takes some 300 MiB
     max_answer: bytes of names, claims and SVG paths, over all faces; of ideographs 60,000 come to some 60 MiB
@@ -120,41 +121,43 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
         self._told = False
 
-    def draw_for(
-        self, labels: Sequence[Label], settings: RasterSettings, *, every_glyph: bool = False
-    ) -> Self:
+    def draw_for(self, labels: Sequence[Label] | None, settings: RasterSettings) -> Self:
         """What rasters are made for, to be told before the first font is read.
 
-        labels: what the model knows; of glyphs that claim another label no raster is made
-        every_glyph: faces have all their glyphs, claimed or not, and each with ink a raster
+        labels: what the model knows; of glyphs that claim another label no raster is made. None: faces have
+            all their glyphs, claimed or not, and each with ink has a raster; paths and pieces are not told
         """
-        self._size, self._every_glyph = settings.size, every_glyph
+        self._size, self._every_glyph = settings.size, labels is None
         self._setting = {
-            "labels": list(map(str, labels)), "raster": settings.to_dict(), "limits": asdict(self.limits),
-            "every_glyph": every_glyph,
+            "labels": None if labels is None else list(map(str, labels)), "raster": settings.to_dict(),
+            "limits": asdict(self.limits),
         }  # fmt: skip
         return self
 
-    def read(self, data: bytes) -> Iterator[DrawnFace | Rasters]:
-        """Every face, each followed by its rasters.
+    def read(self, data: bytes, patience: float = math.inf) -> Generator[DrawnFace | Rasters, None, None]:
+        """Every face, each followed by its rasters. Who leaves before the end has to close it before the next
+        font is read.
+
+        patience: seconds by the clock that the process is waited for, where its limits allow more
 
         Raises:
             BadFont: the font cannot be read, or not within its limits; what came before is not to be used.
+                TooManyGlyphs where it has more of them than that.
         """
         if len(data) > self.limits.max_bytes:
             raise BadFont(f"It is larger than {self.limits.max_bytes // _MIB} MiB.")
         process = self._ready()
         unspoilt = False
         try:
-            patience = Patience(_PATIENCE * self.limits.seconds)
-            send(_descriptor(process.stdin), b"{}", data, patience)
+            waiting = Patience(min(_PATIENCE * self.limits.seconds, patience))
+            send(_descriptor(process.stdin), b"{}", data, waiting)
             answer = _Answer(
-                _descriptor(process.stdout), patience, self.limits, self._size, claimless=self._every_glyph
+                _descriptor(process.stdout), waiting, self.limits, self._size, every_glyph=self._every_glyph
             )
             yield from answer.messages()
             unspoilt = not answer.spoilt
             if answer.error:
-                raise BadFont(answer.error)
+                raise (TooManyGlyphs if answer.too_many else BadFont)(answer.error)
         except _NO_ANSWER as error:
             raise BadFont(self._why(error)) from None
         finally:
@@ -230,18 +233,20 @@ class _Answer:
     """What the process says of one font. Raises one of `_NO_ANSWER` where it is no answer.
 
     Attributes:
-        error, spoilt: at the end: why the font cannot be read, and whether the process is done for
+        error, too_many, spoilt: at the end: why the font cannot be read, whether that is for its glyphs, and
+            whether the process is done for
     """
 
     def __init__(
-        self, source: int, patience: Patience, limits: Limits, size: int, *, claimless: bool
+        self, source: int, patience: Patience, limits: Limits, size: int, *, every_glyph: bool = False
     ) -> None:
-        """claimless: a face may claim nothing"""
-        self.error, self.spoilt, self._claimless = "", False, claimless
+        """every_glyph: a face may claim nothing, and its drawings count like claims"""
+        self.error, self.too_many, self.spoilt = "", False, False
+        self._every_glyph = every_glyph
         self._source, self._patience, self._size = source, patience, size
-        # What may still come: bytes, claims and faces of the font, and the few bytes that go with rasters;
+        # What may still come: bytes, glyphs and faces of the font, and the few bytes that go with rasters;
         # rasters of the face.
-        self._bytes, self._claims, self._faces = limits.max_answer + _MIB, limits.max_glyphs, MAX_FACES
+        self._bytes, self._glyphs, self._faces = limits.max_answer + _MIB, limits.max_glyphs, MAX_FACES
         self._rasters_left, self._next_raster = 0, 0
 
     def messages(self) -> Iterator[DrawnFace | Rasters]:
@@ -256,7 +261,7 @@ class _Answer:
             body = take(self._source, count, self._patience)
             if message["kind"] == "end":
                 self.error = str(message["error"])[:_LONGEST_ERROR]
-                self.spoilt = bool(message["spoilt"])
+                self.too_many, self.spoilt = bool(message["too_many"]), bool(message["spoilt"])
                 return
             if message["kind"] == "face":
                 yield self._face(message)
@@ -265,11 +270,11 @@ class _Answer:
 
     def _face(self, message: dict[str, Any]) -> DrawnFace:
         self._faces -= 1
-        self._claims -= len(message["claims"])
-        empty = not message["claims"] and not self._claimless
-        if self._faces < 0 or self._claims < 0 or empty or self._rasters_left:
+        claimed, known = len(message["claims"]), len(message["drawings"])
+        self._glyphs -= max(claimed, known) if self._every_glyph else claimed
+        empty = not claimed and not self._every_glyph
+        if self._faces < 0 or self._glyphs < 0 or empty or self._rasters_left:
             raise ValueError("there are too many faces, or too much or little of one")
-        known = len(message["drawings"])
         rasters = _number(message["rasters"], known + 1)
         claims = tuple(
             Claim(

@@ -21,7 +21,7 @@ from glyphs.raster import RasterSettings, draw_all
 from scoring.composition import bears_marks
 from scoring.pieces import Piece, pieces_of
 from scoring.pipe import receive, send
-from scoring.reader import ReadFace, read_faces
+from scoring.reader import ReadFace, TooManyGlyphs, read_faces
 from scoring.sandbox import CHUNK, DrawnGlyph, Limits
 
 _PATHS = 1024  # that are written at once
@@ -34,9 +34,8 @@ def _serve(source: int, to: int) -> None:
         setting, _ = receive(source)
     except EOFError:
         return
-    labels = frozenset(map(Label.parse, setting["labels"]))
+    labels = None if setting["labels"] is None else frozenset(map(Label.parse, setting["labels"]))
     settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
-    every_glyph = bool(setting["every_glyph"])
     _limit(resource.RLIMIT_AS, limits.max_memory)
     _limit(resource.RLIMIT_CORE, 0)
     while True:
@@ -47,15 +46,15 @@ def _serve(source: int, to: int) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
         _limit(resource.RLIMIT_CPU, allowed, for_good=False)
-        error, spoilt = "", False
+        error, too_many, spoilt = "", False, False
         try:
             # Its name and hash are the parent's business.
             told = 0
-            for face in read_faces(FontFile(Path(), data, ""), limits.max_glyphs, every_glyph=every_glyph):
-                wanted = _wanted(face, None if every_glyph else labels)
-                told += _tell(to, face, labels, wanted, settings, limits.max_answer - told)
+            font, every_glyph = FontFile(Path(), data, ""), labels is None
+            for face in read_faces(font, limits.max_glyphs, every_glyph=every_glyph):
+                told += _tell(to, face, labels, settings, limits.max_answer - told)
         except BadFont as problem:
-            error = str(problem)
+            error, too_many = str(problem), isinstance(problem, TooManyGlyphs)
         except MemoryError:
             error = f"It takes more than {limits.max_memory // _MIB} MiB of memory."
             spoilt = True
@@ -63,7 +62,8 @@ def _serve(source: int, to: int) -> None:
             return
         except Exception as problem:  # of what a hostile font draws, too
             error = f"It broke a parser: {type(problem).__name__}."
-        send(to, json.dumps({"kind": "end", "error": error, "spoilt": spoilt}).encode())
+        end = {"kind": "end", "error": error, "too_many": too_many, "spoilt": spoilt}
+        send(to, json.dumps(end).encode())
         if spoilt:
             return
 
@@ -75,27 +75,21 @@ def _limit(which: int, most: int, *, for_good: bool = True) -> None:
     resource.setrlimit(which, (soft, soft if for_good else hard))
 
 
-def _wanted(face: ReadFace, labels: frozenset[Label] | None) -> Container[int]:
-    """The places of drawings that get rasters: of claims of these labels, or all."""
-    if labels is None:
-        return range(len(face.drawings))
-    return {claim.drawing for claim in face.claims if claim.label in labels}
-
-
 def _tell(
-    to: int,
-    face: ReadFace,
-    labels: frozenset[Label],
-    wanted: Container[int],
-    settings: RasterSettings,
-    most: int,
+    to: int, face: ReadFace, labels: frozenset[Label] | None, settings: RasterSettings, most: int
 ) -> int:
     """Send a face, which may have so many bytes at most, and its rasters; return how many bytes it has.
+
+    labels: which claims get rasters, paths and pieces; None: all drawings get rasters, and nothing else
 
     Raises:
         BadFont: it has more.
     """
-    pieces, paths = _pieces_by_place(face, labels), _paths_by_place(face)
+    wanted: Container[int] = range(len(face.drawings))
+    pieces, paths = dict[int, tuple[Piece, ...]](), dict[int, str]()
+    if labels is not None:
+        wanted = {claim.drawing for claim in face.claims if claim.label in labels}
+        pieces, paths = _pieces_by_place(face, labels), _paths_by_place(face)
     drawn: list[DrawnGlyph] = []
     numbers: dict[tuple[str, tuple[float, ...]], int] = {}
     outlines: list[Outline] = []
@@ -121,7 +115,7 @@ def _tell(
                 outlines.append(glyph.outline)
         drawn.append(
             DrawnGlyph(
-                drawing.index, drawing.name, shape, paths[place], metrics, raster, drawing.notdef,
+                drawing.index, drawing.name, shape, paths.get(place, ""), metrics, raster, drawing.notdef,
                 pieces=pieces.get(place, ()),
             )
         )  # fmt: skip

@@ -21,6 +21,7 @@ from service.access import Access, Gate, RateLimit
 from service.books import Books
 from service.direct import DIRECT, Direct
 from service.engine import Engine
+from service.identifier import Identifier
 from service.jobs.desk import Desk
 from service.logs import AccessLog
 from service.metrics import JobNumbers, Metrics
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         if board:  # this process may take the place of one that had loaded others meanwhile
             await board.catch_up(served, settings.device)
         engine = app.state.engine = Engine(served, settings, metrics)
+        identifier = app.state.identifier = Identifier(engine, settings)
         provider = tracing.start_tracing() if tracing else None
         if provider:
             app.state.tracer = provider.get_tracer("glyphery", app.version)
@@ -94,6 +96,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
                 task.cancel()
             if desk:
                 await desk.close()
+            await identifier.close()
             await asyncio.to_thread(engine.close)
             if provider:
                 await asyncio.to_thread(provider.shutdown)

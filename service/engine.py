@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -38,6 +39,7 @@ from service.waiting import Inputs, Interpret, WaitingRoom, Work, as_they_are
 
 T = TypeVar("T")
 Outcome = tuple[Work, Any, Exception | None]
+_AHEAD = 2  # pieces of one request for each executor, so that none waits for the next
 _SOON = 0.002  # seconds for which finished answers of a batch may wait for one another
 log = logging.getLogger(__name__)
 
@@ -142,6 +144,38 @@ class Engine:
         )  # fmt: skip
         done: T = await self._done(work)
         return done
+
+    async def answer_in_pieces(
+        self,
+        model: ServedModel,
+        prepare: Callable[[int, int, ServedModel], Inputs],
+        finish: Callable[[Any], T],
+        *,
+        glyphs: int,
+        deadline: float = math.inf,
+    ) -> list[T]:
+        """What becomes of each batch of many glyphs, none of which counts as interactive; of one that fails,
+        its error. Who is cancelled leaves nothing to be done.
+
+        prepare: makes the inputs of glyphs from the first of the two numbers up to the second
+        """
+        abreast = asyncio.Semaphore(_AHEAD * len(self._executors))
+
+        async def piece(start: int) -> T:
+            stop = min(start + self._most, glyphs)
+            # One place for all of a piece: what is to be read of it is there already.
+            async with abreast, self.place_for_batch():
+                return await self.answer(
+                    model, partial(prepare, start, stop), finish,
+                    deadline=deadline, glyphs=stop - start, interactive=False,
+                )  # fmt: skip
+
+        tasks = [asyncio.create_task(piece(start)) for start in range(0, glyphs, self._most)]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # the others of one that failed
+                task.cancel()
 
     async def run(
         self, model: ServedModel, job: Callable[[ServedModel], T], *, deadline: float = math.inf

@@ -25,7 +25,9 @@ GlypheryError
 │       ├── BadArchive
 │       ├── ArchiveTooLarge
 │       ├── TooManyFonts
-│       └── NoFonts
+│       ├── NoFonts
+│       ├── UnusableFont
+│       └── TooManyGlyphs
 └── Unavailable            the client did nothing wrong: ask again later
     ├── RateLimited
     ├── Overloaded
@@ -205,6 +207,25 @@ class TooManyFonts(BadRequest):
 
 class NoFonts(BadRequest):
     """Files and archives without a single font that could be scored."""
+
+
+class UnusableFont(BadRequest):
+    """A font that is to be identified and cannot be read.
+
+    Not `BadFont` itself, which is nothing that a client did wherever else it comes up.
+    """
+
+
+class TooManyGlyphs(BadRequest):
+    """A font of more glyphs than the service identifies at once."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The font has more than {limit} glyphs.",
+            "GLYPHERY_MAX_IDENTIFIED_GLYPHS allows more; on the command line `glyphery identify` takes any.",
+        )
+        self.limit = limit
+        self.unit = "glyphs"
 
 
 class Unavailable(GlypheryError):

@@ -21,6 +21,7 @@ from index.search import Filter
 from recognition.priors import Prior
 from service.engine import Engine
 from service.errors import InvalidRequest, NoJobs
+from service.identifier import Identifier
 from service.jobs.desk import Desk
 from service.models import Context, ServedModel
 from service.settings import Settings
@@ -131,6 +132,12 @@ def engine_of(request: Request) -> Engine:
     """The engine of the application."""
     engine: Engine = request.app.state.engine
     return engine
+
+
+def identifier_of(request: Request) -> Identifier:
+    """What has the application's fonts identified."""
+    identifier: Identifier = request.app.state.identifier
+    return identifier
 
 
 def settings_of(request: Request) -> Settings:

@@ -76,6 +76,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.ArchiveTooLarge: Kind(413, "archive-too-large", "Archive too large"),
     errors.TooManyFonts: Kind(413, "too-many-fonts", "Too many fonts"),
     errors.NoFonts: Kind(422, "no-fonts", "No fonts"),
+    errors.UnusableFont: Kind(422, "bad-font", "Bad font"),
+    errors.TooManyGlyphs: Kind(413, "too-many-glyphs", "Too many glyphs"),
     errors.RateLimited: Kind(429, "rate-limited", "Too many requests of one client"),
     errors.Overloaded: Kind(429, "overloaded", "Too many requests"),
     errors.NotReady: Kind(503, "not-ready", "Not ready"),

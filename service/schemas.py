@@ -39,6 +39,20 @@ _PRIMITIVES: JsonDict = {
     "cell": 64,
     "grid": [[0, 812], [813, 32]],
 }
+_IDENTIFY: JsonDict = {
+    "model": _MODEL,
+    "faces": [{
+        "face": 0,
+        "family": "Amiri",
+        "style": "Regular",
+        "glyphs": [
+            {"glyph": 0, "name": ".notdef", "mapped": [], "known": None, "predictions": [],
+             "reason": "It is the font's box for missing glyphs."},
+            {"glyph": 1, "name": "g1", "mapped": ["U+E001"], "known": True,
+             "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}], "reason": ""},
+        ],
+    }],
+}  # fmt: skip
 _SERVED: JsonDict = {
     **_MODEL,
     "precision": "fp32",
@@ -156,6 +170,37 @@ class ClassifyResponse(BaseModel):
     model: ServedBy
     known: bool = Field(description="whether the picture looks like anything the model has learned")
     predictions: list[PredictionFields]
+
+
+class GlyphFields(BaseModel):
+    """A glyph of a font, and what it shows, most probable first."""
+
+    glyph: int = Field(description="its index in the font")
+    name: str
+    mapped: list[str] = Field(description="the code points whose glyph the font says it is")
+    known: bool | None = Field(
+        description="whether it looks like anything the model has learned; null where there is nothing to see"
+    )
+    predictions: list[PredictionFields]
+    reason: str = Field(description="why there is nothing to see")
+
+
+class FaceFields(BaseModel):
+    """A font, or a member of a collection, with all of its glyphs by their indices."""
+
+    face: int
+    family: str
+    style: str
+    glyphs: list[GlyphFields]
+
+
+class IdentifyResponse(BaseModel):
+    """What every glyph of a font shows."""
+
+    model_config = _shown(_IDENTIFY)
+
+    model: ServedBy
+    faces: list[FaceFields]
 
 
 class SimilarResponse(BaseModel):

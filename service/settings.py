@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     max_tensor_bytes: int = Field(
         64 * 2**20, ge=1, description="larger bodies are refused at /v2 if they hold binary tensors"
     )
+    max_identified_glyphs: int = Field(
+        2000, ge=1, description="most glyphs of a font that /fonts/identify is asked about"
+    )
     max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
     max_upload_seconds: float = Field(
         30.0, gt=0, description="a body must arrive within this time, of a batch each next piece"

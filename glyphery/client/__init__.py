@@ -20,6 +20,9 @@ from glyphery.client.blocking import Client
 from glyphery.client.records import (
     Context,
     Glyph,
+    IdentifiedFace,
+    IdentifiedFont,
+    IdentifiedGlyph,
     Job,
     Model,
     Neighbour,
@@ -31,6 +34,6 @@ from glyphery.client.records import (
 )
 
 __all__ = [
-    "AsyncClient", "Client", "Context", "Glyph", "Job", "Model", "Neighbour", "Prediction", "Recognition",
-    "Search", "ServedModel", "ServiceError",
+    "AsyncClient", "Client", "Context", "Glyph", "IdentifiedFace", "IdentifiedFont", "IdentifiedGlyph", "Job",
+    "Model", "Neighbour", "Prediction", "Recognition", "Search", "ServedModel", "ServiceError",
 ]  # fmt: skip

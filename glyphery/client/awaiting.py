@@ -15,7 +15,9 @@ from glyphery.client.connection import POLL, Answers, Connection, Patience, Rows
 from glyphery.client.records import (
     Context,
     Font,
+    FontFile,
     Glyph,
+    IdentifiedFont,
     Job,
     Neighbour,
     Progress,
@@ -128,6 +130,12 @@ class AsyncClient(Connection):
             part, model = await self._ask(questions.embed_batch(lines, model))
             rows.add(part)
         return rows.all
+
+    async def identify_font(
+        self, font: FontFile, *, timeout: float | None = None, **context: Unpack[Context]
+    ) -> IdentifiedFont:
+        """As Client.identify_font."""
+        return await self._ask(questions.identify_font(font, timeout, context))
 
     async def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """As Client.score_fonts."""

@@ -15,7 +15,9 @@ from glyphery.client.connection import POLL, Answers, Connection, Patience, Rows
 from glyphery.client.records import (
     Context,
     Font,
+    FontFile,
     Glyph,
+    IdentifiedFont,
     Job,
     Neighbour,
     Progress,
@@ -157,6 +159,17 @@ class Client(Connection):
             part, model = self._ask(questions.embed_batch(lines, model))
             rows.add(part)
         return rows.all
+
+    def identify_font(
+        self, font: FontFile, *, timeout: float | None = None, **context: Unpack[Context]
+    ) -> IdentifiedFont:
+        """What every glyph of a font shows, whatever the font's character map says.
+
+        font: a file, or its bytes
+        timeout: seconds after which the answer is of no use
+        context: k, model, prior, scripts, charset, labels; see `Context`
+        """
+        return self._ask(questions.identify_font(font, timeout, context))
 
     def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """Have every glyph of fonts checked against what it claims to be.

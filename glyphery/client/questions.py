@@ -19,7 +19,11 @@ from numpy.typing import NDArray
 from glyphery.client.records import (
     Context,
     Font,
+    FontFile,
     Glyph,
+    IdentifiedFace,
+    IdentifiedFont,
+    IdentifiedGlyph,
     Job,
     Model,
     Neighbour,
@@ -117,6 +121,12 @@ def embed_batch(lines: list[bytes], model: str | None) -> Question[tuple[NDArray
 
     params = _query(model=model, format="npy")
     return Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
+
+
+def identify_font(font: FontFile, timeout: float | None, context: Context) -> Question[IdentifiedFont]:
+    data = font if isinstance(font, bytes) else _read(font, BadFont)
+    params = of_context(**context) | _query(timeout=timeout)
+    return Question("/fonts/identify", lambda response: _identified(response.json()), params, data)
 
 
 def score_fonts(fonts: Font | Iterable[Font], model: str | None) -> Question[Job]:
@@ -266,10 +276,7 @@ def _bytes_of(picture: Picture) -> bytes:
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | os.PathLike):
-        try:
-            return Path(picture).read_bytes()
-        except OSError as error:
-            raise BadPicture(f"{os.fspath(picture)} cannot be read: {error.strerror}.") from None
+        return _read(picture, BadPicture)
     file = io.BytesIO()
     try:
         if picture.mode not in _PNG_MODES:
@@ -278,6 +285,13 @@ def _bytes_of(picture: Picture) -> bytes:
     except (OSError, ValueError) as error:
         raise BadPicture(f"The picture cannot be sent: {error}.") from None
     return file.getvalue()
+
+
+def _read(file: str | os.PathLike[str], unreadable: type[BadInput]) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise unreadable(f"{os.fspath(file)} cannot be read: {error.strerror}.") from None
 
 
 def together(pictures: Iterable[Picture | Glyph]) -> Iterator[list[bytes]]:
@@ -305,8 +319,22 @@ def together(pictures: Iterable[Picture | Glyph]) -> Iterator[list[bytes]]:
 
 
 def recognition(document: Any) -> Recognition:
-    predictions = tuple(_made(Prediction, prediction) for prediction in document["predictions"])
-    return Recognition(_made(Model, document["model"]), document["known"], predictions)
+    return Recognition(_made(Model, document["model"]), document["known"], _predictions(document))
+
+
+def _identified(document: Any) -> IdentifiedFont:
+    faces = [
+        {**face, "glyphs": [
+            _made(IdentifiedGlyph, {**glyph, "predictions": _predictions(glyph)}) for glyph in face["glyphs"]
+        ]}
+        for face in document["faces"]
+    ]  # fmt: skip
+    model = _made(Model, document["model"])
+    return IdentifiedFont(model, tuple(_made(IdentifiedFace, face) for face in faces))
+
+
+def _predictions(document: Any) -> tuple[Prediction, ...]:
+    return tuple(_made(Prediction, prediction) for prediction in document["predictions"])
 
 
 def _neighbours(response: httpx.Response) -> list[Neighbour]:

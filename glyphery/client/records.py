@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Picture: TypeAlias = bytes | str | os.PathLike[str] | Image  # a file's bytes, where it is, or Pillow's
 
 Font: TypeAlias = "str | os.PathLike[str] | tuple[str, bytes]"  # where it is, or its name and its bytes
+FontFile: TypeAlias = "bytes | str | os.PathLike[str]"  # a file's bytes, or where it is
 Progress = Callable[[int], object]  # told how many have been answered
 ReportFormat = Literal["jsonl", "json", "csv", "md", "html"]
 
@@ -95,6 +96,45 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentifiedGlyph:
+    """A glyph of a font by its index, and what it shows, most probable first.
+
+    mapped: the code points whose glyph the font says it is
+    known: false for what is like nothing learned; None where there is nothing to see, and `reason` says why
+    """
+
+    glyph: int
+    name: str
+    mapped: tuple[str, ...]
+    known: bool | None
+    predictions: tuple[Prediction, ...]
+    reason: str
+
+    @property
+    def best(self) -> Prediction | None:
+        """The most probable label."""
+        return self.predictions[0] if self.predictions else None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """A font, or a member of a collection, and its glyphs in order of their indices."""
+
+    face: int
+    family: str
+    style: str
+    glyphs: tuple[IdentifiedGlyph, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFont:
+    """What every glyph of a font shows."""
+
+    model: Model
+    faces: tuple[IdentifiedFace, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbour:
     """A reference glyph and its similarity (cosine); `raster` is the path of its picture."""
 
@@ -166,7 +206,7 @@ class Job:
 
 
 class Context(TypedDict, total=False):
-    """What may be said with a picture that is to be classified.
+    """What may be said with a picture that is to be classified, or a font that is to be identified.
 
     k: how many predictions
     model: name or digest of the one that shall answer

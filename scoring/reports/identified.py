@@ -1,17 +1,21 @@
-"""What glyphs of fonts were identified as, written down: JSON Lines, CSV, and CMaps for documents."""
+"""What glyphs of fonts were identified as, written down: JSON Lines, CSV, and CMaps for documents.
+
+Faces are as `IdentifiedFace.to_dict` has them, whoever identified them.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scoring.identify import IdentifiedFace
+from scoring.identify import NO_INK
 from scoring.reports.lines import json_line
 from scoring.reports.report import Draft
 
+Face = Mapping[str, Any]
 COLUMNS = (
     "font", "face", "family", "style", "glyph", "name", "mapped", "known", "label", "codepoint", "character",
     "form", "probability", "top", "reason",
@@ -37,12 +41,12 @@ end
 """
 
 
-def records(font: str, faces: Sequence[IdentifiedFace]) -> Iterator[dict[str, Any]]:
+def records(font: str, faces: Sequence[Face]) -> Iterator[dict[str, Any]]:
     """A line a glyph."""
     for face in faces:
-        where = {"font": font, "face": face.face, "family": face.family, "style": face.style}
-        for glyph in face.glyphs:
-            yield where | glyph.to_dict()
+        where = {"font": font, **{key: face[key] for key in ("face", "family", "style")}}
+        for glyph in face["glyphs"]:
+            yield where | glyph
 
 
 class Lines:
@@ -60,7 +64,7 @@ class Lines:
             self._rows = csv.DictWriter(self._draft.text, COLUMNS, extrasaction="ignore")
             self._rows.writeheader()
 
-    def add(self, font: str, faces: Sequence[IdentifiedFace]) -> None:
+    def add(self, font: str, faces: Sequence[Face]) -> None:
         for line in records(font, faces):
             if self._rows is None:
                 self._draft.text.write(json_line(line))
@@ -80,28 +84,29 @@ class Lines:
             self._draft.discard()
 
 
-def to_unicode(face: IdentifiedFace) -> str:
+def to_unicode(face: Face) -> str:
     """A ToUnicode CMap from the face's glyph indices to text (ISO 32000-1, 9.10.3): what a PDF needs beside
     a font that is used with Identity-H, so that its text can be searched and copied.
 
-    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter.
+    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter, and what
+    has no ink is a space.
     """
     pairs = [
-        (glyph.index, found.predictions[0].label.codepoint)
-        for glyph in face.glyphs
-        if (found := glyph.recognition) is not None and found.known and glyph.index <= 0xFFFF
+        (glyph["glyph"], " " if glyph["reason"] == NO_INK else glyph["predictions"][0]["character"])
+        for glyph in face["glyphs"]
+        if (glyph["known"] or glyph["reason"] == NO_INK) and glyph["glyph"] <= 0xFFFF
     ]
     blocks = [
         f"{len(some)} beginbfchar\n"
-        + "".join(f"<{index:04X}> <{_utf_16(codepoint)}>\n" for index, codepoint in some)
+        + "".join(f"<{index:04X}> <{_utf_16(character)}>\n" for index, character in some)
         + "endbfchar\n"
         for some in (pairs[first : first + _BLOCK] for first in range(0, len(pairs), _BLOCK))
     ]
     return "".join([_HEAD, *blocks, _FOOT])
 
 
-def _utf_16(codepoint: int) -> str:
-    return chr(codepoint).encode("utf-16-be").hex().upper()
+def _utf_16(character: str) -> str:
+    return character.encode("utf-16-be").hex().upper()
 
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:

@@ -12,22 +12,21 @@ from typing import IO, Any, Final, ParamSpec, TypeVar
 from fastapi import Request
 
 from service.errors import EmptyBody, NoFonts, StorageFull, TooManyFonts, UnsupportedBody
+from service.fonts import FONT_FIELDS, is_font
 from service.forms import FORM, FormFiles
 from service.jobs.archives import Unpacking
 from service.jobs.files import JobFiles, full_disk, holding, new_id
 from service.jobs.record import Job, Pinned
 from service.jobs.store import Store
-from service.reading import RAW, Uploads, check_headers, media_type_of, pieces_of
+from service.reading import Uploads, check_headers, media_type_of, pieces_of
 from service.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FONT_FIELDS: Final = ("font", "file")
-_TYPES = (
-    *RAW, "application/zip", "application/x-zip-compressed", "application/gzip", "application/x-gzip",
-    "application/x-tar", "application/x-gtar", "application/font-sfnt", "application/vnd.ms-opentype",
-    "application/x-font-ttf", "application/x-font-otf", "application/font-woff",
+_ARCHIVES: Final = (
+    "application/zip", "application/x-zip-compressed", "application/gzip", "application/x-gzip",
+    "application/x-tar", "application/x-gtar",
 )  # fmt: skip
 _POST = "Post a font, an archive of fonts, or a multipart form with files `font`."
 _PIECE = 2**18  # bytes that go to disk at once
@@ -45,7 +44,7 @@ async def take_in(
         Overloaded, QueueFull, StorageFull: not now.
     """
     media_type = media_type_of(request)
-    if media_type != FORM and media_type not in _TYPES and not media_type.startswith("font/"):
+    if media_type != FORM and media_type not in _ARCHIVES and not is_font(media_type):
         raise UnsupportedBody("The body's content type is none that fonts may have.", _POST)
     check_headers(request, settings.max_job_bytes)
     uploads: Uploads = request.app.state.uploads

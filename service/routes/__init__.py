@@ -7,6 +7,7 @@ from service.routes import (
     embed,
     fonts,
     health,
+    identify,
     inference,
     jobs,
     metrics,
@@ -18,7 +19,7 @@ from service.routes import (
 )
 
 _MODULES = (
-    classify, similar, embed, primitives, batch, fonts, jobs, protocol, inference, models, admin,
+    classify, similar, embed, primitives, batch, identify, fonts, jobs, protocol, inference, models, admin,
     health, metrics, page,
 )  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -11,7 +11,6 @@ import base64
 import binascii
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
@@ -25,7 +24,6 @@ from glyphs.picture import PictureLimits, read_picture
 from recognition.bundle import EMBEDDING, IMAGE, LOGITS, METRICS
 from recognition.candidates import NoCandidates
 from recognition.recogniser import Answers
-from service.engine import Engine
 from service.errors import BodyTooLarge, InvalidRequest, TooManyItems, UnknownModel
 from service.models import Context, ServedModel
 from service.parameters import engine_of, settings_of
@@ -50,8 +48,6 @@ from service.waiting import Inputs
 # In em, as everywhere: width, height and advance are not negative.
 _LEAST, _MOST = np.array((0, 0, -64, 0), np.float32), np.float32(64)
 Encoded = tuple[int, bytes]  # some rows of an output: how long each is, and their elements
-Finish = Callable[[Answers], list[Encoded]]
-_AHEAD = 2  # pieces of one request for each executor, so that none waits for the next
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -121,7 +117,9 @@ async def infer(
         prepare = partial(glyphs.prepare, 0, len(glyphs))
         rows = [await engine.answer(model, prepare, finish, deadline=deadline, glyphs=len(glyphs))]
     else:
-        rows = await _in_pieces(engine, settings, model, glyphs, most, finish, began + patience)
+        rows = await engine.answer_in_pieces(
+            model, glyphs.prepare, finish, glyphs=len(glyphs), deadline=began + patience
+        )
     return _response(model, asked, wanted, rows, len(glyphs))
 
 
@@ -226,30 +224,6 @@ def _wanted(asked: InferenceRequest, context: Context, max_k: int) -> list[_Want
             binary = asked.parameters.binary_data_output
         wanted.append(_Wanted(output.name, binary, classes, context))
     return wanted
-
-
-async def _in_pieces(
-    engine: Engine, settings: Settings, model: ServedModel, glyphs: _Glyphs, most: int, finish: Finish,
-    deadline: float,
-) -> list[list[Encoded]]:  # fmt: skip
-    """What becomes of each piece, none of which counts as interactive; of one that fails, its error."""
-    abreast = asyncio.Semaphore(_AHEAD * settings.executors)
-
-    async def piece(start: int) -> list[Encoded]:
-        stop = min(start + most, len(glyphs))
-        # One place for all of a piece: there is nothing to read any more, and rasters are views of the body.
-        async with abreast, engine.place_for_batch():
-            return await engine.answer(
-                model, partial(glyphs.prepare, start, stop), finish,
-                deadline=deadline, glyphs=stop - start, interactive=False,
-            )  # fmt: skip
-
-    tasks = [asyncio.create_task(piece(start)) for start in range(0, len(glyphs), most)]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:  # the others of one that failed
-            task.cancel()
 
 
 def _response(

@@ -20,6 +20,9 @@ sources and the same fontTools (4.68 made those in the repository) give the same
 | kufi.otf     | Arabic, CFF                                                             |
 | maghribi.ttf | Arabic; its family name falls into the test split                       |
 | phagspa.ttf  | joins left to right                                                     |
+
+`embedded.ttf`, beside their folder, is what a document embeds of sans.ttf for "Old 10.": seven glyphs without
+names or a character map.
 """
 
 from __future__ import annotations
@@ -103,6 +106,19 @@ def cut(source: Source, out: Path) -> TTFont:
     rename(font, f"{FAMILY} {source.name}")
     font.save(out / source.file, reorderTables=True)
     return font
+
+
+def embed(source: Path, text: str, out: Path) -> None:
+    """What a document embeds of a font for a text."""
+    font = TTFont(source, recalcTimestamp=False)
+    options = Options(
+        layout_features=[], name_IDs=["*"], notdef_outline=True, recalc_timestamp=False, glyph_names=False
+    )
+    subsetter = Subsetter(options)
+    subsetter.populate(text=text)
+    subsetter.subset(font)
+    del font["cmap"]
+    font.save(out, reorderTables=True)
 
 
 def rename(font: TTFont, family: str) -> None:
@@ -217,6 +233,7 @@ def main() -> None:
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     fonts = {source.file: cut(source, out) for source in SOURCES}
+    embed(out / "sans.ttf", "Old 10.", out.parent / "embedded.ttf")
     write_type1(fonts["didone.otf"], f"{FAMILY} Didone", out / "didone.pfb")
     for file in sorted(set(out.iterdir()) - {out / "LICENCES.md"}):
         print(f"{file.stat().st_size:7d}  {file.name}")

@@ -156,7 +156,7 @@ FACE = {
     "rasters": 1,
 }  # fmt: skip
 PIXELS = bytes(SIZE * SIZE)
-END = {"kind": "end", "error": "", "spoilt": False}
+END = {"kind": "end", "error": "", "too_many": False, "spoilt": False}
 Message = tuple[object, bytes]
 
 
@@ -168,7 +168,7 @@ def drawn(**changes: object) -> dict[str, object]:
 
 
 @contextmanager
-def said(*messages: Message, for_ever: bool = False) -> Iterator[_Answer]:
+def said(*messages: Message, for_ever: bool = False, every_glyph: bool = False) -> Iterator[_Answer]:
     """What the parent makes of messages; the last one comes for ever, if it is to."""
     source, to = os.pipe()
 
@@ -187,7 +187,8 @@ def said(*messages: Message, for_ever: bool = False) -> Iterator[_Answer]:
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        yield _Answer(source, Patience(20.0), Limits(max_glyphs=10, max_answer=1 << 16), SIZE)
+        limits = Limits(max_glyphs=10, max_answer=1 << 16)
+        yield _Answer(source, Patience(20.0), limits, SIZE, every_glyph=every_glyph)
     finally:
         os.close(source)
         sender.join()
@@ -222,6 +223,18 @@ def test_nonsense_is_no_answer(document: object) -> None:
 
     with said((document, b""), (END, b"")) as answer, pytest.raises(_NO_ANSWER):
         list(answer.messages())
+
+
+@pytest.mark.parametrize(("drawings", "makes_sense"), [(10, True), (11, False)])
+def test_of_every_glyph_there_are_no_more_than_there_may_be(drawings: int, makes_sense: bool) -> None:
+    many = drawn(raster=None)["drawings"] * drawings  # type: ignore[operator]
+    face = FACE | {"claims": [], "drawings": many, "rasters": 0}
+    with said((face, b""), (END, b""), every_glyph=True) as answer:
+        if makes_sense:
+            assert len(list(answer.messages())) == 1
+        else:
+            with pytest.raises(ValueError, match="too many"):
+                list(answer.messages())
 
 
 @pytest.mark.parametrize(

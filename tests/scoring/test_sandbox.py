@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from glyphs.errors import BadFont
 from glyphs.fonts import FontFile
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings, draw
+from scoring.reader import TooManyGlyphs
 from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
 
 SETTINGS = RasterSettings(32, 28)
@@ -104,6 +106,7 @@ import sys
 from pathlib import Path
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings
+from scoring.reader import TooManyGlyphs
 from scoring.sandbox import Sandbox
 sandbox = Sandbox().draw_for([Label(65)], RasterSettings())
 print(len(list(sandbox.read(Path(sys.argv[1]).read_bytes()))))
@@ -154,6 +157,26 @@ def test_a_silent_process_is_given_up(font_dir: Path) -> None:
         assert _faces(list(patient.read((font_dir / "sans.ttf").read_bytes())))
     finally:
         patient.close()
+
+
+def test_whoever_asks_may_have_less_patience_than_the_limits(sandbox: Sandbox, font_dir: Path) -> None:
+    data = (font_dir / "sans.ttf").read_bytes()
+    list(sandbox.read(data))  # it has started, however long that took
+    os.kill(sandbox.start().pid, signal.SIGSTOP)
+    with pytest.raises(BadFont):
+        list(sandbox.read(data, patience=0.1))
+    assert _faces(list(sandbox.read(data)))
+
+
+@pytest.mark.parametrize("every_glyph", [False, True])
+def test_too_many_glyphs_are_told_from_other_faults(font_dir: Path, every_glyph: bool) -> None:
+    with closing(Sandbox(Limits(max_glyphs=100))) as few:
+        few.draw_for(None if every_glyph else LETTERS, SETTINGS)
+        with pytest.raises(TooManyGlyphs, match="more glyphs"):
+            list(few.read((font_dir / "sans.ttf").read_bytes()))
+        with pytest.raises(BadFont) as other:
+            list(few.read(b"nothing of the kind"))
+        assert other.type is BadFont
 
 
 def test_a_file_beyond_the_limit_is_not_even_sent() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -21,7 +22,7 @@ from PIL import Image
 
 from glyphery import AsyncClient, Client
 from glyphery.client import Glyph, ServiceError
-from glyphs.errors import BadInput, BadPicture
+from glyphs.errors import BadFont, BadInput, BadPicture
 from recognition.bundle import Bundle, seal
 from tests.service.waits import at_work
 
@@ -125,6 +126,30 @@ def test_neighbours_of_a_picture_and_of_a_label(asking, picture):
     }  # fmt: skip
     distinct = [n.label for n in asking.similar(picture("98"), k=5, distinct=True)]
     assert len(set(distinct)) == len(distinct) == 5
+
+
+def test_a_font_is_identified(asking, server, font_dir):
+    path = font_dir / "phagspa.ttf"
+    said = {"k": 2, "prior": "uniform", "scripts": "Latn,Arab", "charset": "AOb\u0639"}
+    found = asking.identify_font(path, timeout=9, model="stars", labels=["65", "98", "1593_init"], **said)
+    expected = document(
+        server.client.post(
+            "/fonts/identify", content=path.read_bytes(), params={**said, "labels": "65,98,1593_init"}
+        )
+    )
+    assert json.loads(json.dumps(asdict(found))) == expected
+    [face] = found.faces
+    blank, shown = (
+        [glyph for glyph in face.glyphs if (glyph.best is None) is none] for none in (True, False)
+    )
+    assert all(glyph.reason and glyph.known is None for glyph in blank)
+    assert {glyph.best.label for glyph in shown} <= {"65", "98", "1593_init"}
+    assert asking.identify_font(path.read_bytes()) == asking.identify_font(str(path), k=3)
+    with pytest.raises(BadFont, match=r"nowhere\.ttf cannot be read"):
+        asking.identify_font(font_dir / "nowhere.ttf")
+    with pytest.raises(ServiceError, match="no font") as refused:
+        asking.identify_font(b"nothing of the kind")
+    assert refused.value.type == "urn:glyphery:problem:bad-font"
 
 
 def test_embeddings_are_arrays(asking, server, picture):
@@ -522,8 +547,9 @@ def run(*arguments, cwd=None, **environment):
 
 
 @pytest.fixture(scope="module")
-def files(picture, tmp_path_factory):
+def files(picture, font_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
+    shutil.copy(font_dir / "phagspa.ttf", folder / "font.ttf")
     for i, label in enumerate(["65", "98", "1593_init", "79", "1608_isol"]):
         (folder / f"{i}.png").write_bytes(picture(label))
     blank = io.BytesIO()
@@ -542,6 +568,20 @@ def files(picture, tmp_path_factory):
         ("similar", "2.png", "-k", 3, "--json", "--scripts", "latn"),
         ("similar", "2.png", "-k", 3, "--others"),
         ("similar", "1593_init", "--scripts", "Arab", "--others", "--json"),
+        ("identify", "font.ttf"),
+        (
+            "identify",
+            "font.ttf",
+            "-k",
+            2,
+            "--json",
+            "--prior",
+            "uniform",
+            "--scripts",
+            "latn",
+            "--charset",
+            "AOb",
+        ),
     ],
 )
 def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle, files, arguments):
@@ -550,7 +590,7 @@ def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle,
     assert local.stdout
     asked = run(*arguments, "--server", server.url, cwd=files)
     assert (asked.stdout, asked.stderr, asked.returncode) == (local.stdout, "", 0)
-    if arguments[0] == "similar":
+    if arguments[0] != "classify":
         assert run(*arguments, cwd=files, GLYPHERY_SERVER=server.url).stdout == local.stdout
 
 
@@ -567,6 +607,9 @@ def test_a_server_answers_on_the_command_line_as_its_bundle_does(server, bundle,
         (("similar", "x" * 5000), "neither a file nor a label", 2),
         (("classify", "x" * 5000), "cannot be read: File name too long", 2),
         (("similar", "blank.png"), "blank.png: ", 2),
+        (("identify", "blank.png"), "blank.png: It is no font", 2),
+        (("identify", "font.ttf", "--scripts", "Thai"), "No", 2),
+        (("identify", "font.ttf", "--bundle", "b"), "--bundle or --server", 2),
     ],
 )
 def test_mistakes_with_a_server_get_one_line_and_an_exit_code(server, files, arguments, said, code):
@@ -575,6 +618,18 @@ def test_mistakes_with_a_server_get_one_line_and_an_exit_code(server, files, arg
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("glyphery: ")
     assert said in done.stderr
+
+
+def test_what_a_server_identified_is_written_as_what_its_bundle_did(server, bundle, files, tmp_path):
+    for name, way in (("local", ("--bundle", bundle)), ("asked", ("--server", server.url))):
+        out = [tmp_path / f"{name}{suffix}" for suffix in (".jsonl", ".csv", ".cmap")]
+        done = run(
+            "identify", "font.ttf", *(part for path in out for part in ("--out", path)), *way, cwd=files
+        )
+        assert done.returncode == 0, done.stderr
+    for suffix in (".jsonl", ".csv", ".cmap"):
+        local, asked = (tmp_path / f"{name}{suffix}" for name in ("local", "asked"))
+        assert local.read_text() == asked.read_text() != ""
 
 
 def test_what_comes_before_a_mistake_is_answered(server, files):

@@ -1,0 +1,69 @@
+"""POST /fonts/identify: which character and joining form every glyph of a font shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
+
+from glyphs.errors import BadLabel
+from recognition.candidates import NoCandidates
+from scoring.identify import IdentifiedFace
+from service.errors import (
+    OF_THE_ENGINE,
+    BodyTooLarge,
+    EmptyBody,
+    MalformedBody,
+    SlowBody,
+    TooManyGlyphs,
+    UnknownModel,
+    UnsupportedBody,
+    UnusableFont,
+)
+from service.fonts import FONT_BODY, read_font
+from service.parameters import Asked, Asking, Count, InContext, check_count, identifier_of, settings_of
+from service.problems import documented
+from service.schemas import IdentifyResponse
+
+_PROBLEMS = (
+    EmptyBody, MalformedBody, SlowBody, BodyTooLarge, UnsupportedBody, *OF_THE_ENGINE, UnknownModel,
+    BadLabel, NoCandidates, UnusableFont, TooManyGlyphs,
+)  # fmt: skip
+
+router = APIRouter(tags=["recognition"])
+
+
+class IdentifyQuery(InContext, Asked):
+    """What /fonts/identify can be asked."""
+
+    k: Count = 3
+
+
+@router.post(
+    "/fonts/identify",
+    response_model=IdentifyResponse,
+    responses=documented(*_PROBLEMS),
+    openapi_extra=FONT_BODY,
+    summary="Which character and joining form every glyph of a font shows",
+)
+async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query()]) -> Response:
+    """Whatever the font's character map says, if it has one. The glyphs are recognised together: a font
+    draws a character once, and has those that go together. `prior` says what they are: `fonts`, all or most
+    of what a font has; `text`, what some text needs, as in fonts that documents embed; `uniform`, any.
+    """
+    asking, identifier = Asking.of(request, query), identifier_of(request)
+    check_count(request, query.k)
+    identifier.admit()
+    # Off the event loop: it takes a while.
+    candidates = await asyncio.to_thread(asking.model.candidates, query.context)
+    font = await read_font(request, settings_of(request))
+
+    def finish(faces: list[IdentifiedFace]) -> Response:
+        found = {"model": asking.model.identity, "faces": [face.to_dict() for face in faces]}
+        return Response(to_json(found), media_type="application/json")
+
+    return await identifier.identify(
+        font, asking.model, candidates, query.k, finish, deadline=asking.deadline
+    )
