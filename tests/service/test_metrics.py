@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -117,12 +118,14 @@ def test_a_cascade_is_served_like_any_model_and_says_how_often_it_asked_both(
                 running.client.post(f"/classify?model={name}", content=picture("65")).json()["predictions"]
                 for name in ("stars", "pair", "pair", "pair")
             ]
-            after = scraped(running.client)
-            for name, glyphs in (("pair", unsure), ("stars", 0)):
-                labels = {"model": name}
-                told = after("glyphery_glyphs_unsure_total", **labels)
-                assert told - before("glyphery_glyphs_unsure_total", **labels) == glyphs
+            eventually(partial(_were_unsure, running.client, before, {"pair": unsure, "stars": 0}))
     assert all(found == answers[0.0][0] for found in (*answers[0.0], *answers[2.0]))
+
+
+def _were_unsure(client, before, glyphs):
+    """Whether so many glyphs of each model have been counted since then; that is told behind the answers."""
+    total, now = "glyphery_glyphs_unsure_total", scraped(client)
+    return all(now(total, model=name) - before(total, model=name) == of for name, of in glyphs.items())
 
 
 def test_states_are_those_of_the_moment(serve, picture, is_problem):
