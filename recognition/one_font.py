@@ -117,14 +117,14 @@ def _kinds(
     known = repertoires_of(bundle.labels)
     chances = known.chances.astype(np.float64)
     usual = _normalised(np.exp(bundle.log_prior, dtype=np.float64))
-    has_any = chances.sum(axis=1) > 0
-    chances = (1 - _ELSEWHERE) * _normalised(chances[has_any]) + _ELSEWHERE * usual
+    chances = (1 - _ELSEWHERE) * _normalised(chances) + _ELSEWHERE * usual
     if candidates.prior is Prior.TEXT:  # whether a text has a character at all
         text = _normalised(np.exp(log_prior(bundle, Prior.TEXT), dtype=np.float64))
         chances = chances * -np.expm1(-_LENGTH * glyphs**2 * text)
-    return known.families[has_any].astype(np.float64), _normalised(chances[:, candidates.places])
+    return known.families.astype(np.float64), _normalised(chances[:, candidates.places])
 
 
 def _normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows that sum to 1, but for those of nothing."""
     whole: NDArray[np.float64] = shares.sum(axis=-1, keepdims=True)
-    return shares / whole
+    return shares / np.where(whole > 0, whole, 1.0)

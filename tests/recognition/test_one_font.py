@@ -83,6 +83,13 @@ def test_candidates_hold(bundle: Bundle) -> None:
     assert [len(one.predictions) for one in found] == [2, 2]
 
 
+def test_labels_of_no_repertoire_are_read_by_how_common_they_are(bundle: Bundle) -> None:
+    private = tuple(Label(0xE000 + number) for number in range(len(LABELS)))
+    own = replace(bundle, labels=private)
+    found = _read(own, _answers({"a": 3.0, "а": 3.0}, {LETTERS[5]: 9.0}))
+    assert [one.predictions[0].label for one in found] == [private[0], private[5]]
+
+
 def test_no_glyphs_no_answers(bundle: Bundle) -> None:
     assert _read(bundle) == []
 
