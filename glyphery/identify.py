@@ -41,10 +41,10 @@ def identify(
     prior: Annotated[
         str,
         typer.Option(
-            help="What the glyphs are: fonts, (most of) what a font has; text, those that some text needs, as"
-            " in fonts that documents embed; uniform, any."
+            help="What the glyphs are: text, those that some text needs, as in fonts that documents embed;"
+            " fonts, (most of) what a font has; uniform, any."
         ),
-    ] = "fonts",
+    ] = "text",
     scripts: Scripts = "",
     charset: Charset = "",
     max_seconds: Annotated[
@@ -55,7 +55,7 @@ def identify(
     ] = 60,
     max_glyphs: Annotated[
         int, typer.Option(min=1, help="Glyphs that one font may have; a server has its own limit.")
-    ] = 65_535,
+    ] = 200_000,
     server: Server = None,
     json: Json = False,
 ) -> None:

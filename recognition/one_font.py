@@ -54,7 +54,7 @@ class OneFont:
         here = answers.logits.take(self._candidates.places, axis=1)
         scores = here + self._candidates.log_prior
         count = min(_CONSIDERED, scores.shape[1])
-        columns = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+        columns = np.argpartition(-scores, count - 1, axis=1)[:, :count].copy()  # not a view of all of them
         self._columns.append(columns)
         self._logits.append(np.take_along_axis(here, columns, 1))
 

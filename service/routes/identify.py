@@ -6,10 +6,12 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 from pydantic_core import to_json
 
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates
+from recognition.priors import Prior
 from scoring.identify import IdentifiedFace
 from service.errors import (
     OF_THE_ENGINE,
@@ -32,6 +34,11 @@ _PROBLEMS = (
     BadLabel, NoCandidates, UnusableFont, TooManyGlyphs,
 )  # fmt: skip
 
+_PRIOR = (
+    "what the glyphs are: text: those that some text needs, as in fonts that documents embed; fonts: all or"
+    " most of what a font has; uniform: any"
+)
+
 router = APIRouter(tags=["recognition"])
 
 
@@ -39,6 +46,7 @@ class IdentifyQuery(InContext, Asked):
     """What /fonts/identify can be asked."""
 
     k: Count = 3
+    prior: Annotated[Prior, Field(description=_PRIOR)] = Prior.TEXT
 
 
 @router.post(
@@ -50,8 +58,7 @@ class IdentifyQuery(InContext, Asked):
 )
 async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query()]) -> Response:
     """Whatever the font's character map says, if it has one. The glyphs are recognised together: a font
-    draws a character once, and has those that go together. `prior` says what they are: `fonts`, all or most
-    of what a font has; `text`, what some text needs, as in fonts that documents embed; `uniform`, any.
+    draws a character once, and has those that go together.
     """
     asking, identifier = Asking.of(request, query), identifier_of(request)
     check_count(request, query.k)

@@ -54,7 +54,7 @@ def _lines(text: str) -> list[dict[str, Any]]:
 
 def test_an_embedded_font_is_read(ask: Ask, embedded: tuple[Path, dict[str, int]]) -> None:
     path, indices = embedded
-    done = ask("identify", path, "--prior", "text", "--json")
+    done = ask("identify", path, "--json")
     assert done.returncode == 0, done.stderr
     lines = {line["glyph"]: line for line in _lines(done.stdout)}
     assert {line["font"] for line in lines.values()} == {str(path)}
@@ -99,7 +99,7 @@ def test_a_pdf_says_its_text_again(ask: Ask, embedded: tuple[Path, dict[str, int
     path, indices = embedded
     assert PdfReader(_pdf(path, indices)).pages[0].extract_text().strip() != TEXT
     made = tmp_path / "map.cmap"
-    done = ask("identify", path, "--prior", "text", "--out", made, "--json")
+    done = ask("identify", path, "--out", made, "--json")
     assert done.returncode == 0, done.stderr
     said = PdfReader(_pdf(path, indices, made.read_bytes())).pages[0].extract_text()
     assert said.strip() == TEXT
