@@ -146,8 +146,8 @@ def _read(bundle: Bundle, candidates: Candidates, answers: Answers, *, together:
     if not together:
         return candidates.recognise(answers, 1)
     font = OneFont(bundle, candidates)
-    font.add(answers)
-    return font.recognise(1)
+    font.add(answers, [1] * len(answers))
+    return [found for [found] in font.recognise(1)]
 
 
 def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Sequence[Label]]) -> list[Row]:

@@ -29,6 +29,7 @@ from glyphery import (
     recognise,
     scoring,
     serving,
+    show,
 )
 from glyphs.errors import BadInput, GlypheryError
 
@@ -42,12 +43,12 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except GlypheryError as error:
-            _say(str(error))
+            show.say(str(error))
             ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
             if error.name not in _OF_TRAINING:
                 raise
-            _say(
+            show.say(
                 f"This verb needs {error.name}. Install it with the others that training needs:"
                 " pip install 'glyphery[train]'."
             )
@@ -56,9 +57,9 @@ class _Verbs(TyperGroup):
             from glyphs.folders import is_full  # loads SQLite, which --help does without
 
             if is_full(error):
-                _say("The disk is full. Make room, and run it again.")
+                show.say("The disk is full. Make room, and run it again.")
             elif error.filename is not None:
-                _say(f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}.")
+                show.say(f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}.")
             else:
                 raise
             ctx.exit(BadInput.exit_code)  # 1 would be taken for a finding of `score`
@@ -68,13 +69,6 @@ class _Verbs(TyperGroup):
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
             "identify", "score", "serve", "bench", "keys",
         ]  # fmt: skip
-
-
-def _say(message: str) -> None:
-    """One line on stderr, whatever names it repeats."""
-    from scoring.reports.text import visible  # loads what --help does without
-
-    print(f"glyphery: {visible(message)}", file=sys.stderr)
 
 
 app = typer.Typer(

@@ -15,7 +15,7 @@ import typer
 
 from glyphery import show
 from glyphery.recognise import BundlePath, Charset, Json, Scripts, Server, named, one_of, prior_of
-from glyphery.scoring import check_apart
+from glyphery.scoring import check_apart, sigterm_as_exit
 from glyphs.errors import BadFont, BadInput
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scoring.reports.identified import Face
     from scoring.sandbox import Limits
 
+_OF_FONTS = ":bad-font", ":too-many-glyphs", ":body-too-large"  # how types of problems of one font end
 Identify = Callable[[str, bytes], "Sequence[Face]"]  # a font's name, for errors, and its bytes -> its faces
 
 
@@ -54,7 +55,10 @@ def identify(
         ),
     ] = 60,
     max_glyphs: Annotated[
-        int, typer.Option(min=1, help="Glyphs that one font may have; a server has its own limit.")
+        int,
+        typer.Option(
+            min=1, help="Glyphs that one file may have, over all its faces; a server has its own limit."
+        ),
     ] = 200_000,
     server: Server = None,
     json: Json = False,
@@ -89,10 +93,16 @@ def identify(
         if server
         else _with(bundle, Limits(max_glyphs=max_glyphs, seconds=max_seconds), k, prior, scripts, charset)
     )
-    with ExitStack() as open_:
+    with sigterm_as_exit(), ExitStack() as open_:
         lines = [open_.enter_context(Lines(path)) for path in out or [] if path not in maps]
-        for file, faces in _identified(files, open_.enter_context(answering)):
-            name = places.name(file)
+        unreadable = 0
+        for name, faces in _identified(files, open_.enter_context(answering)):
+            if isinstance(faces, BadFont):
+                unreadable += 1
+                if unreadable == len(files):
+                    raise faces  # nothing is written
+                show.say(str(faces))
+                continue
             for one in lines:
                 one.add(name, faces)
             for path in maps:
@@ -105,21 +115,24 @@ def identify(
             else:
                 for face in faces:
                     _print(name if len(faces) == 1 else f"{name}, face {face['face']}", face)
+    if unreadable:
+        raise typer.Exit(BadFont.exit_code)
 
 
-def _identified(files: Sequence[Place], ask: Identify) -> Iterator[tuple[Place, Sequence[Face]]]:
-    """Font by font, as they are read; what comes before a bad one is told."""
+def _identified(files: Sequence[Place], ask: Identify) -> Iterator[tuple[str, Sequence[Face] | BadFont]]:
+    """Font by font, as they are read, by name: their faces, or why there are none."""
     from scoring import places
 
     with show.bar("Identifying", len(files)) as advance:
         for number, file in enumerate(files):
             name = places.name(file)
             advance(number, note=name)
+            faces: Sequence[Face] | BadFont
             try:
                 faces = ask(name, places.read(file))
             except BadFont as error:
-                raise BadFont(f"{name}: {error.message}", error.remedy) from None
-            yield file, faces
+                faces = BadFont(f"{name}: {error.message}", error.remedy)
+            yield name, faces
         advance(len(files))
 
 
@@ -162,6 +175,8 @@ def _by(server: str, context: Context) -> Iterator[Identify]:
             try:
                 return [asdict(face) for face in client.identify_font(font, **context).faces]
             except ServiceError as error:
+                if error.type.endswith(_OF_FONTS):
+                    raise BadFont(error.detail) from None
                 raise named(name, error) from None
 
         yield identified

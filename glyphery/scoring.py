@@ -129,7 +129,7 @@ def score(
         return
 
     statuses: list[Status] = []
-    with _sigterm_as_exit(), ExitStack() as open_:
+    with sigterm_as_exit(), ExitStack() as open_:
         files = places.find(map(places.place, fonts))
         processes = min(len(files), jobs or affinity())
         scorer = None
@@ -156,7 +156,7 @@ def score(
 
 
 @contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
+def sigterm_as_exit() -> Iterator[None]:
     """Have SIGTERM end the program as Ctrl-C does, so that reports in the making are taken away."""
     former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -71,6 +72,13 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def say(message: str) -> None:
+    """One line on stderr, whatever names it repeats."""
+    from scoring.reports.text import visible  # loads what --help does without
+
+    print(f"glyphery: {visible(message)}", file=sys.stderr)
 
 
 def as_json(value: Any) -> None:

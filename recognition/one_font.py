@@ -6,16 +6,21 @@ once: the glyph that fits it best has it, and what else looks like it is likelie
 script or case.
 
 The first is a mixture: how likely all the glyphs are, if the font is of a kind of repertoire, makes that kind
-likely, and labels are weighed as the likely kinds have them. The second is a soft assignment: probabilities
+likely, and labels are weighed as the likely kinds have them. Most texts are in one script, though nearly all
+fonts have Latin letters beside theirs: where a font has what a text needs, every kind is one of each script,
+too. The second is a soft assignment: probabilities
 are scaled, label by label, until no label is taken more than once in all (Sinkhorn's scaling; Cuturi, NeurIPS
 2013, arXiv:1306.0895; with no label's share beyond one instead of equal to it).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from glyphs.labels import Label
 from glyphs.repertoires import repertoires_of
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
@@ -24,6 +29,13 @@ from recognition.recogniser import Answers
 
 Floats = NDArray[np.float32]
 
+_MIXED = 0.5  # of texts, in several scripts
+_FOREIGN = 0.02  # how likely a label of another script is in a text of one, times what it would be
+_OF_ALL = "Zyyy", "Zinh"  # punctuation, digits, marks
+_TOGETHER = {"Kana": "Hira", "Hani": "Hira"}  # that one text is written in
+# Labels with so much of the share of the likeliest are as good, as Latin A and Cyrillic А that are drawn as
+# one: the commonest of them is meant, rather than whichever happens to have a thousandth more.
+_AS_GOOD = 0.4
 _CONSIDERED = 64  # labels of a glyph, by what it looks like and how common they are
 _SCALINGS = 50
 # A label that is taken again and again counts so much less at the least: what fits nothing else may share it,
@@ -38,8 +50,8 @@ class OneFont:
     """Glyphs of one font, told a batch at a time, then read together.
 
     candidates: which labels are possible. Their prior says what the glyphs are: `fonts`, all or most of what
-        a font has; `text`, what some page of text needs, as in subsets that documents embed; `uniform`, any,
-        of which is known only that each is there once
+        a font has; `text`, what some text needs, as in subsets that documents embed; `uniform`, any, of
+        which is known only that each is there once
     """
 
     def __init__(self, bundle: Bundle, candidates: Candidates) -> None:
@@ -47,9 +59,12 @@ class OneFont:
         self._known: list[NDArray[np.bool_]] = []
         self._columns: list[NDArray[np.intp]] = []
         self._logits: list[Floats] = []
+        self._copies: list[int] = []
 
-    def add(self, answers: Answers) -> None:
-        """Those about the next glyphs. Of each the likeliest labels are kept, so that fonts may be large."""
+    def add(self, answers: Answers, copies: Sequence[int]) -> None:
+        """Those about the next glyphs, of which the font has so many copies each, drawn alike. Of each the
+        likeliest labels are kept, so that fonts may be large.
+        """
         self._known.append(self._candidates.known(answers))
         here = answers.logits.take(self._candidates.places, axis=1)
         scores = here + self._candidates.log_prior
@@ -57,24 +72,45 @@ class OneFont:
         columns = np.argpartition(-scores, count - 1, axis=1)[:, :count].copy()  # not a view of all of them
         self._columns.append(columns)
         self._logits.append(np.take_along_axis(here, columns, 1))
+        self._copies += copies
 
-    def recognise(self, k: int) -> list[Recognition]:
-        """The k best labels of each glyph, fewer where fewer are possible. A label's probabilities, over all
-        glyphs, add up to about one or less, where not too many show it.
+    def recognise(self, k: int) -> list[list[Recognition]]:
+        """Of each glyph a recognition for each of its copies: the k best labels, fewer where fewer are
+        possible. A label's probabilities, over all glyphs, add up to about one or less, where not too many
+        show it.
+
+        Copies have the commonest of those labels that are as good, one after the other.
         """
         if not self._columns:
             return []
         columns, logits = np.concatenate(self._columns), np.concatenate(self._logits)
+        copies = np.array(self._copies, np.float32)
         logits = logits - logits.max(axis=1, keepdims=True)
         logits /= np.float32(self._bundle.manifest.temperature)
         fits: Floats = np.exp(logits)
-        shares = _once_each(
-            columns, fits * self._weights(columns, fits)[columns], len(self._candidates.places)
-        )
-        order = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-        places = self._candidates.places[np.take_along_axis(columns, order, 1)]
+        labels = len(self._candidates.places)
+        shares = _once_each(columns, fits * self._weights(columns, fits)[columns], copies, labels)
+        order = np.argsort(-shares, axis=1, kind="stable")
+        columns, shares = np.take_along_axis(columns, order, 1), np.take_along_axis(shares, order, 1)
         known = np.concatenate(self._known)
-        return self._candidates.recognitions(known, places, np.take_along_axis(shares, order, 1))
+        return [self._handed_out(*row, k) for row in zip(known, columns, shares, self._copies, strict=True)]
+
+    def _handed_out(
+        self, known: np.bool_, columns: NDArray[np.intp], shares: Floats, copies: int, k: int
+    ) -> list[Recognition]:
+        """A recognition for each copy of a glyph. The label that stands first has the share of the likeliest.
+
+        columns, shares: (considered,), likeliest first
+        """
+        # What a text needs is told apart by its script.
+        least = 1.0 if self._candidates.prior is Prior.TEXT else _AS_GOOD
+        as_good = max(min(copies, len(shares)), int((shares >= least * shares[0]).sum()))
+        common = np.argsort(-self._candidates.log_prior[columns[:as_good]], kind="stable")
+        firsts = columns[common[np.arange(copies) % as_good]]
+        labels = np.stack([np.r_[first, columns[columns != first]] for first in firsts])[:, :k]
+        return self._candidates.recognitions(
+            np.repeat(known, copies), self._candidates.places[labels], np.tile(shares[:k], (copies, 1))
+        )
 
     def _weights(self, columns: NDArray[np.intp], fits: Floats) -> Floats:
         """How likely each of the candidates is before a glyph is seen, but the others are: (C,).
@@ -85,23 +121,72 @@ class OneFont:
         if candidates.prior is Prior.UNIFORM:
             return np.ones(len(candidates.places), np.float32)
         families, chances = _kinds(self._bundle, candidates, len(columns))
-        log_likely = np.log(families) + [np.log((fits * kind[columns]).sum(axis=1)).sum() for kind in chances]
-        likely = np.exp(log_likely - log_likely.max())
-        weights: Floats = (likely / likely.sum() @ chances).astype(np.float32)
-        return weights
+        scripts = np.zeros(len(candidates.places), np.intp)  # of which there is but one
+        if candidates.prior is Prior.TEXT:
+            scripts = _scripts([self._bundle.labels[place] for place in candidates.places])
+        return _mixture(families, chances, scripts, columns, fits)
 
 
-def _once_each(columns: NDArray[np.intp], weighed: Floats, labels: int) -> Floats:
+def _mixture(
+    families: NDArray[np.float64],
+    chances: NDArray[np.float64],
+    scripts: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    fits: Floats,
+) -> Floats:
+    """How likely each label is, (C,), where the font is of one of K kinds, the text perhaps in one script.
+
+    families: (K,); chances: (K, C), rows summing to 1; scripts: (C,) of the labels, 0 for what any text has
+    columns, fits: (G, considered), which of the labels, and likelihoods up to a factor
+    """
+    kinds, count = len(families), int(scripts.max()) + 1
+    cells = (np.arange(len(columns))[:, None] * count + scripts[columns]).ravel()
+    of_script = np.eye(count)[scripts]  # (C, S)
+    log_likely, whole = np.empty((kinds, count)), np.empty((kinds, count))
+    for kind, chance in enumerate(chances):
+        by_script = np.bincount(cells, (fits * chance[columns]).ravel(), len(columns) * count).reshape(
+            -1, count
+        )  # (G, S)
+        # The first is a text in any script, the others one in each.
+        likely = _in_one(by_script.astype(np.float64))
+        whole[kind] = _in_one(chance @ of_script)
+        log_likely[kind] = np.log(likely).sum(axis=0) - len(columns) * np.log(whole[kind])
+    log_likely += np.log(families)[:, None]
+    log_likely += np.log([_MIXED, *[(1 - _MIXED) / (count - 1)] * (count - 1)] if count > 1 else [1.0])
+    likely = np.exp(log_likely - log_likely.max()) / whole
+    less = np.where(np.eye(count, dtype=bool)[scripts] | (scripts == 0)[:, None], 1.0, _FOREIGN)  # (C, S)
+    less[:, 0] = 1.0
+    weights: Floats = ((likely.T @ chances) * less.T).sum(axis=0).astype(np.float32)
+    return weights
+
+
+def _in_one(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., S) by script -> what is left of them in a text of any script, the first, or of each other one."""
+    total: NDArray[np.float64] = shares.sum(axis=-1, keepdims=True)
+    left: NDArray[np.float64] = _FOREIGN * total + (1 - _FOREIGN) * (shares + shares[..., :1])
+    left[..., :1] = total
+    return left
+
+
+def _scripts(labels: Sequence[Label]) -> NDArray[np.intp]:
+    """(C,): numbers of the scripts that texts are in, 0 of what is in any."""
+    names = [_TOGETHER.get(label.character.script, label.character.script) for label in labels]
+    numbers = {script: number for number, script in enumerate(sorted(set(names) - set(_OF_ALL)), start=1)}
+    return np.array([numbers.get(name, 0) for name in names], np.intp)
+
+
+def _once_each(columns: NDArray[np.intp], weighed: Floats, copies: Floats, labels: int) -> Floats:
     """Probabilities of labels, of which none is taken more than once in all.
 
     columns, weighed: (G, considered), which of the labels, and likelihoods times priors; so is what comes
+    copies: (G,) how many of each glyph take their labels
     """
     weighed = weighed / weighed.sum(axis=1, keepdims=True)
     pressure = np.ones(labels, np.float32)
     for _ in range(_SCALINGS):
         shares: Floats = weighed * pressure[columns]
         shares /= shares.sum(axis=1, keepdims=True)
-        taken = np.bincount(columns.ravel(), shares.ravel(), labels)
+        taken = np.bincount(columns.ravel(), (copies[:, None] * shares).ravel(), labels)
         if taken.max() < 1.01:
             break
         pressure = np.maximum(pressure / taken.clip(min=1.0), _LEAST_PRESSURE).astype(np.float32)

@@ -77,21 +77,22 @@ def identify(
         if isinstance(message, DrawnFace):
             if reading is not None:
                 yield _identified(reading, k)
-            reading = _Reading(message, _metrics(message), OneFont(bundle, candidates))
+            reading = _Reading(message, _metrics(message), _copies(message), OneFont(bundle, candidates))
         else:
             assert reading is not None
             rows = slice(message.first, message.first + len(message.pixels))
-            reading.together.add(answer(message.pixels, reading.metrics[rows]))
+            reading.together.add(answer(message.pixels, reading.metrics[rows]), reading.copies[rows])
     if reading is not None:
         yield _identified(reading, k)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A face whose rasters come; metrics: (rasters, 4), em."""
+    """A face whose rasters come; metrics: (rasters, 4), em; copies: glyphs that are drawn as each of them."""
 
     face: DrawnFace
     metrics: NDArray[np.float32]
+    copies: list[int]
     together: OneFont
 
 
@@ -103,19 +104,27 @@ def _metrics(face: DrawnFace) -> NDArray[np.float32]:
     return metrics
 
 
+def _copies(face: DrawnFace) -> list[int]:
+    copies = [0] * face.rasters
+    for drawn in face.drawings:
+        if drawn.raster is not None:
+            copies[drawn.raster] += 1
+    return copies
+
+
 def _identified(reading: _Reading, k: int) -> IdentifiedFace:
-    face, found = reading.face, reading.together.recognise(k)
+    face, found = reading.face, [iter(copies) for copies in reading.together.recognise(k)]
     mapped: dict[int, list[int]] = defaultdict(list)
     for claim in face.claims:
         mapped[claim.drawing].append(claim.codepoint)
     glyphs = []
     for place, drawn in enumerate(face.drawings):
         reason = drawn.broken or (_MISSING if drawn.notdef else "" if drawn.raster is not None else NO_INK)
-        recognition = None if reason or drawn.raster is None else found[drawn.raster]
+        recognition = None if drawn.raster is None else next(found[drawn.raster])
         glyphs.append(
             IdentifiedGlyph(
-                index=drawn.index, name=drawn.name, mapped=tuple(mapped[place]), recognition=recognition,
-                reason=reason,
+                index=drawn.index, name=drawn.name, mapped=tuple(mapped[place]),
+                recognition=None if reason else recognition, reason=reason,
             )
         )  # fmt: skip
     return IdentifiedFace(face.face, face.family, face.style, tuple(glyphs))

@@ -40,7 +40,6 @@ CHUNK = 64  # rasters of one message, which are recognised at once
 _MIB = 2**20
 _PATIENCE = 10  # seconds by the clock for one of computing
 _LONGEST_ERROR = 1000
-_NO_READER = "The process that reads fonts does not start."
 # What an answer that breaks off, comes late or is none can raise.
 _NO_ANSWER = (
     OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError
@@ -108,10 +107,17 @@ class Rasters:
     pixels: NDArray[np.uint8]
 
 
+class NoReader(GlypheryError):
+    """There is no process to read fonts, which says nothing of any font."""
+
+    def __init__(self) -> None:
+        super().__init__("The process that reads fonts does not start.")
+
+
 class Sandbox:
     """A process that reads fonts, started when it is first needed and again after a font broke it.
 
-    Not safe to share between threads.
+    Not safe to share between threads, but for `interrupt`.
     """
 
     def __init__(self, limits: Limits = Limits()) -> None:
@@ -169,7 +175,7 @@ class Sandbox:
         before the model is loaded.
 
         Raises:
-            GlypheryError: there are no more processes to be had.
+            NoReader: there are no more processes to be had.
         """
         if self._process is None:
             try:
@@ -181,7 +187,7 @@ class Sandbox:
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
                 )  # fmt: skip
             except OSError:
-                raise GlypheryError(_NO_READER) from None
+                raise NoReader from None
             # One that does not read is not waited for for ever.
             os.set_blocking(_descriptor(self._process.stdin), False)
             self._told = False
@@ -196,9 +202,15 @@ class Sandbox:
                 send(_descriptor(process.stdin), json.dumps(self._setting).encode(), patience=patience)
             except OSError:  # its pipe breaks, or it does not read
                 self.close()
-                raise GlypheryError(_NO_READER) from None
+                raise NoReader from None
             self._told = True
         return process
+
+    def interrupt(self) -> None:
+        """End the process under whoever reads a font in another thread, for whom it breaks off."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """End the process; the next font starts another."""

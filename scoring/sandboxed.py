@@ -168,7 +168,8 @@ def _pieces_by_place(face: ReadFace, labels: frozenset[Label]) -> dict[int, tupl
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the parent, which ends this
+    for number in (signal.SIGINT, signal.SIGTERM):  # to all of a terminal or a service; the parent ends this
+        signal.signal(number, signal.SIG_IGN)
     answers = os.dup(1)
     os.dup2(2, 1)  # what a parser prints is no part of an answer
     _serve(0, answers)

@@ -24,9 +24,9 @@ from recognition.candidates import Candidates
 from recognition.recogniser import Answers
 from scoring import reader
 from scoring.identify import IdentifiedFace, identify
-from scoring.sandbox import Limits, Sandbox
+from scoring.sandbox import Limits, NoReader, Sandbox
 from service.engine import Engine
-from service.errors import Overloaded, TooLate, TooManyGlyphs, UnusableFont
+from service.errors import NotReady, Overloaded, TooLate, TooManyGlyphs, UnusableFont
 from service.models import ServedModel
 from service.settings import Settings
 from service.waiting import Inputs
@@ -34,6 +34,7 @@ from service.waiting import Inputs
 T = TypeVar("T")
 _MOST = 16  # fonts that wait or are at work; each is in memory
 _MOST_SECONDS = 60.0  # of computing, which reading a font may take however long requests may
+_MOST_MEMORY = 768 * 2**20  # bytes of address space of the process that reads, of fonts as small as these
 # Bytes that a font may be told in: nothing else is done in this process while they are parsed.
 _MOST_TOLD = 16 * 2**20
 
@@ -51,11 +52,13 @@ class Identifier:
             Limits(
                 max_glyphs=self._most_glyphs,
                 seconds=min(settings.timeout, _MOST_SECONDS),
+                max_memory=_MOST_MEMORY,
                 max_answer=_MOST_TOLD,
             )
         )
         self._drawn_for: RasterSettings | None = None
         self._thread = ThreadPoolExecutor(1, "identify-fonts")
+        self._closed = False
         self._turn = asyncio.Lock()  # held for as long as the thread is at work, whoever waits for it
         self.fonts = 0
 
@@ -91,6 +94,8 @@ class Identifier:
                 return await self._begin(font, model, candidates, k, finish, deadline)
         except TimeoutError:
             raise TooLate from None
+        except NoReader as error:
+            raise NotReady(str(error), "Ask again.") from None
         except reader.TooManyGlyphs:
             raise TooManyGlyphs(self._most_glyphs) from None
         except BadFont as error:
@@ -101,7 +106,9 @@ class Identifier:
             self.fonts -= 1
 
     async def close(self) -> None:
-        """End thread and process, once nobody is at work with them."""
+        """End thread and process. A font at work breaks off: whoever waits for it was given the time to."""
+        self._closed = True
+        self._sandbox.interrupt()
         async with self._turn:
             self._thread.submit(self._sandbox.close)
             await asyncio.to_thread(self._thread.shutdown)
@@ -116,7 +123,7 @@ class Identifier:
         deadline: float,
     ) -> asyncio.Future[T]:
         """Set the thread to work, which gives the turn to the next when it is done. Cancelling the future
-        has it ask the engine nothing more.
+        ends the work, wherever it is.
         """
         loop = asyncio.get_running_loop()
 
@@ -132,9 +139,19 @@ class Identifier:
             return asyncio.run_coroutine_threadsafe(ask(pixels, metrics), loop).result()
 
         def work() -> T:
-            left = max(0.0, deadline - time.monotonic())
-            with closing(self._reading_for(model).read(font, left)) as messages:
-                return finish(list(identify(messages, answer, model.bundle, candidates, k)))
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TooLate  # for that no reader has to be broken off
+            try:
+                with closing(self._reading_for(model).read(font, left)) as messages:
+                    return finish(list(identify(messages, answer, model.bundle, candidates, k)))
+            finally:
+                if not self._closed:
+                    self._sandbox.start()  # where it had to be ended: not in the next font's time
+
+        def leave(found: asyncio.Future[T]) -> None:
+            if found.cancelled() and not at_work.done():
+                self._sandbox.interrupt()
 
         try:
             at_work = self._thread.submit(copy_context().run, work)  # where the request at hand is known
@@ -143,6 +160,7 @@ class Identifier:
             raise
         at_work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._turn.release))
         found = asyncio.wrap_future(at_work)
+        found.add_done_callback(leave)
         return found
 
     async def _ask(

@@ -6,11 +6,14 @@ Faces are as `IdentifiedFace.to_dict` has them, whoever identified them.
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from glyphs.folders import written
 from scoring.identify import NO_INK
 from scoring.reports.lines import json_line
 from scoring.reports.report import Draft
@@ -21,6 +24,7 @@ COLUMNS = (
     "form", "probability", "top", "reason",
 )  # fmt: skip
 SUFFIXES = ".jsonl, .csv and .cmap"
+_LIGATURES = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]")  # presentation forms of letters
 _BLOCK = 100  # entries of a block in a CMap: no more are allowed
 _HEAD = """\
 /CIDInit /ProcSet findresource begin
@@ -58,18 +62,20 @@ class Lines:
     """
 
     def __init__(self, path: Path) -> None:
-        self._draft = Draft(path, newline="")
+        self._path, self._draft = path, Draft(path, newline="")
         self._rows = None
         if path.suffix.lower() == ".csv":
             self._rows = csv.DictWriter(self._draft.text, COLUMNS, extrasaction="ignore")
             self._rows.writeheader()
 
     def add(self, font: str, faces: Sequence[Face]) -> None:
-        for line in records(font, faces):
-            if self._rows is None:
-                self._draft.text.write(json_line(line))
-            else:
-                self._rows.writerow(_row(line))
+        """Raises BadInput where no more can be written; of a full disk an OSError."""
+        with written(self._path):
+            for line in records(font, faces):
+                if self._rows is None:
+                    self._draft.text.write(json_line(line))
+                else:
+                    self._rows.writerow(_row(line))
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +94,8 @@ def to_unicode(face: Face) -> str:
     """A ToUnicode CMap from the face's glyph indices to text (ISO 32000-1, 9.10.3): what a PDF needs beside
     a font that is used with Identity-H, so that its text can be searched and copied.
 
-    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter, and what
-    has no ink is a space.
+    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter, of a
+    ligature the letters, and what has no ink is a space.
     """
     pairs = [
         (glyph["glyph"], " " if glyph["reason"] == NO_INK else glyph["predictions"][0]["character"])
@@ -106,6 +112,9 @@ def to_unicode(face: Face) -> str:
 
 
 def _utf_16(character: str) -> str:
+    """A text's bytes; Latin, Hebrew and Arabic ligatures as the letters that are looked for."""
+    if _LIGATURES.fullmatch(character):
+        character = unicodedata.normalize("NFKC", character)
     return character.encode("utf-16-be").hex().upper()
 
 

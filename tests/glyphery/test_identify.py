@@ -26,6 +26,7 @@ from pypdf.generic import (
     TextStringObject,
 )
 
+from scoring.reports.identified import to_unicode
 from tests.glyphery.conftest import Ask
 
 TEXT = "Sphinx of black quartz judge my vow"
@@ -168,15 +169,31 @@ def test_one_map_is_of_one_font(ask: Ask, font_dir: Path, tmp_path: Path, web_fo
         assert not list(tmp_path.iterdir())
 
 
-def test_what_comes_before_a_bad_font_is_told(ask: Ask, font_dir: Path, tmp_path: Path) -> None:
+def test_of_fonts_one_that_is_bad_costs_nothing_but_itself(ask: Ask, font_dir: Path, tmp_path: Path) -> None:
     shutil.copy(font_dir / "kufi.otf", tmp_path / "a.otf")
-    bad = tmp_path / "z.ttf"
+    shutil.copy(font_dir / "mono.otf", tmp_path / "z.otf")
+    bad = tmp_path / "b.ttf"
     bad.write_bytes(b"no font")
     done = ask("identify", tmp_path, "--json", "--out", tmp_path / "out.jsonl")
     assert done.returncode == 2
     assert done.stderr.startswith(f"glyphery: {bad}: ")
-    assert len(_lines(done.stdout)) == 159
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.otf", "z.ttf"]
+    lines = _lines(done.stdout)
+    assert {line["font"] for line in lines} == {str(tmp_path / "a.otf"), str(tmp_path / "z.otf")}
+    assert _lines((tmp_path / "out.jsonl").read_text("utf-8")) == lines
+
+
+def test_where_no_font_can_be_read_nothing_is_written(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "b.ttf").write_bytes(b"no font")
+    done = ask("identify", tmp_path / "b.ttf", "--out", tmp_path / "out.jsonl")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.ttf"]
+
+
+def test_a_ligature_is_its_letters_in_a_map() -> None:
+    glyph = {"glyph": 5, "known": True, "reason": "", "predictions": [{"character": "\ufb03"}]}
+    arabic = {"glyph": 7, "known": True, "reason": "", "predictions": [{"character": "\ufefb"}]}
+    made = to_unicode({"glyphs": [glyph, arabic]})
+    assert "2 beginbfchar\n<0005> <006600660069>\n<0007> <06440627>\nendbfchar" in made
 
 
 def _pdf(font: Path, indices: dict[str, int], to_unicode: bytes | None = None) -> io.BytesIO:

@@ -43,8 +43,8 @@ def _answers(*glyphs: dict[str, float]) -> Answers:
 def _read(bundle: Bundle, *batches: Answers, prior: Prior = Prior.FONTS, k: int = 2) -> list[Recognition]:
     font = OneFont(bundle, Candidates(bundle, prior=prior))
     for answers in batches:
-        font.add(answers)
-    return font.recognise(k)
+        font.add(answers, [1] * len(answers))
+    return [found for [found] in font.recognise(k)]
 
 
 def _best(found: list[Recognition]) -> str:
@@ -75,10 +75,32 @@ def test_company_decides_between_scripts(bundle: Bundle) -> None:
     assert _best(_read(bundle, _answers({"a": 5.0}, either, {"o": 5.0}, {"о": 5.0})))[1] == "а"
 
 
+def test_a_text_is_in_one_script(bundle: Bundle) -> None:
+    """Fonts with Cyrillic letters have Latin ones, too; texts seldom."""
+    either = {"a": 0.3, "а": 0.0}
+    assert _best(_read(bundle, _answers(either, {"о": 5.0}), prior=Prior.TEXT)) == "ао"
+    assert _best(_read(bundle, _answers(either, {"o": 5.0}), prior=Prior.TEXT)) == "ao"
+
+
+def test_glyphs_that_are_drawn_alike_have_a_label_each_the_commonest_first(bundle: Bundle) -> None:
+    font = OneFont(bundle, Candidates(bundle))
+    font.add(_answers({"а": 3.0, "a": 2.9}, {"0": 9.0}), [2, 1])
+    twice, once = font.recognise(2)
+    assert [_best([one]) for one in twice] == ["a", "а"]
+    assert _best(once) == "0"
+    for one in twice:
+        shares = [prediction.probability for prediction in one.predictions]
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_of_labels_that_are_as_good_the_commonest_is_meant(bundle: Bundle) -> None:
+    assert _best(_read(bundle, _answers({"а": 1.1, "a": 1.0}))) == "a"
+
+
 def test_candidates_hold(bundle: Bundle) -> None:
     font = OneFont(bundle, Candidates(bundle, scripts=["Cyrl"]))
-    font.add(_answers({"a": 9.0, "а": 1.0}, {"o": 9.0}))
-    found = font.recognise(9)
+    font.add(_answers({"a": 9.0, "а": 1.0}, {"o": 9.0}), [1, 1])
+    found = [one for [one] in font.recognise(9)]
     assert {prediction.label.character.script for one in found for prediction in one.predictions} == {"Cyrl"}
     assert [len(one.predictions) for one in found] == [2, 2]
 
