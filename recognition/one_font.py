@@ -124,19 +124,24 @@ class OneFont:
         scripts = np.zeros(len(candidates.places), np.intp)  # of which there is but one
         if candidates.prior is Prior.TEXT:
             scripts = _scripts([self._bundle.labels[place] for place in candidates.places])
-        return _mixture(families, chances, scripts, columns, fits)
+        common: NDArray[np.float64] = np.bincount(
+            scripts, np.exp(candidates.log_prior, dtype=np.float64)
+        ).astype(np.float64)
+        return _mixture(families, chances, scripts, common, columns, fits)
 
 
 def _mixture(
     families: NDArray[np.float64],
     chances: NDArray[np.float64],
     scripts: NDArray[np.intp],
+    common: NDArray[np.float64],
     columns: NDArray[np.intp],
     fits: Floats,
 ) -> Floats:
     """How likely each label is, (C,), where the font is of one of K kinds, the text perhaps in one script.
 
     families: (K,); chances: (K, C), rows summing to 1; scripts: (C,) of the labels, 0 for what any text has
+    common: (S,) how often texts are in them
     columns, fits: (G, considered), which of the labels, and likelihoods up to a factor
     """
     kinds, count = len(families), int(scripts.max()) + 1
@@ -152,7 +157,8 @@ def _mixture(
         whole[kind] = _in_one(chance @ of_script)
         log_likely[kind] = np.log(likely).sum(axis=0) - len(columns) * np.log(whole[kind])
     log_likely += np.log(families)[:, None]
-    log_likely += np.log([_MIXED, *[(1 - _MIXED) / (count - 1)] * (count - 1)] if count > 1 else [1.0])
+    if count > 1:
+        log_likely += np.log([_MIXED, *((1 - _MIXED) * _normalised(common[1:]))])
     likely = np.exp(log_likely - log_likely.max()) / whole
     less = np.where(np.eye(count, dtype=bool)[scripts] | (scripts == 0)[:, None], 1.0, _FOREIGN)  # (C, S)
     less[:, 0] = 1.0

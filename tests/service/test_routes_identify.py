@@ -210,7 +210,8 @@ def test_a_process_that_died_is_replaced(service, post, small):
     assert sandbox_of(service).pid != died.pid
 
 
-def test_a_client_that_has_gone_is_not_asked_for(service, post, sans, small, halted):
+@pytest.mark.usefixtures("halted")
+def test_whoever_leaves_ends_the_work_on_their_font(service, post, sans, small):
     def recognised():
         families = text_string_to_metric_families(service.client.get("/metrics").text)
         return {
@@ -223,8 +224,7 @@ def test_a_client_that_has_gone_is_not_asked_for(service, post, sans, small, hal
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/fonts/identify", content=sans, timeout=0.2)
     eventually(lambda: not service.app.state.identifier.fonts)
-    halted()
-    assert faces(post(small, model="stars"))  # its turn comes when nobody is at work for the other any more
+    assert faces(post(small, model="stars"))  # by another process: the one that was halted would say nothing
     after = recognised()
     assert after["stars"] > before["stars"]
     assert after["levit_128s"] == before["levit_128s"]
