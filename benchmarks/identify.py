@@ -9,7 +9,7 @@ benchmarks.identify`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +50,12 @@ class ReadFont:
     family: str
     truth: Sequence[frozenset[Label]]
     answers: Answers
+
+    @property
+    def script(self) -> str:
+        """Of most of its glyphs, but what any text has."""
+        scripts = Counter(label.character.script for labels in self.truth for label in labels)
+        return max(scripts, key=lambda script: (script not in ("Zyyy", "Zinh"), scripts[script]))
 
     def some(self, rows: Sequence[int], truth: Sequence[frozenset[Label]]) -> ReadFont:
         """Some of its glyphs, which stand for these labels."""
@@ -151,14 +157,15 @@ def _read(bundle: Bundle, candidates: Candidates, answers: Answers, *, together:
 
 
 def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Sequence[Label]]) -> list[Row]:
-    """Every situation, alone and together, under the priors that are meant for it."""
-    situations = {WHOLE: list(fonts)}
+    """Every situation, alone and together, under each prior; the longest passages by script, too."""
+    situations: dict[str, list[ReadFont]] = {WHOLE: list(fonts)}
     for length in PASSAGES:
-        situations[f"{length:,} characters"] = [
-            subset
-            for seed, font in enumerate(fonts)
-            for subset in passages(font, texts, length, seed)
-        ]  # fmt: skip
+        title = f"{length:,} characters"
+        situations[title] = [
+            subset for seed, font in enumerate(fonts) for subset in passages(font, texts, length, seed)
+        ]
+    for script in sorted({subset.script for subset in situations[title]}):
+        situations[f"{title}, {script}"] = [one for one in situations[title] if one.script == script]
     return [
         Row(
             situation, len(asked), sum(len(font.truth) for font in asked), together, prior,

@@ -80,8 +80,8 @@ def identify(
     files = places.find(map(places.place, fonts))
     maps = [path for path in out or [] if path.suffix.lower() == ".cmap"]
     for path in out or []:
-        if path.suffix.lower() not in (".jsonl", ".ndjson", ".csv", ".cmap"):
-            raise BadInput(f"{path} says nothing of how to write it.", f"There are {SUFFIXES}.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise BadInput(f"{path} says nothing of how to write it.", f"There are {', '.join(SUFFIXES)}.")
     if maps and len(files) > 1:
         raise BadInput(f"{maps[0]} is the map of one font.", f"Name one, not {len(files)}.")
     check_apart(out or [], [of for of in files if isinstance(of, Path)])

@@ -73,15 +73,15 @@ class TooManyGlyphs(BadFont):
 
 
 def read_faces(font: FontFile, most: int, *, every_glyph: bool = False) -> Iterator[ReadFace]:
-    """Every face of a file, which has to map characters.
+    """Every face of a file, which has to map characters; or every glyph of its faces.
 
     most: claims of all faces together, or glyphs
-    every_glyph: instead, each member of a collection, once, with all its glyphs by index; what it maps, if
-        anything, are its claims
+    every_glyph: each member of a collection, once, with all its glyphs by index; what it maps, if anything,
+        are its claims
 
     Raises:
         TooManyGlyphs: more than that.
-        BadFont: not a font, too many faces, or no face maps a character.
+        BadFont: not a font, too many faces, or a face that maps no characters and had to.
     """
     left, found = most, False
     try:

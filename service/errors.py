@@ -256,11 +256,11 @@ class Overloaded(Unavailable):
 
 
 class TooLate(Unavailable):
-    """A request whose time was up before anything was done for it."""
+    """A request whose time was up before it was answered."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The time for this request was up before its turn came.", "Ask again, or allow more."
+            "The time for this request was up before it was answered.", "Ask again, or allow more."
         )
 
 

@@ -23,7 +23,7 @@ COLUMNS = (
     "font", "face", "family", "style", "glyph", "name", "mapped", "known", "label", "codepoint", "character",
     "form", "probability", "top", "reason",
 )  # fmt: skip
-SUFFIXES = ".jsonl, .csv and .cmap"
+SUFFIXES = ".jsonl", ".ndjson", ".csv", ".cmap"
 _LIGATURES = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]")  # presentation forms of letters
 _BLOCK = 100  # entries of a block in a CMap: no more are allowed
 _HEAD = """\

@@ -50,7 +50,8 @@ def test_alone_and_together_are_measured_under_each_prior(
     tiny_bundle: Bundle, read: Sequence[ReadFont]
 ) -> None:
     rows = measure(tiny_bundle, read, [TEXT])
-    assert {row.situation for row in rows} == {WHOLE, *(f"{length:,} characters" for length in PASSAGES)}
+    passages_of = [f"{length:,} characters" for length in PASSAGES]
+    assert {row.situation for row in rows} == {WHOLE, *passages_of, f"{passages_of[-1]}, Latn"}
     asked = [(row.together, row.prior) for row in rows if row.situation == WHOLE]
     assert sorted(asked) == sorted((one, prior) for one in (False, True) for prior in ("fonts", "text"))
     for row in rows:
