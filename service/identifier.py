@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -146,8 +146,9 @@ class Identifier:
                 with closing(self._reading_for(model).read(font, left)) as messages:
                     return finish(list(identify(messages, answer, model.bundle, candidates, k)))
             finally:
-                if not self._closed:
-                    self._sandbox.start()  # where it had to be ended: not in the next font's time
+                with suppress(NoReader):
+                    if not self._closed:
+                        self._sandbox.start()  # where it had to be ended: not in the next font's time
 
         def leave(found: asyncio.Future[T]) -> None:
             if found.cancelled() and not at_work.done():
