@@ -37,7 +37,7 @@ WHOLE = "whole font"
 PASSAGES = 100, 1000  # characters
 _FEWEST = 20  # glyphs of a font: fewer are no font to be read
 _COVERED = 0.98  # of a text's characters, that a font has to have
-_TEXTS = 3  # passages of each length, each of another text, for each font
+_TEXTS = 3  # passages of each length and script, each of another text, for each font
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,8 @@ class ReadFont:
 
     @property
     def script(self) -> str:
-        """Of most of its glyphs, but what any text has."""
-        scripts = Counter(label.character.script for labels in self.truth for label in labels)
-        return max(scripts, key=lambda script: (script not in ("Zyyy", "Zinh"), scripts[script]))
+        """Of most of its glyphs."""
+        return script_of(label for labels in self.truth for label in labels)
 
     def some(self, rows: Sequence[int], truth: Sequence[frozenset[Label]]) -> ReadFont:
         """Some of its glyphs, which stand for these labels."""
@@ -114,18 +113,30 @@ def _distinct(table: GlyphTable, names: Mapping[int, Label]) -> tuple[GlyphTable
 
 
 def passages(font: ReadFont, texts: Sequence[Sequence[Label]], length: int, seed: int) -> Iterator[ReadFont]:
-    """Subsets of a font: the glyphs of passages of that length, each from a text that the font can set."""
+    """Subsets of a font: the glyphs of passages of that length, each from a text that the font can set, some
+    of each script.
+    """
     lot = np.random.default_rng(seed)
     glyph = {label: row for row, labels in enumerate(font.truth) for label in labels}
-    fit = [text for text in texts if np.mean([label in glyph for label in text]) >= _COVERED]
-    for number in lot.permutation(len(fit))[:_TEXTS]:
-        text = fit[number]
-        start = int(lot.integers(max(1, len(text) - length)))
-        shown: dict[int, set[Label]] = defaultdict(set)
-        for label in text[start : start + length]:
-            if label in glyph:
-                shown[glyph[label]].add(label)
-        yield font.some(list(shown), [frozenset(labels) for labels in shown.values()])
+    by_script: dict[str, list[Sequence[Label]]] = defaultdict(list)
+    for text in texts:
+        if np.mean([label in glyph for label in text]) >= _COVERED:
+            by_script[script_of(text)].append(text)
+    for fit in by_script.values():
+        for number in lot.permutation(len(fit))[:_TEXTS]:
+            text = fit[number]
+            start = int(lot.integers(max(1, len(text) - length)))
+            shown: dict[int, set[Label]] = defaultdict(set)
+            for label in text[start : start + length]:
+                if label in glyph:
+                    shown[glyph[label]].add(label)
+            yield font.some(list(shown), [frozenset(labels) for labels in shown.values()])
+
+
+def script_of(labels: Iterable[Label]) -> str:
+    """That of most of them, but what any text has."""
+    scripts = Counter(label.character.script for label in labels)
+    return max(scripts, key=lambda script: (script not in ("Zyyy", "Zinh"), scripts[script]))
 
 
 def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, *, together: bool) -> Figures:
