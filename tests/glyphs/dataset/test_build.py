@@ -301,7 +301,8 @@ def test_building_into_something_else_is_refused(few: list[Path], tmp_path: Path
 
 def test_fonts_are_found_below_folders_sorted_and_once(font_dir: Path, font_files: list[Path]) -> None:
     assert find_fonts([font_dir]) == font_files
-    assert find_fonts([font_dir.parent, font_dir, font_files[3]]) == font_files
+    below = [font_dir.parent / "embedded.ttf", *font_files]
+    assert find_fonts([font_dir.parent, font_dir, font_files[3]]) == below
 
 
 def test_a_file_named_outright_need_not_look_like_a_font(few: list[Path], tmp_path: Path) -> None:
