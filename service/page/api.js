@@ -47,7 +47,11 @@ export async function ask(path, options = {}) {
   }
 }
 
-export const askJson = async (path, options) => (await ask(path, options)).json();
+export async function askJson(path, options = {}) {
+  const answer = await (await ask(path, options)).json();
+  options.signal?.throwIfAborted(); // an answer that was there already would come after what has taken its place
+  return answer;
+}
 
 /** A path with the parameters that say something. */
 export function addressed(path, parameters) {
