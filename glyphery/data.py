@@ -148,12 +148,7 @@ def text(
     from glyphs.text import occurrences, read_texts, to_tsv
 
     table = occurrences([read_texts(kind) for kind in kinds])
-    if out is None:
-        print(to_tsv(table), end="")
-    else:
-        with written(out):
-            out.write_text(to_tsv(table), encoding="utf-8")
-        print(f"{len(table):,} labels written to {out}")
+    _put_out(to_tsv(table), out, f"{len(table):,} labels")
 
 
 @app.command()
@@ -171,12 +166,18 @@ def repertoires(
 
     with Dataset.open(dataset) as opened, show.console(stderr=True).status("Fitting"):
         found = fit(*coverage(opened))
+    held = f"{len(found.families)} kinds of repertoires of {len(found.labels):,} labels"
+    _put_out(to_tsv(found), out, held)
+
+
+def _put_out(table: str, out: Path | None, held: str) -> None:
+    """Print a table, or write it where it is wanted and say what it holds."""
     if out is None:
-        print(to_tsv(found), end="")
+        print(table, end="")
     else:
         with written(out):
-            out.write_text(to_tsv(found), encoding="utf-8")
-        print(f"{len(found.families)} kinds of repertoires of {len(found.labels):,} labels written to {out}")
+            out.write_text(table, encoding="utf-8")
+        print(f"{held} written to {out}")
 
 
 def _run(title: str, steps: Iterator[Progress], out: Path, json: bool) -> None:

@@ -147,22 +147,17 @@ def _mixture(
     kinds, count = len(families), int(scripts.max()) + 1
     cells = (np.arange(len(columns))[:, None] * count + scripts[columns]).ravel()
     of_script = np.eye(count)[scripts]  # (C, S)
-    log_likely, whole = np.empty((kinds, count)), np.empty((kinds, count))
+    # The first is a text in any script, the others one in each.
+    whole, log_likely = _in_one(chances @ of_script), np.empty((kinds, count))
     for kind, chance in enumerate(chances):
-        by_script = np.bincount(cells, (fits * chance[columns]).ravel(), len(columns) * count).reshape(
-            -1, count
-        )  # (G, S)
-        # The first is a text in any script, the others one in each.
-        likely = _in_one(by_script.astype(np.float64))
-        whole[kind] = _in_one(chance @ of_script)
+        by_script = np.bincount(cells, (fits * chance[columns]).ravel(), len(columns) * count)
+        likely = _in_one(by_script.astype(np.float64).reshape(-1, count))  # (G, S)
         log_likely[kind] = np.log(likely).sum(axis=0) - len(columns) * np.log(whole[kind])
     log_likely += np.log(families)[:, None]
     if count > 1:
         log_likely += np.log([_MIXED, *((1 - _MIXED) * _normalised(common[1:]))])
     likely = np.exp(log_likely - log_likely.max()) / whole
-    less = np.where(np.eye(count, dtype=bool)[scripts] | (scripts == 0)[:, None], 1.0, _FOREIGN)  # (C, S)
-    less[:, 0] = 1.0
-    weights: Floats = ((likely.T @ chances) * less.T).sum(axis=0).astype(np.float32)
+    weights: Floats = ((likely.T @ chances) * _in_one(of_script).T).sum(axis=0).astype(np.float32)
     return weights
 
 

@@ -17,14 +17,14 @@ _TYPES: Final = (
     "application/x-font-otf", "application/font-woff",
 )  # fmt: skip
 _POST = "Post a font, or a multipart form with a file `font`."
-_BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 # For OpenAPI, which cannot see what is read by hand.
 FONT_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/octet-stream": _BINARY,
-            "font/*": _BINARY,
+            "application/octet-stream": BINARY,
+            "font/*": BINARY,
             FORM: {
                 "schema": {
                     "type": "object",

@@ -10,13 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from glyphs.folders import written
 from scoring.identify import NO_INK
 from scoring.reports.lines import json_line
-from scoring.reports.report import Draft
+from scoring.reports.report import DraftFile
 
 Face = Mapping[str, Any]
 COLUMNS = (
@@ -53,17 +52,16 @@ def records(font: str, faces: Sequence[Face]) -> Iterator[dict[str, Any]]:
             yield where | glyph
 
 
-class Lines:
-    """A file with a line a glyph, of any number of fonts: JSON Lines, or CSV where its suffix says so. It
-    stands in its place when it is left as a context, or not at all where the block raises.
+class Lines(DraftFile):
+    """A file with a line a glyph, of any number of fonts: JSON Lines, or CSV where its suffix says so.
 
     Raises:
         BadInput: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._draft = path, Draft(path, newline="")
-        self._rows = None
+        super().__init__(path, newline="")
+        self._path, self._rows = path, None
         if path.suffix.lower() == ".csv":
             self._rows = csv.DictWriter(self._draft.text, COLUMNS, extrasaction="ignore")
             self._rows.writeheader()
@@ -76,18 +74,6 @@ class Lines:
                     self._draft.text.write(json_line(line))
                 else:
                     self._rows.writerow(_row(line))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._draft.publish()
-        finally:
-            self._draft.discard()
 
 
 def to_unicode(face: Face) -> str:

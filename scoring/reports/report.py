@@ -68,12 +68,8 @@ def write(path: Path, text: str) -> None:
         draft.discard()
 
 
-class Report(ABC):
-    """Takes scores and is published by `close`; as a context, discarded where the block raises."""
-
-    @abstractmethod
-    def add(self, score: FontScore) -> None:
-        """Take one font's score; nothing of it is kept but what the report says."""
+class Published(ABC):
+    """What is published by `close`; as a context, discarded where the block raises."""
 
     @abstractmethod
     def close(self) -> None:
@@ -96,8 +92,16 @@ class Report(ABC):
             self.discard()
 
 
-class DraftReport(Report):
-    """A report that is one file, written as the scores come."""
+class Report(Published):
+    """Takes scores."""
+
+    @abstractmethod
+    def add(self, score: FontScore) -> None:
+        """Take one font's score; nothing of it is kept but what the report says."""
+
+
+class DraftFile(Published):
+    """One file, written piece by piece."""
 
     def __init__(self, path: Path, *, newline: str = "\n") -> None:
         self._draft = Draft(path, newline=newline)
@@ -107,6 +111,10 @@ class DraftReport(Report):
 
     def discard(self) -> None:
         self._draft.discard()
+
+
+class DraftReport(DraftFile, Report):
+    """A report that is one file, written as the scores come."""
 
 
 def _mode_of_new_files() -> int:

@@ -25,6 +25,7 @@ from service.errors import (
     UnknownModel,
     UnsupportedBody,
 )
+from service.fonts import BINARY
 from service.forms import FORM
 from service.jobs.archives import shown
 from service.jobs.intake import take_in
@@ -38,16 +39,15 @@ _PROBLEMS = (
     *OF_THE_DOOR, Overloaded, EmptyBody, MalformedBody, SlowBody, BodyTooLarge, UnsupportedBody, UnknownModel,
     BadArchive, ArchiveTooLarge, TooManyFonts, NoFonts, NoJobs, QueueFull, StorageFull,
 )  # fmt: skip
-_BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/octet-stream": _BINARY,
-            "font/*": _BINARY,
-            "application/zip": _BINARY,
-            "application/x-tar": _BINARY,
-            "application/gzip": _BINARY,
+            "application/octet-stream": BINARY,
+            "font/*": BINARY,
+            "application/zip": BINARY,
+            "application/x-tar": BINARY,
+            "application/gzip": BINARY,
             FORM: {
                 "schema": {
                     "type": "object",
