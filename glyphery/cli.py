@@ -27,13 +27,17 @@ from glyphery import (
     model,
     models,
     recognise,
+    repair,
     scoring,
     serving,
     show,
 )
 from glyphs.errors import BadInput, GlypheryError
 
-_OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
+_EXTRAS = {  # what has to be installed besides, for which verbs
+    **dict.fromkeys(("lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"), "train"),
+    **dict.fromkeys(("pdfminer", "pikepdf", "pypdfium2"), "documents"),
+}
 
 
 class _Verbs(TyperGroup):
@@ -46,12 +50,10 @@ class _Verbs(TyperGroup):
             show.say(str(error))
             ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
-            if error.name not in _OF_TRAINING:
+            if error.name not in _EXTRAS:
                 raise
-            show.say(
-                f"This verb needs {error.name}. Install it with the others that training needs:"
-                " pip install 'glyphery[train]'."
-            )
+            extra = _EXTRAS[error.name]
+            show.say(f"This verb needs {error.name}. Install it: pip install 'glyphery[{extra}]'.")
             ctx.exit(1)
         except OSError as error:
             from glyphs.folders import is_full  # loads SQLite, which --help does without
@@ -67,7 +69,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return [
             "dataset", "models", "train", "evaluate", "compare", "export", "index", "classify", "similar",
-            "identify", "score", "serve", "bench", "keys",
+            "identify", "repair", "score", "serve", "bench", "keys",
         ]  # fmt: skip
 
 
@@ -124,6 +126,7 @@ app.add_typer(indexing.app, name="index")
 app.command()(recognise.classify)
 app.command()(recognise.similar)
 app.command()(identify.identify)
+app.command()(repair.repair)
 app.command()(scoring.score)
 app.command()(serving.serve)
 app.command()(bench.bench)

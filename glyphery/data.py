@@ -152,6 +152,25 @@ def text(
 
 
 @app.command()
+def neighbours(
+    kinds: Annotated[
+        list[Path], typer.Argument(help="Folders of UTF-8 texts, LANGUAGE.txt; one for each kind of text.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table here, as glyphs/data/neighbours.tsv.")
+    ] = None,
+) -> None:
+    """Count which kinds of characters stand next to each other in texts. Kinds of text weigh the same, and so
+    do the languages of each. `repair` reads the text of documents by it.
+    """
+    from glyphs.neighbours import count, to_tsv
+    from glyphs.text import read_texts
+
+    table = count([read_texts(kind) for kind in kinds])
+    _put_out(to_tsv(table), out, f"{len(table):,} pairs of kinds")
+
+
+@app.command()
 def repertoires(
     dataset: Annotated[Path, typer.Argument(help="A finished dataset.")],
     out: Annotated[

@@ -34,7 +34,7 @@ def identify(
         list[Path] | None,
         typer.Option(
             help="Write what was found here; repeat for more. The suffix says how: .jsonl has a line a glyph,"
-            " .csv the same as a table, .cmap is a PDF's ToUnicode map of one font's glyph indices."
+            " .csv the same as a table."
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=64, help="How many predictions of a glyph.")] = 3,
@@ -65,28 +65,22 @@ def identify(
 ) -> None:
     """Say which character and joining form every glyph of fonts shows, whatever their character maps say.
 
-    For fonts without a character map, as documents embed them, or with a false one, as web fonts have
-    against copying. The glyphs of a font are recognised together: it draws a character once, and has those
-    that go together.
+    For fonts without a character map, as documents embed them (`repair` is for documents themselves), or with
+    a false one, as web fonts have against copying. The glyphs of a font are recognised together: it draws a
+    character once, and has those that go together.
     """
     # Before numpy is there: threads of its matrix products would wait, spinning, for what the model has.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from scoring import places
-    from scoring.reports.identified import SUFFIXES, Lines, records, to_unicode
-    from scoring.reports.report import check_place, write
+    from scoring.reports.identified import SUFFIXES, Lines, records
     from scoring.sandbox import Limits
 
     one_of(bundle, server)
     files = places.find(map(places.place, fonts))
-    maps = [path for path in out or [] if path.suffix.lower() == ".cmap"]
     for path in out or []:
         if path.suffix.lower() not in SUFFIXES:
             raise BadInput(f"{path} says nothing of how to write it.", f"There are {', '.join(SUFFIXES)}.")
-    if maps and len(files) > 1:
-        raise BadInput(f"{maps[0]} is the map of one font.", f"Name one, not {len(files)}.")
     check_apart(out or [], [of for of in files if isinstance(of, Path)])
-    for path in maps:
-        check_place(path)
     context: Context = {"k": k, "prior": prior, "scripts": scripts, "charset": charset}
     answering = (
         _by(server, context)
@@ -94,7 +88,7 @@ def identify(
         else _with(bundle, Limits(max_glyphs=max_glyphs, seconds=max_seconds), k, prior, scripts, charset)
     )
     with sigterm_as_exit(), ExitStack() as open_:
-        lines = [open_.enter_context(Lines(path)) for path in out or [] if path not in maps]
+        lines = [open_.enter_context(Lines(path)) for path in out or []]
         unreadable = 0
         for name, faces in _identified(files, open_.enter_context(answering)):
             if isinstance(faces, BadFont):
@@ -105,10 +99,6 @@ def identify(
                 continue
             for one in lines:
                 one.add(name, faces)
-            for path in maps:
-                if len(faces) > 1:
-                    raise BadInput(f"{path} is the map of one font, {name} holds {len(faces)}.")
-                write(path, to_unicode(faces[0]))
             if json:
                 for line in records(name, faces):
                     show.as_json(line)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.labels import Label
+from glyphs.neighbours import writing
 from glyphs.repertoires import repertoires_of
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
@@ -31,8 +32,6 @@ Floats = NDArray[np.float32]
 
 _MIXED = 0.5  # of texts, in several scripts
 _FOREIGN = 0.02  # how likely a label of another script is in a text of one, times what it would be
-_OF_ALL = "Zyyy", "Zinh"  # punctuation, digits, marks
-_TOGETHER = {"Kana": "Hira", "Hani": "Hira"}  # that one text is written in
 # Labels with so much of the share of the likeliest are as good, as Latin A and Cyrillic А that are drawn as
 # one: the commonest of them is meant, rather than whichever happens to have a thousandth more.
 _AS_GOOD = 0.4
@@ -89,7 +88,7 @@ class OneFont:
         logits /= np.float32(self._bundle.manifest.temperature)
         fits: Floats = np.exp(logits)
         labels = len(self._candidates.places)
-        shares = _once_each(columns, fits * self._weights(columns, fits)[columns], copies, labels)
+        shares = once_each(columns, fits * self._weights(columns, fits)[columns], copies, labels)
         order = np.argsort(-shares, axis=1, kind="stable")
         columns, shares = np.take_along_axis(columns, order, 1), np.take_along_axis(shares, order, 1)
         known = np.concatenate(self._known)
@@ -171,13 +170,13 @@ def _in_one(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _scripts(labels: Sequence[Label]) -> NDArray[np.intp]:
     """(C,): numbers of the scripts that texts are in, 0 of what is in any."""
-    names = [_TOGETHER.get(label.character.script, label.character.script) for label in labels]
-    numbers = {script: number for number, script in enumerate(sorted(set(names) - set(_OF_ALL)), start=1)}
-    return np.array([numbers.get(name, 0) for name in names], np.intp)
+    names = list(map(writing, labels))
+    numbers = {script: number for number, script in enumerate(sorted({"", *names}))}
+    return np.array([numbers[name] for name in names], np.intp)
 
 
-def _once_each(columns: NDArray[np.intp], weighed: Floats, copies: Floats, labels: int) -> Floats:
-    """Probabilities of labels, of which none is taken more than once in all.
+def once_each(columns: NDArray[np.intp], weighed: Floats, copies: Floats, labels: int) -> Floats:
+    """Probabilities of labels, of which none is taken more than once in all by the glyphs of a font.
 
     columns, weighed: (G, considered), which of the labels, and likelihoods times priors; so is what comes
     copies: (G,) how many of each glyph take their labels

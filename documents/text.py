@@ -1,0 +1,125 @@
+"""The text of a PDF as it is set: codes of fonts, in order, and which stand next to each other."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from pdfminer.pdfdevice import PDFTextDevice
+from pdfminer.pdfdocument import PDFDocument
+from pdfminer.pdffont import PDFFont
+from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+from pdfminer.pdfpage import PDFPage
+from pdfminer.pdfparser import PDFParser
+from pdfminer.utils import Matrix
+
+# Farther from where the last one ended, in em, a glyph begins another word: a space is about a quarter.
+_GAP = 0.15
+_NOWHERE = math.inf, math.inf
+
+Code = tuple[int, int]  # the number of a font's object, and a code of it
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a document sets.
+
+    unread: pages that cannot be read
+    advances: of every code that is used, in em
+    pairs: how often a code is followed by another within a word; None is the space around words
+    """
+
+    pages: int = 0
+    unread: int = 0
+    advances: dict[Code, float] = field(default_factory=dict)
+    pairs: Counter[tuple[Code | None, Code | None]] = field(default_factory=Counter)
+
+    def advances_by_font(self) -> dict[int, dict[int, float]]:
+        """By the number of a font's object, of its codes in order."""
+        found: dict[int, dict[int, float]] = {}
+        for (font, code), advance in sorted(self.advances.items()):
+            found.setdefault(font, {})[code] = advance
+        return found
+
+
+def read_text(file: BinaryIO) -> Text:
+    """The text of all pages that can be read.
+
+    Raises what pdfminer raises where a document is broken: anything.
+    """
+    logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
+    fonts = _Fonts()
+    device = _Setting(fonts)
+    interpreter = PDFPageInterpreter(fonts, device)
+    pages = unread = 0
+    for page in PDFPage.create_pages(PDFDocument(PDFParser(file))):
+        pages += 1
+        try:
+            interpreter.process_page(page)
+        except MemoryError:
+            raise
+        except Exception:  # a page that is broken does not spoil the others
+            unread += 1
+        device.end()
+    return Text(pages, unread, device.advances, device.pairs)
+
+
+class _Fonts(PDFResourceManager):
+    """Fonts that know which object of the document they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[int, int] = {}  # by identity: a font lives as long as this
+
+    def get_font(self, objid: object, spec: Any) -> PDFFont:
+        try:
+            font = super().get_font(objid, spec)
+        except MemoryError:
+            raise
+        except Exception:  # a font that is broken does not spoil the pages that name it
+            return PDFFont({}, {})
+        if isinstance(objid, int):
+            self.numbers[id(font)] = objid
+        return font
+
+
+class _Setting(PDFTextDevice):
+    """Where text goes to as it is set."""
+
+    def __init__(self, fonts: _Fonts) -> None:
+        super().__init__(fonts)
+        self._numbers = fonts.numbers
+        self.advances: dict[Code, float] = {}
+        self.pairs: Counter[tuple[Code | None, Code | None]] = Counter()
+        self._last: Code | None = None
+        self._ends = _NOWHERE, _NOWHERE  # of the last glyph, on the page
+
+    def render_char(
+        self, matrix: Matrix, font: PDFFont, fontsize: float, scaling: float, rise: float, cid: int, *_: Any
+    ) -> float:
+        advance = font.char_width(cid)
+        width: float = advance * fontsize * scaling
+        number = self._numbers.get(id(font))
+        if number is None:  # written out where it is used, which hardly any program does
+            self.end()
+            return width
+        a, b, c, d, x, y = matrix
+        code = number, cid
+        self.advances.setdefault(code, advance)
+        em = abs(fontsize) * math.sqrt(abs(a * d - b * c))
+        begin, end = (x, y), (x + a * width, y + b * width)
+        # What is written from the right to the left is set glyph by glyph, each before the last one.
+        if not min(math.dist(self._ends[1], begin), math.dist(self._ends[0], end)) <= _GAP * em:
+            self.end()
+        self.pairs[self._last, code] += 1
+        self._last, self._ends = code, (begin, end)
+        return width
+
+    def end(self) -> None:
+        """A word has ended."""
+        if self._last is not None:
+            self.pairs[self._last, None] += 1
+        self._last, self._ends = None, (_NOWHERE, _NOWHERE)

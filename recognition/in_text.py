@@ -1,0 +1,145 @@
+"""Glyphs of fonts, read in the text that they set.
+
+A glyph stands in a text again and again, which tells two things of it that neither its look nor the other
+glyphs of its font (`recognition.one_font`) do: how often it does, for an e is commoner than a capital thorn;
+and what it stands next to, for an O among digits is a zero, and what is drawn as A among Cyrillic letters is
+А. No language is known: it is kinds of characters whose neighbours are known (`glyphs.neighbours`).
+
+How often: counts of a character in texts scatter about what is usual more than by chance, since texts are of
+languages and about things; negative binomial distributions say by how much. What is next to a glyph is as
+uncertain as the glyph: each is weighed by what its neighbours are likely to be, again and again (mean field;
+Jordan et al., Machine Learning 37, 1999).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glyphs.labels import Label
+from glyphs.neighbours import frozen_neighbours, writing
+from glyphs.text import text_shares
+from recognition.candidates import Recognition
+from recognition.one_font import once_each
+
+Floats = NDArray[np.float32]
+
+_IN_SCRIPT = 0.8  # of a text's characters are in its script
+_RAREST = 1e-7  # share of a text's characters that any may have
+_EVENNESS = 0.1  # shape of the distribution of a character's counts: 1 would be geometric
+# However often a glyph stands somewhere, what is next to it says no more than so many neighbours on either
+# side would, and half of that where it stands so often: texts and fonts may be unlike what was counted.
+_NEIGHBOURS, _HALF = 0.9, 1.0
+_ROUNDS = 5
+_PAIRS_AT_ONCE = 1 << 15
+
+Pairs = Mapping[tuple[int | None, int | None], int]
+
+
+def in_text(fonts: Sequence[Sequence[Recognition]], pairs: Pairs) -> list[list[Recognition]]:
+    """What glyphs show, given the text that they stand in.
+
+    fonts: of each its glyphs by themselves, each with as many predictions as are to be chosen from
+    pairs: how often one glyph is followed by another within a word; glyphs are numbered through all fonts,
+        None is the space around words
+    """
+    glyphs = [glyph for font in fonts for glyph in font]
+    pairs = {pair: count for pair, count in pairs.items() if pair != (None, None)}
+    if not pairs:
+        return [list(font) for font in fonts]
+    text = _Text(glyphs, pairs)
+    ends = np.cumsum([len(font) for font in fonts])
+    parts = [slice(end - len(font), end) for font, end in zip(fonts, ends, strict=True) if font]
+    shares = text.shares(text.log_fits, parts)
+    for _ in range(_ROUNDS):
+        shares = text.shares(text.log_fits + text.surroundings(shares), parts)
+    found = iter(_again(glyph, row) for glyph, row in zip(glyphs, shares, strict=True))
+    return [[next(found) for _ in font] for font in fonts]
+
+
+def _again(glyph: Recognition, shares: Floats) -> Recognition:
+    order = np.argsort(-shares[: len(glyph.predictions)], kind="stable")
+    predictions = [replace(glyph.predictions[one], probability=float(shares[one])) for one in order]
+    return replace(glyph, predictions=tuple(predictions))
+
+
+class _Text:
+    """G glyphs, each with up to C labels, and P pairs of neighbours."""
+
+    def __init__(self, glyphs: Sequence[Recognition], pairs: Pairs) -> None:
+        labels = sorted({guess.label for glyph in glyphs for guess in glyph.predictions})
+        places = {label: place for place, label in enumerate(labels)}
+        most = max(len(glyph.predictions) for glyph in glyphs)
+        self._labels = len(labels)
+        self._columns = np.zeros((len(glyphs), most), np.intp)
+        self.log_fits = np.full((len(glyphs), most), -np.inf, np.float32)
+        for row, glyph in enumerate(glyphs):
+            guesses = glyph.predictions
+            self._columns[row, : len(guesses)] = [places[guess.label] for guess in guesses]
+            self.log_fits[row, : len(guesses)] = np.log([max(guess.probability, 1e-12) for guess in guesses])
+
+        space = len(glyphs)  # a glyph whose only label is the space
+        self._pairs = np.array([[space if one is None else one for one in pair] for pair in pairs], np.intp)
+        self._counts = np.fromiter(pairs.values(), np.float32, len(pairs))
+        counts = np.bincount(self._pairs[:, 1], self._counts, space + 1)[:space].astype(np.float32)
+        self._trust = _NEIGHBOURS / (counts + _HALF)[:, None]
+        self.log_fits += _log_counts(counts[:, None], max(counts.sum(), 1) * _usual(labels)[self._columns])
+        table = frozen_neighbours()
+        kinds = np.array([*map(table.kind, labels), table.space], np.intp)
+        numbers = {script: number for number, script in enumerate(sorted({"", *map(writing, labels)}))}
+        scripts = np.array([*(numbers[writing(label)] for label in labels), 0], np.intp)
+        candidates = np.vstack([self._columns, np.full(most, len(labels))])
+        self._kinds, self._scripts, self._table = kinds[candidates], scripts[candidates], table
+
+    def shares(self, log_likely: Floats, parts: Sequence[slice]) -> Floats:
+        """(G, C) probabilities: each font has a label once. parts: the glyphs of each font."""
+        likely: Floats = np.exp(log_likely - log_likely.max(axis=1, keepdims=True))
+        shares = np.zeros_like(likely)
+        for part in parts:
+            copies = np.ones(part.stop - part.start, np.float32)
+            shares[part] = once_each(self._columns[part], likely[part], copies, self._labels)
+        return shares
+
+    def surroundings(self, shares: Floats) -> Floats:
+        """(G, C): how well labels go with what stands next to their glyphs, given (G, C) of all these."""
+        space = np.zeros((1, shares.shape[1]), np.float32)
+        space[0, 0] = 1
+        shares, found = np.vstack([shares, space]), np.zeros((len(shares) + 1, shares.shape[1]), np.float32)
+        for first in range(0, len(self._pairs), _PAIRS_AT_ONCE):
+            some = slice(first, first + _PAIRS_AT_ONCE)
+            before, after = self._pairs[some].T
+            ratios = self._table.log_ratios(
+                (self._kinds[before][:, :, None], self._kinds[after][:, None, :]),
+                (self._scripts[before][:, :, None], self._scripts[after][:, None, :]),
+            )  # (pairs, C, C)
+            ratios *= self._counts[some][:, None, None]
+            np.add.at(found, before, np.einsum("pij,pj->pi", ratios, shares[after]))
+            np.add.at(found, after, np.einsum("pij,pi->pj", ratios, shares[before]))
+        return found[:-1] * self._trust
+
+
+def _usual(labels: Sequence[Label]) -> Floats:
+    """(U,) shares of the characters of a text in its script that labels usually have."""
+    shares = text_shares()
+    usual = np.array([max(shares.get(label, 0.0), _RAREST) for label in labels])
+    of_scripts: dict[str, float] = defaultdict(float)
+    for label, share in shares.items():
+        of_scripts[writing(label)] += share
+    # What is counted over all languages together says how common a letter is among those of its script.
+    scripts = [writing(label) for label in labels]
+    usual *= [_IN_SCRIPT / max(of_scripts[one], _RAREST) if one else 1.0 for one in scripts]
+    return usual.astype(np.float32)
+
+
+def _log_counts(counts: Floats, usual: Floats) -> Floats:
+    """How likely counts are where others are usual: logarithms, up to what is the same for all labels. That
+    there are any at all `one_font` has weighed.
+    """
+    odds = usual / (usual + _EVENNESS)
+    log_absent = _EVENNESS * np.log1p(-odds)
+    found: Floats = (counts * np.log(odds) + log_absent - np.log(-np.expm1(log_absent))).astype(np.float32)
+    return found

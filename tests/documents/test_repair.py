@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+import pytest
+
+from bundles import default_bundle
+from documents.document import Limits, Reader
+from documents.repair import ReadDocumentFont, read_fonts
+from glyphs.to_unicode import cmap
+from recognition.bundle import Bundle
+from recognition.candidates import Candidates
+from recognition.priors import Prior
+from recognition.recogniser import Recogniser
+from tests.documents.printing import KINDS, silent_pdf
+
+LINES = ["Sphinx of black quartz, judge my vow.", "In Illinois they paid 1098 for 10 hills."]
+
+
+class Repairing:
+    """A reader and a model that wait for documents."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._recogniser = Recogniser(Bundle.load(default_bundle()))
+        self._candidates = Candidates(self._recogniser.bundle, prior=Prior.TEXT)
+
+    def read(self, path: Path, *, everything: bool = False) -> list[ReadDocumentFont]:
+        text, fonts = self._reader.read(path, self._recogniser.bundle.manifest.raster)
+        return read_fonts(text, fonts, self._recogniser, self._candidates, everything=everything)
+
+    def said(self, path: Path, *, everything: bool = False) -> str:
+        """The text of a document, once it is repaired, as people copy it."""
+        read = self.read(path, everything=everything)
+        path.write_bytes(self._reader.repaired(path, {one.font.number: one.cmap() for one in read}))
+        return copied(path)
+
+
+def copied(path: Path) -> str:
+    with pypdfium2.PdfDocument(path) as document:
+        return " ".join(document[0].get_textpage().get_text_range().split())
+
+
+@pytest.fixture(scope="module")
+def repairing() -> Iterator[Repairing]:
+    with Reader(Limits()) as reader:
+        yield Repairing(reader)
+
+
+@pytest.mark.parametrize("spaces", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_is_copied_as_it_is_seen(
+    repairing: Repairing, kind: str, spaces: bool, font_dir: Path, tmp_path: Path
+) -> None:
+    font = font_dir / ("mono.otf" if "CFF" in kind else "sans.ttf")
+    path = silent_pdf(tmp_path / "a.pdf", kind, font, LINES, spaces=spaces)
+    assert copied(path) != " ".join(LINES)
+    assert repairing.said(path) == " ".join(LINES)
+
+
+def test_what_a_document_says_is_kept_and_told_where_pictures_contradict_it(
+    repairing: Repairing, font_dir: Path, tmp_path: Path
+) -> None:
+    path = silent_pdf(
+        tmp_path / "a.pdf", "TrueType by glyph indices", font_dir / "sans.ttf", ["whole", "words"]
+    )
+    [silent] = repairing.read(path)
+    places = {code.text: code.drawn.code for code in silent.codes}
+    assert (silent.repaired, silent.contradicted, silent.unknown) == (len(set("wholewords")), 0, 0)
+    lies = {"w": "q", "h": "h", "o": "x", "l": "\ue001", "e": "\N{GREEK SMALL LETTER EPSILON}"}
+    with pikepdf.open(path, allow_overwriting_input=True) as document:
+        font = document.pages[0].Resources.Font.F
+        font.ToUnicode = document.make_stream(cmap((places[one], lie) for one, lie in lies.items()).encode())
+        document.save()
+    [read] = repairing.read(path)
+    found = {code.drawn.code: code for code in read.codes}
+    assert [one for one in places if found[places[one]].contradicted] == sorted("wo" + "e", key=places.get)
+    assert {one: found[places[one]].text for one in "whold"} == {
+        "w": "q",
+        "h": "h",
+        "o": "x",
+        "l": "l",
+        "d": "d",
+    }
+    assert found[places["l"]].silent  # private use says nothing
+    assert read.repaired == len("lrds")
+    assert repairing.said(path, everything=True) == "whole words"
+
+
+def test_a_document_without_text_has_no_fonts(repairing: Repairing, tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        document.save(path)
+    assert repairing.read(path) == []

@@ -1,0 +1,80 @@
+"""`glyphery repair`: documents whose text cannot be copied."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.documents.printing import silent_pdf
+from tests.documents.test_repair import copied
+from tests.glyphery.conftest import Ask
+
+TEXT = "Sphinx of black quartz, judge my vow."
+
+
+@pytest.fixture
+def silent(font_dir: Path, tmp_path: Path) -> Path:
+    return silent_pdf(tmp_path / "silent.pdf", "TrueType by glyph indices", font_dir / "sans.ttf", [TEXT])
+
+
+def test_a_document_is_repaired(ask: Ask, silent: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "speaking.pdf"
+    done = ask("repair", silent, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert copied(out) == TEXT
+    assert "ABCDEF+Test" in done.stdout
+    assert f"{out} is written: 28 codes say what they show." in done.stderr
+    again = ask("repair", out, "--out", tmp_path / "again.pdf")
+    assert "nothing was to be repaired" in again.stderr
+    assert (tmp_path / "again.pdf").read_bytes() == out.read_bytes()
+
+
+def test_without_a_place_it_only_looks(ask: Ask, silent: Path, tmp_path: Path) -> None:
+    done = ask("repair", silent, "--json")
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    font = json.loads(line)
+    assert (font["repaired"], font["unknown"], font["contradicted"]) == (28, 0, 0)
+    assert {code["text"] for code in font["codes"]} == set(TEXT)
+    assert [path.name for path in tmp_path.iterdir()] == ["silent.pdf"]
+    assert "--out writes the document" in ask("repair", silent).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["nowhere.pdf"], "nowhere.pdf is no file"),
+        (["."], ". is no file"),
+        (["silent.pdf", "--out", "silent.pdf"], "would take the place of"),
+        (["silent.pdf", "--out", "folder"], "is a folder"),
+        (["silent.pdf", "--scripts", "Xyzz"], "None of the"),
+        (["broken.pdf", "--out", "out.pdf"], "broken.pdf is no PDF that can be read"),
+        (["silent.pdf", "--bundle", "nowhere", "--out", "out.pdf"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line_and_nothing_is_left(
+    ask: Ask, silent: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    (tmp_path / "folder").mkdir()
+    before = silent.read_bytes()
+    done = ask("repair", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.pdf", "folder", "silent.pdf"]
+    assert silent.read_bytes() == before
+
+
+def test_what_reads_documents_is_asked_for_where_it_is_not_installed(silent: Path) -> None:
+    program = "import sys; sys.modules['pikepdf'] = None; from glyphery.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "repair", str(silent)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'glyphery[documents]'" in done.stderr
+    assert done.stderr.count("\n") == 1
