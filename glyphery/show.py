@@ -31,22 +31,26 @@ def console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def bar(title: str, total: int | None = None) -> Iterator[Advance]:
-    """A progress bar on stderr; quiet where stderr is no terminal."""
+    """A progress bar on stderr; quiet where stderr is no terminal. Nothing in a text is taken for markup or
+    for a control.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from scoring.reports.text import visible
+
     columns = (
-        TextColumn(title),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     err = console(stderr=True)
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        task = progress.add_task("", total=total)
+        task = progress.add_task(visible(title), total=total, note="")
 
         def advance(done: int, total: int | None = None, note: str = "") -> None:
-            progress.update(task, completed=done, total=total, description=note)  # None: as it was
+            progress.update(task, completed=done, total=total, note=visible(note))  # no total: as it was
 
         yield advance
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from glyphs.errors import BadInput
@@ -40,9 +40,8 @@ def replacing(folder: Path) -> Iterator[Path]:
                     f"{folder} cannot be replaced: it is where you work, or a mount.", "Name a folder in it."
                 )
             folder.parent.mkdir(parents=True, exist_ok=True)
-            beside = Path(
-                open_.enter_context(tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent))
-            )
+            place = tempfile.TemporaryDirectory(prefix=prefix_beside(folder), dir=folder.parent)
+            beside = Path(open_.enter_context(place))
             work, old = beside / "new", beside / "old"
             work.mkdir()
         yield work
@@ -50,6 +49,17 @@ def replacing(folder: Path) -> Iterator[Path]:
             if folder.exists():
                 folder.rename(old)
             work.rename(folder)
+
+
+def prefix_beside(path: Path) -> str:
+    """How the name of what is made beside `path` begins: short, for `path`'s own may be of the longest.
+
+    Raises:
+        OSError: it is longer than names may be, which would show only in the end.
+    """
+    with suppress(FileNotFoundError):
+        path.lstat()
+    return f".{path.name[:50]}-"
 
 
 @contextmanager

@@ -40,6 +40,9 @@ _TOO_LARGE_UNPACKED = f"Unpacked, it is larger than {MAX_FONT_BYTES >> 20} MiB."
 _SFNT = (b"\0\1\0\0", b"OTTO", b"true", b"ttcf")
 _WEB = (b"wOFF", b"wOF2")
 _LOAD = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_NO_BITMAP
+# FreeType does not call a font scalable that has pictures beside its outlines (FT_FACE_FLAG_SBIX, which
+# freetype-py does not name).
+_OUTLINED = freetype.FT_FACE_FLAG_SCALABLE | 1 << 17
 _STYLE_WORDS = re.compile(
     r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book"
     r"|medium|heavy|black|italic|oblique|roman|wide|narrow|compressed|ui|display|text|caption|subhead|web|pro|std)$",
@@ -89,7 +92,8 @@ class Face:
         self.sfnt = sfnt
         self._shaped: tuple[hb.Face, hb.Font] | None = None
         self._face = _open(data, (instance << 16) | index)
-        if not self._face.is_scalable or self._face.units_per_EM <= 0:
+        outlined = self._face._FT_Face.contents.face_flags & _OUTLINED
+        if not outlined or self._face.units_per_EM <= 0:
             raise BadFont("It holds bitmaps only, no outlines.")
         # Where FreeType puts the glyph it has loaded: the same place for as long as the face is open.
         slot = self._face._FT_Face.contents.glyph.contents
@@ -179,6 +183,14 @@ class Face:
         advance = max([part.advance for part in parts])
         metrics = Metrics((right - left) / em, (top - bottom) / em, bottom / em, advance / em)
         return Glyph(Outline(points, whole.tags, whole.contours, em), metrics, (x, y))
+
+    def advance(self, glyph_index: int) -> float:
+        """How far a glyph moves the pen, in em, with ink or without.
+
+        Raises:
+            BadFont: the glyph cannot be loaded.
+        """
+        return self._load(glyph_index).advance / self.units_per_em
 
     def glyph_name(self, index: int) -> str:
         """What the font calls a glyph; `gid12` where it gives no name."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -102,7 +104,8 @@ def _cluster(ray: Any, address: str | None, workers: int | None) -> Iterator[Non
         except (OSError, OverflowError) as error:
             raise BadInput(f"There is no Ray cluster at {wanted}: {error}.") from None
     try:
-        ray.init(wanted, log_to_driver=False, logging_level=logging.ERROR, **local)
+        with _sigterm_kept():
+            ray.init(wanted, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         first, *_ = str(error).splitlines()
         raise BadInput(f"The Ray cluster {wanted} cannot be used: {first}") from None
@@ -110,6 +113,17 @@ def _cluster(ray: Any, address: str | None, workers: int | None) -> Iterator[Non
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Have SIGTERM do what it did: ray takes it for itself, and ends a program before it has cleared away."""
+    former = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # no other may set it, ray neither
+            signal.signal(signal.SIGTERM, former)
 
 
 def _scores(fonts: Sequence[Place], shipped: _Shipment, tries: Any, crew: int) -> Iterator[FontScore]:

@@ -20,23 +20,26 @@ from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition, described
 from recognition.one_font import OneFont
 from recognition.recogniser import Answers
-from scoring.sandbox import DrawnFace, Rasters
+from scoring.sandbox import DrawnFace, DrawnGlyph, Rasters
 
 Answer = Callable[
     [NDArray[np.uint8], NDArray[np.float32]], Answers
 ]  # (N, S, S) rasters, (N, 4) metrics in em
-NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
+_NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
+_COLOURED = "It is drawn in colour, which is not looked at."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentifiedGlyph:
     """index: in the font; mapped: the code points whose glyph the font says it is
+    advance: em; None where the glyph cannot be loaded
     recognition: None where there is nothing to recognise; why is in `reason` then
     """
 
     index: int
     name: str
     mapped: tuple[int, ...]
+    advance: float | None
     recognition: Recognition | None
     reason: str = ""
 
@@ -44,7 +47,11 @@ class IdentifiedGlyph:
         """As clients see it, by HTTP and with `--json`."""
         found = described(self.recognition) if self.recognition else {"known": None, "predictions": []}
         mapped = list(map(code, self.mapped))
-        return {"glyph": self.index, "name": self.name, "mapped": mapped, **found, "reason": self.reason}
+        advance = None if self.advance is None else round(self.advance, 6)
+        return {
+            "glyph": self.index, "name": self.name, "mapped": mapped, "advance": advance, **found,
+            "reason": self.reason,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +126,22 @@ def _identified(reading: _Reading, k: int) -> IdentifiedFace:
         mapped[claim.drawing].append(claim.codepoint)
     glyphs = []
     for place, drawn in enumerate(face.drawings):
-        reason = drawn.broken or (_MISSING if drawn.notdef else "" if drawn.raster is not None else NO_INK)
+        reason = _reason(drawn)
         recognition = None if drawn.raster is None else next(found[drawn.raster])
         glyphs.append(
             IdentifiedGlyph(
                 index=drawn.index, name=drawn.name, mapped=tuple(mapped[place]),
+                advance=drawn.metrics[-1] if drawn.metrics else drawn.advance,
                 recognition=None if reason else recognition, reason=reason,
             )
         )  # fmt: skip
     return IdentifiedFace(face.face, face.family, face.style, tuple(glyphs))
+
+
+def _reason(drawn: DrawnGlyph) -> str:
+    """Why there is nothing to recognise; empty where there is."""
+    if drawn.broken or drawn.notdef:
+        return drawn.broken or _MISSING
+    if drawn.raster is not None:
+        return ""
+    return _COLOURED if drawn.coloured else _NO_INK

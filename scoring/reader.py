@@ -27,6 +27,7 @@ class Drawing:
 
     index, name: of the first
     glyph: None without ink
+    advance: of the first where there is no ink, em; otherwise it is among the glyph's metrics
     notdef: it is the missing glyph, or has its outline
     broken: why it cannot be loaded, or empty
     coloured: without an outline it is drawn all the same: by layers, paint, a picture or SVG
@@ -35,6 +36,7 @@ class Drawing:
     index: int
     name: str
     glyph: Glyph | None = None
+    advance: float | None = None
     notdef: bool = False
     broken: str = ""
     coloured: bool = False
@@ -178,13 +180,16 @@ class _Drawings:
         name = self._face.glyph_name(index)
         try:
             glyph = self._face.glyph(drawn)
+            advance = None if glyph else self._face.advance(index)
         except BadFont as error:
             return Drawing(index=index, name=name, broken=error.message)
         missing = index == _NOTDEF if isinstance(drawn, int) else any(not c.glyph_index for c in drawn)
         if glyph is not None and not missing:
             missing = self._is_box(glyph.outline)
         coloured = glyph is None and self._face.is_coloured(index)
-        return Drawing(index=index, name=name, glyph=glyph, notdef=missing, coloured=coloured)
+        return Drawing(
+            index=index, name=name, glyph=glyph, advance=advance, notdef=missing, coloured=coloured
+        )
 
     def _is_box(self, outline: Outline) -> bool:
         box = self._box

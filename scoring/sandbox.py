@@ -71,6 +71,7 @@ class DrawnGlyph:
     raster: its number among the face's distinct rasters, None where it needs no recognition
     metrics: width, height, bottom, advance; em
     pieces: of letters that bear marks
+    advance: em, where there is no ink; otherwise it is among the metrics
     """
 
     index: int
@@ -83,6 +84,7 @@ class DrawnGlyph:
     broken: str = ""
     coloured: bool = False
     pieces: tuple[Piece, ...] = ()
+    advance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,13 @@ class Rasters:
 
     first: int
     pixels: NDArray[np.uint8]
+
+
+class ReaderKilled(BadFont):
+    """Somebody else killed the process while it read a font, which may be sound."""
+
+    def __init__(self) -> None:
+        super().__init__("Its reader was killed, as a system does that is out of memory.", "Try again.")
 
 
 class NoReader(GlypheryError):
@@ -148,7 +157,8 @@ class Sandbox:
 
         Raises:
             BadFont: the font cannot be read, or not within its limits; what came before is not to be used.
-                TooManyGlyphs where it has more of them than that.
+                TooManyGlyphs where it has more of them than that; ReaderKilled where that may be no fault
+                of the font's.
         """
         if len(data) > self.limits.max_bytes:
             raise BadFont(f"It is larger than {self.limits.max_bytes // _MIB} MiB.")
@@ -165,7 +175,7 @@ class Sandbox:
             if answer.error:
                 raise (TooManyGlyphs if answer.too_many else BadFont)(answer.error)
         except _NO_ANSWER as error:
-            raise BadFont(self._why(error)) from None
+            raise self._why(error) from None
         finally:
             if not unspoilt:  # what else it had to say would be taken for the next font's
                 self.close()
@@ -222,10 +232,10 @@ class Sandbox:
                     pipe.close()  # unread, for whom it has started may hold the other end for ever
             process.wait()
 
-    def _why(self, error: Exception) -> str:
+    def _why(self, error: Exception) -> BadFont:
         """What became of a process that did not answer as it should."""
         limits, process = self.limits, self._process
-        slow = f"It takes more than {limits.seconds:g} seconds to read."
+        slow = BadFont(f"It takes more than {limits.seconds:g} seconds to read.")
         if isinstance(error, TimeoutError):
             return slow
         code = 0
@@ -233,12 +243,14 @@ class Sandbox:
             try:
                 code = process.wait(timeout=1.0)
             except subprocess.TimeoutExpired:
-                return "Its reader answered nonsense."
+                return BadFont("Its reader answered nonsense.")
         if code == -signal.SIGXCPU:
             return slow
+        if code == -signal.SIGKILL:  # which no parser comes to by itself
+            return ReaderKilled()
         if code < 0:
-            return f"It crashed a parser ({_signal_name(-code)})."
-        return f"It broke its reader, which may have {limits.max_memory // _MIB} MiB of memory."
+            return BadFont(f"It crashed a parser ({_signal_name(-code)}).")
+        return BadFont(f"It broke its reader, which may have {limits.max_memory // _MIB} MiB of memory.")
 
 
 class _Answer:
@@ -300,9 +312,9 @@ class _Answer:
                 _number(index, _MOST), _text(name, MAX_NAME), _text(shape, MAX_NAME), _text(path),
                 None if metrics is None else _metrics(metrics),
                 None if raster is None else _number(raster, rasters), bool(notdef), _text(broken, MAX_NAME),
-                bool(coloured), _pieces(pieces),
+                bool(coloured), _pieces(pieces), None if advance is None else next(_finite([advance])),
             )
-            for index, name, shape, path, metrics, raster, notdef, broken, coloured, pieces
+            for index, name, shape, path, metrics, raster, notdef, broken, coloured, pieces, advance
             in message["drawings"]
         )  # fmt: skip
         if any(drawn.raster is not None and drawn.metrics is None for drawn in drawings):

@@ -103,6 +103,7 @@ def _tell(
                     notdef=drawing.notdef,
                     broken=drawing.broken,
                     coloured=drawing.coloured,
+                    advance=drawing.advance,
                 )
             )
             continue

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
@@ -25,9 +25,10 @@ from service.identifier import Identifier
 from service.jobs.desk import Desk
 from service.logs import AccessLog
 from service.metrics import JobNumbers, Metrics
-from service.middleware import Admission, Departures, Observation, SafeHeaders
+from service.middleware import Admission, Departures, Heads, Observation, SafeHeaders
 from service.models import Models
 from service.noticeboard import Noticeboard
+from service.parameters import check_query
 from service.problems import add_problem_handlers
 from service.reading import Uploads
 from service.schemas import PictureBody, Problem
@@ -85,7 +86,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         if board:
             background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
         if metrics.several_processes:
-            background.append(asyncio.create_task(metrics.keep_fresh(engine)))
+            background.append(asyncio.create_task(metrics.keep_fresh(engine, identifier)))
         handed_on: dict[str, Any] = {}
         if not is_longer:
             handed_on[DIRECT] = Direct(app, engine, books, Gate(settings.keys), settings.max_body_bytes)
@@ -108,6 +109,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_query)],
         telemetry={"tracing": False, "metrics": False, "logs": False},  # there is `service.tracing`
         generate_unique_id_function=lambda route: route.name,  # what generated clients call their methods
     )
@@ -116,6 +118,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
     app.state.loading = asyncio.Lock()  # one model is loaded at a time
     add_problem_handlers(app)
     # What is added last is met first.
+    app.add_middleware(Heads)
     app.add_middleware(Admission)
     app.add_middleware(Departures)
     if settings.rate_limit:
@@ -125,7 +128,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=["*"],
         )

@@ -8,6 +8,7 @@ is interactive. That there is one such thread, and one process that reads, bound
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from recognition.candidates import Candidates
 from recognition.recogniser import Answers
 from scoring import reader
 from scoring.identify import IdentifiedFace, identify
-from scoring.sandbox import Limits, NoReader, Sandbox
+from scoring.sandbox import Limits, NoReader, ReaderKilled, Sandbox
 from service.engine import Engine
 from service.errors import NotReady, Overloaded, TooLate, TooManyGlyphs, UnusableFont
 from service.models import ServedModel
@@ -33,6 +34,9 @@ from service.waiting import Inputs
 
 T = TypeVar("T")
 _MOST = 16  # fonts that wait or are at work; each is in memory
+_RECOVERY = 30  # seconds that a system is given to have processes and memory again
+_SMOOTHING = 0.1  # share of the latest font in the running mean of a font's time
+_FIRST_GUESS = 1.0  # seconds a font, before any has been identified
 _MOST_SECONDS = 60.0  # of computing, which reading a font may take however long requests may
 _MOST_MEMORY = 768 * 2**20  # bytes of address space of the process that reads, of fonts as small as these
 # Bytes that a font may be told in: nothing else is done in this process while they are parsed.
@@ -60,12 +64,18 @@ class Identifier:
         self._thread = ThreadPoolExecutor(1, "identify-fonts")
         self._closed = False
         self._turn = asyncio.Lock()  # held for as long as the thread is at work, whoever waits for it
+        self._seconds = _FIRST_GUESS  # a font takes the thread
         self.fonts = 0
+
+    @property
+    def wait(self) -> float:
+        """Seconds that a font coming in now is expected to wait."""
+        return self.fonts * self._seconds
 
     def admit(self) -> None:
         """Whether a font may come in; to be asked before it is received. Raises Overloaded where not."""
         if self.fonts >= _MOST:
-            raise Overloaded
+            raise Overloaded(retry_after=max(1, math.ceil(self.wait)))
 
     async def identify(
         self,
@@ -94,8 +104,8 @@ class Identifier:
                 return await self._begin(font, model, candidates, k, finish, deadline)
         except TimeoutError:
             raise TooLate from None
-        except NoReader as error:
-            raise NotReady(str(error), "Ask again.") from None
+        except (NoReader, ReaderKilled) as error:
+            raise NotReady(error.message, "Ask again later.", retry_after=_RECOVERY) from None
         except reader.TooManyGlyphs:
             raise TooManyGlyphs(self._most_glyphs) from None
         except BadFont as error:
@@ -139,13 +149,15 @@ class Identifier:
             return asyncio.run_coroutine_threadsafe(ask(pixels, metrics), loop).result()
 
         def work() -> T:
-            left = deadline - time.monotonic()
+            began = time.monotonic()
+            left = deadline - began
             if left <= 0:
                 raise TooLate  # for that no reader has to be broken off
             try:
                 with closing(self._reading_for(model).read(font, left)) as messages:
                     return finish(list(identify(messages, answer, model.bundle, candidates, k)))
             finally:
+                self._seconds += _SMOOTHING * (time.monotonic() - began - self._seconds)
                 with suppress(NoReader):
                     if not self._closed:
                         self._sandbox.start()  # where it had to be ended: not in the next font's time

@@ -5,6 +5,7 @@ Tracing        a request is a span, where traces are configured; in `service.tra
 SafeHeaders    browsers take every answer for what it says it is, and for nothing to be shown inside a page
 Departures     a request whose client has gone is dropped
 Admission      a request that could not be answered in time is refused before its body is read
+Heads          HEAD is answered as GET, without the body
 """
 
 from __future__ import annotations
@@ -160,6 +161,23 @@ class Admission:
                 await answer_to(Request(scope), error)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+class Heads:
+    """Has HEAD answered as GET (RFC 9110, 9.3.2); FastAPI's routes would refuse it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_bodiless(message: Message) -> None:
+            await send(message if message["type"] == "http.response.start" else {**message, "body": b""})
+
+        await self.app({**scope, "method": "GET"}, receive, send_bodiless)
 
 
 def _template(scope: Scope) -> str:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, Field
@@ -40,6 +41,19 @@ _TIMEOUT = "seconds after which the answer is of no use; the server has a limit,
 _FAMILIES = "font families, separated by commas"
 
 Count = Annotated[int, Field(ge=1, description=_K)]
+
+
+def check_encoding(query: bytes) -> None:
+    """Raises InvalidRequest where a query is not UTF-8: whoever decodes it would read U+FFFD, and go on."""
+    try:
+        unquote_to_bytes(query).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequest([{"location": ["query"], "message": "not percent-encoded UTF-8"}]) from None
+
+
+async def check_query(request: Request) -> None:
+    """The same of a request."""
+    check_encoding(request.scope["query_string"])
 
 
 def listed(text: str) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -176,9 +175,14 @@ def parse_json(body: bytes | bytearray, schema: type[B]) -> tuple[B, bytes]:
     # A data URL, as a browser's canvas gives it, is base64 behind a comma.
     text = given.image.partition(",")[2] if given.image.startswith("data:") else given.image
     try:
-        return given, base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
+        return given, from_base64(text.encode())
+    except ValueError:
         raise InvalidRequest([{"location": ["body", "image"], "message": "not base64"}]) from None
+
+
+def from_base64(text: bytes) -> bytes:
+    """What a text stands for, whatever lines it is broken into. Raises ValueError where it is no base64."""
+    return base64.b64decode(b"".join(text.split()), validate=True)
 
 
 def posted(data: bytes, row: NDArray[np.float32]) -> PostedGlyph:
@@ -255,19 +259,24 @@ async def _from_form(request: Request, body: bytes) -> tuple[bytes, Metrics]:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
-    parser = MultiPartParser(request.headers, stream(), max_files=4, max_fields=16)
+    parser = MultiPartParser(request.headers, stream(), max_fields=16)
     parser.spool_max_size = len(body) + 1  # nothing goes to disk: the body is in memory, and bounded
     try:
         form = await parser.parse()
     except (MultiPartException, ValueError, LookupError):  # the latter two for charsets that are none
         raise MalformedBody("The body is not the multipart form it says it is.") from None
     try:
-        file = next((form[name] for name in FILE_FIELDS if name in form), None)
-        if not isinstance(file, UploadFile):
-            message = "a file is needed, with a file name" if file else "the form has no such file"
-            raise InvalidRequest([{"location": ["body", "image"], "message": message}])
-        given = {name: form[name] for name in METRICS if form.get(name)}
-        return await file.read(), _validated(given)
+        match [file for name in FILE_FIELDS for file in form.getlist(name)]:
+            case [UploadFile() as file]:
+                given = {name: form[name] for name in METRICS if form.get(name)}
+                return await file.read(), _validated(given)
+            case []:
+                message = "the form has no such file"
+            case [_]:
+                message = "a file is needed, with a file name"
+            case _:
+                message = "there may be one picture only; /classify/batch and /embed/batch take many"
+        raise InvalidRequest([{"location": ["body", "image"], "message": message}])
     finally:
         await form.close()
 

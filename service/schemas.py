@@ -46,9 +46,9 @@ _IDENTIFY: JsonDict = {
         "family": "Amiri",
         "style": "Regular",
         "glyphs": [
-            {"glyph": 0, "name": ".notdef", "mapped": [], "known": None, "predictions": [],
+            {"glyph": 0, "name": ".notdef", "mapped": [], "advance": 0.5, "known": None, "predictions": [],
              "reason": "It is the font's box for missing glyphs."},
-            {"glyph": 1, "name": "g1", "mapped": ["U+E001"], "known": True,
+            {"glyph": 1, "name": "g1", "mapped": ["U+E001"], "advance": 0.61, "known": True,
              "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}], "reason": ""},
         ],
     }],
@@ -63,6 +63,7 @@ _SERVED: JsonDict = {
     "index": True,
     "references": 60000,
     "primitives": False,
+    "fast": None,
 }
 _JOB: JsonDict = {
     "id": "5e0d8a6f2b9c4c7f9d3e1a0b6c5d4e3f",
@@ -178,6 +179,7 @@ class GlyphFields(BaseModel):
     glyph: int = Field(description="its index in the font")
     name: str
     mapped: list[str] = Field(description="the code points whose glyph the font says it is")
+    advance: float | None = Field(description="in em; null where the glyph cannot be loaded")
     known: bool | None = Field(
         description="whether it looks like anything the model has learned; null where there is nothing to see"
     )
@@ -250,6 +252,9 @@ class ModelFields(ServedBy):
     index: bool = Field(description="whether /similar answers")
     references: int = Field(description="how many reference glyphs the index holds")
     primitives: bool = Field(description="whether /primitives answers")
+    fast: dict[str, str] | None = Field(
+        description="of a cascade: name, version and digest of the quicker model in front; null of any other"
+    )
 
 
 class ModelsResponse(BaseModel):

@@ -100,12 +100,14 @@ class IdentifiedGlyph:
     """A glyph of a font by its index, and what it shows, most probable first.
 
     mapped: the code points whose glyph the font says it is
+    advance: em; None where the glyph cannot be loaded
     known: false for what is like nothing learned; None where there is nothing to see, and `reason` says why
     """
 
     glyph: int
     name: str
     mapped: tuple[str, ...]
+    advance: float | None
     known: bool | None
     predictions: tuple[Prediction, ...]
     reason: str

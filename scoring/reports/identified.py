@@ -1,4 +1,4 @@
-"""What glyphs of fonts were identified as, written down: JSON Lines, CSV, and CMaps for documents.
+"""What glyphs of fonts were identified as, written down: JSON Lines and CSV.
 
 Faces are as `IdentifiedFace.to_dict` has them, whoever identified them.
 """
@@ -6,42 +6,20 @@ Faces are as `IdentifiedFace.to_dict` has them, whoever identified them.
 from __future__ import annotations
 
 import csv
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glyphs.folders import written
-from scoring.identify import NO_INK
 from scoring.reports.lines import json_line
 from scoring.reports.report import DraftFile
 
 Face = Mapping[str, Any]
 COLUMNS = (
-    "font", "face", "family", "style", "glyph", "name", "mapped", "known", "label", "codepoint", "character",
-    "form", "probability", "top", "reason",
+    "font", "face", "family", "style", "glyph", "name", "mapped", "advance", "known", "label", "codepoint",
+    "character", "form", "probability", "top", "reason",
 )  # fmt: skip
-SUFFIXES = ".jsonl", ".ndjson", ".csv", ".cmap"
-_LIGATURES = re.compile("[\ufb00-\ufdff\ufe70-\ufefc]")  # presentation forms of letters
-_BLOCK = 100  # entries of a block in a CMap: no more are allowed
-_HEAD = """\
-/CIDInit /ProcSet findresource begin
-12 dict begin
-begincmap
-/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def
-/CMapName /Adobe-Identity-UCS def
-/CMapType 2 def
-1 begincodespacerange
-<0000> <FFFF>
-endcodespacerange
-"""
-_FOOT = """\
-endcmap
-CMapName currentdict /CMap defineresource pop
-end
-end
-"""
+SUFFIXES = ".jsonl", ".ndjson", ".csv"
 
 
 def records(font: str, faces: Sequence[Face]) -> Iterator[dict[str, Any]]:
@@ -74,34 +52,6 @@ class Lines(DraftFile):
                     self._draft.text.write(json_line(line))
                 else:
                     self._rows.writerow(_row(line))
-
-
-def to_unicode(face: Face) -> str:
-    """A ToUnicode CMap from the face's glyph indices to text (ISO 32000-1, 9.10.3): what a PDF needs beside
-    a font that is used with Identity-H, so that its text can be searched and copied.
-
-    Glyphs that look like nothing that was learned are left out; of a joining form it has the letter, of a
-    ligature the letters, and what has no ink is a space.
-    """
-    pairs = [
-        (glyph["glyph"], " " if glyph["reason"] == NO_INK else glyph["predictions"][0]["character"])
-        for glyph in face["glyphs"]
-        if (glyph["known"] or glyph["reason"] == NO_INK) and glyph["glyph"] <= 0xFFFF
-    ]
-    blocks = [
-        f"{len(some)} beginbfchar\n"
-        + "".join(f"<{index:04X}> <{_utf_16(character)}>\n" for index, character in some)
-        + "endbfchar\n"
-        for some in (pairs[first : first + _BLOCK] for first in range(0, len(pairs), _BLOCK))
-    ]
-    return "".join([_HEAD, *blocks, _FOOT])
-
-
-def _utf_16(character: str) -> str:
-    """A text's bytes; Latin, Hebrew and Arabic ligatures as the letters that are looked for."""
-    if _LIGATURES.fullmatch(character):
-        character = unicodedata.normalize("NFKC", character)
-    return character.encode("utf-16-be").hex().upper()
 
 
 def _row(line: dict[str, Any]) -> dict[str, Any]:

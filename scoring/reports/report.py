@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from glyphs.errors import BadInput
-from glyphs.folders import written
+from glyphs.folders import prefix_beside, written
 from scoring.verdicts import FontScore
 
 
@@ -24,12 +24,12 @@ class Draft:
 
     def __init__(self, path: Path, *, newline: str = "\n") -> None:
         """Raises BadInput where no file can be written there."""
-        if path.is_dir():
-            raise BadInput(f"{path} is a folder.", "Name a file.")
         self._path = path
         with written(path):
+            if path.is_dir():
+                raise BadInput(f"{path} is a folder.", "Name a file.")
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, self._beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+            handle, self._beside = tempfile.mkstemp(prefix=prefix_beside(path), dir=path.parent)
         self.text = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline=newline)  # noqa: SIM115
         self._remove = weakref.finalize(self, os.unlink, self._beside)  # at the latest when nobody has it
 

@@ -5,6 +5,7 @@
 import { byId, note } from "./dom.js";
 
 const KEY = "glyphery-key";
+const BUSY = [429, 503]; // another try at what took too long (504) would take as long
 const LONGEST_WAIT = 10; // seconds; who is told to wait for longer hears of it
 const MOST_TRIES = 30;
 const FIRST_LOOK = 800; // milliseconds until an absent server is looked for, then longer and longer
@@ -40,7 +41,8 @@ export async function ask(path, options = {}) {
     }
     const problem = await Problem.of(response);
     if (problem.status === 401 && !declined && await hasNewKey()) continue;
-    if (!problem.retryAfter || problem.retryAfter > LONGEST_WAIT || tries >= MOST_TRIES) throw problem;
+    const isBusy = BUSY.includes(problem.status) && problem.retryAfter > 0;
+    if (!isBusy || problem.retryAfter > LONGEST_WAIT || tries >= MOST_TRIES) throw problem;
     service.dispatchEvent(new CustomEvent("busy", { detail: problem.retryAfter }));
     // Not all at the same moment, who were refused at the same moment.
     await pause(1000 * problem.retryAfter * (1 + Math.random()), options.signal);

@@ -5,6 +5,7 @@ import { Answers } from "./answers.js";
 import { ask, explained, hasKey, hasNewKey, service } from "./api.js";
 import { Crop } from "./crop.js";
 import { byId, note } from "./dom.js";
+import { Identify } from "./identify.js";
 import { Known } from "./known.js";
 import { Models } from "./models.js";
 import { Pad } from "./pad.js";
@@ -14,7 +15,8 @@ import { Recognise, describe, named } from "./recognise.js";
 import { Score } from "./score.js";
 import { typed } from "./text.js";
 
-const FONT = /\.(ttf|otf|ttc|otc|woff2?|pfb|t1|cff|zip|tar|tar\.gz|tgz)$/i;
+const FONT = /\.(ttf|otf|ttc|otc|woff2?|pfb|t1|cff)$/i;
+const ARCHIVE = /\.(zip|tar|tar\.gz|tgz)$/i;
 
 const pad = new Pad();
 new Crop(pad);
@@ -34,6 +36,7 @@ const known = new Known(() => {
   recognise.again();
 });
 const recognise = new Recognise({ pad, known, models, answers, alike, primitives });
+const identify = new Identify(models.parameters);
 const score = new Score(models.parameters);
 
 // --- the pad's tools ---
@@ -61,18 +64,20 @@ byId("type").addEventListener("input", event => {
 byId("type").addEventListener("focus", event => event.target.select());
 
 byId("choose").addEventListener("change", event => {
-  take([...event.target.files]);
+  take([...event.target.files], event.target);
   event.target.value = "";
 });
 
 // --- what comes from elsewhere ---
 
-/** Fonts are scored; of pictures the first is recognised. */
-async function take(files) {
-  const fonts = files.filter(({ name }) => FONT.test(name));
+/** A font is identified; several, archives and what is given where fonts are scored are scored. Of pictures the first
+ *  is recognised. */
+async function take(files, place) {
+  const fonts = files.filter(({ name }) => FONT.test(name) || ARCHIVE.test(name));
   if (fonts.length) {
-    byId("score").scrollIntoView();
-    return score.post(fonts);
+    const isOne = fonts.length === 1 && FONT.test(fonts[0].name) && !byId("score").contains(place);
+    byId(isOne ? "identify" : "score").scrollIntoView();
+    return isOne ? identify.post(fonts[0]) : score.post(fonts);
   }
   if (!files.length) return;
   try {
@@ -99,7 +104,7 @@ document.addEventListener("paste", event => {
   const files = [...event.clipboardData.files];
   if (inField && !files.length) return;
   event.preventDefault();
-  if (files.length) take(files);
+  if (files.length) take(files, event.target);
   else {
     const text = typed(event.clipboardData.getData("text"));
     if (text) pad.put({ kind: "text", text });
@@ -114,7 +119,7 @@ document.addEventListener("dragover", event => event.preventDefault());
 document.addEventListener("drop", event => {
   event.preventDefault();
   dragging(-depth);
-  take([...event.dataTransfer.files]);
+  take([...event.dataTransfer.files], event.target);
 });
 
 // --- the server ---

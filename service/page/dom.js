@@ -30,6 +30,13 @@ export function note(line, ...content) {
   line.replaceChildren(...content);
 }
 
+/** Saves bytes as a file. */
+export function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
 /** A button that copies a text, and says so. */
 export function copier(text, what) {
   const button = element("button", { type: "button", class: "copy", "aria-label": `Copy ${what}`, title: `Copy ${what}` }, text);

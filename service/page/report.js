@@ -1,7 +1,7 @@
 // A job's report: shown in place, in a frame that has no origin and loads nothing, and saved as a file.
 
 import { ask } from "./api.js";
-import { element } from "./dom.js";
+import { download, element } from "./dom.js";
 import { unzip } from "./zip.js";
 
 const FRAME = "/page/frame.html";
@@ -32,8 +32,5 @@ export async function save(job, format) {
   const response = await ask(`${job.links.report}?format=${format}`);
   const blob = await response.blob();
   const suffix = blob.type.startsWith(ZIP) ? "zip" : format;
-  const address = URL.createObjectURL(blob);
-  const link = element("a", { href: address, download: `glyphery-report.${suffix}` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  download(blob, `glyphery-report.${suffix}`);
 }

@@ -31,6 +31,8 @@ export function ofLabel(label) {
 
 export const code = codepoint => `U+${codepoint.toString(16).toUpperCase().padStart(4, "0")}`;
 
+export const characterOf = codepoint => String.fromCodePoint(parseInt(codepoint.slice(2), 16));
+
 export const formName = form => (form ? `${FORMS[form] ?? form} form` : "");
 
 export function percent(share) {

@@ -7,8 +7,6 @@ of more, a few at a time stand behind whatever is.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import math
 import time
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from service.errors import BodyTooLarge, InvalidRequest, TooManyItems, UnknownMo
 from service.models import Context, ServedModel
 from service.parameters import engine_of, settings_of
 from service.problems import documented
-from service.reading import PICTURE_PROBLEMS, read_body
+from service.reading import PICTURE_PROBLEMS, from_base64, read_body
 from service.routes.protocol import PICTURE, PREFIX, TAG, VERSIONED, Named, inputs_of
 from service.settings import Settings
 from service.tensors import (
@@ -196,15 +194,11 @@ def _read(
     if not np.all(np.isnan(metrics) | ((metrics >= _LEAST) & (metrics <= _MOST))):
         raise _invalid("inputs", f"{METRICS} are in em, from {_LEAST.tolist()} to {_MOST}, or NaN")
     if any(given.name == PICTURE and given.data is not None for given in asked.inputs):
-        pictures = np.array([_from_base64(text) for text in glyphs], object)
+        try:
+            pictures = np.array([from_base64(text) for text in glyphs], object)
+        except ValueError:
+            raise _invalid("inputs", f"{PICTURE} in JSON is base64") from None
     return asked, _Glyphs(rasters, pictures, metrics, settings.picture_limits)
-
-
-def _from_base64(text: bytes) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise _invalid("inputs", f"{PICTURE} in JSON is base64") from None
 
 
 def _wanted(asked: InferenceRequest, context: Context, max_k: int) -> list[_Wanted]:

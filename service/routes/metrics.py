@@ -27,5 +27,6 @@ def metrics(request: Request) -> Any:  # in a thread: several processes' numbers
     """Counts, latencies and states as text, or as OpenMetrics where the client accepts that."""
     state = request.app.state
     numbers: Metrics = state.metrics
-    content, content_type = numbers.exposition(state.engine, request.headers.get("accept", ""))
+    accept = request.headers.get("accept", "")
+    content, content_type = numbers.exposition(state.engine, state.identifier, accept)
     return Response(content, media_type=content_type, headers={"Cache-Control": "no-store"})

@@ -34,4 +34,5 @@ def described(model: ServedModel) -> dict[str, Any]:
         "index": model.has_index,
         "references": model.references,
         "primitives": model.names_primitives,
+        "fast": dict(manifest.cascade.fast) if manifest.cascade else None,
     }

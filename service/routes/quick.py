@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
 
 from service.answers import Question
+from service.parameters import check_encoding
 from service.problems import refusal
 from service.reading import posted, read_glyph
 
@@ -67,5 +68,6 @@ class PictureRoute(QuickRoute):
 
 
 def _validated(model: type[BaseModel], query: bytes) -> BaseModel:
-    """Raises ValidationError."""
+    """Raises ValidationError, InvalidRequest."""
+    check_encoding(query)
     return model.model_validate(dict(QueryParams(query)))

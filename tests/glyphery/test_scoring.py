@@ -55,13 +55,15 @@ def test_a_fault_is_told_and_ends_with_exit_code_1(faulty: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("where", ["--jobs=1", "--jobs=2", "--engine=ray"])
 def test_a_run_that_is_stopped_leaves_no_report_in_the_making(
-    number: signal.Signals, jobs: str, font_dir: Path, tmp_path: Path
+    number: signal.Signals, where: str, font_dir: Path, tmp_path: Path
 ) -> None:
+    if "ray" in where:
+        pytest.importorskip("ray")
     fonts = [shutil.copy(font_dir / "sans.ttf", tmp_path / f"{count}.ttf") for count in range(40)]
     out = tmp_path / "out" / "report.json"
-    command = [sys.executable, "-m", "glyphery", "score", *fonts, "--out", out, "--jobs", jobs]
+    command = [sys.executable, "-m", "glyphery", "score", *fonts, "--out", out, where]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # Where these tests run in the background of a shell, it lets them and their children ignore Ctrl-C.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)

@@ -32,3 +32,16 @@ def test_what_controls_a_terminal_is_shown_as_its_code(capsys: pytest.CaptureFix
     assert "b⟨U+001B⟩]0;⟨U+0007⟩⟨U+202E⟩.ttf" in shown
     assert "⟨U+DCFF⟩⟨U+000A⟩" in shown
     assert not set("\x1b\x07\u202e") & set(shown)
+
+
+def test_so_it_is_beside_a_bar_and_nothing_there_is_markup(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with show.bar("{a}[bold]\x1b]0;", 2) as advance:
+        advance(1, note="[red]b\x1b]0;\x07.ttf")
+    shown = capsys.readouterr().err
+    assert "{a}[bold]⟨U+001B⟩]0;" in shown
+    assert "[red]b⟨U+001B⟩]0;⟨U+0007⟩.ttf" in shown
+    assert "\x1b]" not in shown
+    assert "\x07" not in shown

@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fontTools.ttLib import TTFont
+from fontTools.ttLib import TTFont, newTable
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
+from fontTools.ttLib.tables.sbixGlyph import Glyph as Picture
+from fontTools.ttLib.tables.sbixStrike import Strike
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,9 +113,32 @@ def test_placed_parts_become_one_glyph(font_dir: Path) -> None:
     assert (pair.metrics.width, pair.metrics.bottom) == (dot.metrics.width, dot.metrics.bottom)
 
 
+def test_a_glyph_has_an_advance_with_ink_or_without(font_dir: Path) -> None:
+    face = first_face(font_dir / "sans.ttf")
+    of = face.characters()
+    assert face.advance(of[ord("L")]) == glyph_of(face, "L").metrics.advance
+    assert 0.2 < face.advance(of[ord(" ")]) < 0.4
+
+
 def test_a_glyph_without_ink_is_none(font_dir: Path) -> None:
     face = first_face(font_dir / "sans.ttf")
     assert face.glyph(face.characters()[ord(" ")]) is None
+
+
+@pytest.mark.parametrize("name", ["sans.ttf", "mono.otf", "variable.ttf"])
+def test_pictures_beside_the_outlines_take_nothing_from_them(
+    font_dir: Path, tmp_path: Path, name: str
+) -> None:
+    font = TTFont(font_dir / name)
+    strike = Strike(ppem=64)
+    strike.glyphs = {glyph: Picture(glyphName=glyph) for glyph in font.getGlyphOrder()}
+    png = (Path(__file__).parents[2] / "docs" / "o.png").read_bytes()
+    strike.glyphs["A"] = Picture(glyphName="A", graphicType="png ", imageData=png)
+    font["sbix"] = newTable("sbix")
+    font["sbix"].strikes = {64: strike}
+    font.save(tmp_path / name)
+    pictured, plain = (list(FontFile.read(folder / name).faces()) for folder in (tmp_path, font_dir))
+    assert [drawings(face) for face in pictured] == [drawings(face) for face in plain]
 
 
 def test_a_line_without_width_is_no_ink(make_font: Callable[..., Path]) -> None:
@@ -124,6 +149,8 @@ def test_a_line_without_width_is_no_ink(make_font: Callable[..., Path]) -> None:
 def test_a_glyph_index_beyond_the_font_is_a_bad_font(font_dir: Path) -> None:
     with pytest.raises(BadFont, match="60000"):
         first_face(font_dir / "sans.ttf").glyph(60000)
+    with pytest.raises(BadFont):
+        first_face(font_dir / "sans.ttf").advance(60000)
 
 
 def test_a_face_knows_its_names_and_licence(font_dir: Path) -> None:

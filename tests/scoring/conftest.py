@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fontTools.colorLib.builder import buildCOLR, buildCPAL
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -80,3 +81,16 @@ def emptied(character: str) -> Edit:
         font["glyf"][name] = TTGlyphPen(None).glyph()
 
     return edit
+
+
+def in_layers(font: TTFont) -> None:
+    """Have every letter drawn by a layer of its own, and its glyph by nothing."""
+    glyphs, layers = font["glyf"], {}
+    for name in set(font.getBestCmap().values()):
+        layer = f"{name}.layer"
+        glyphs[layer], font["hmtx"][layer] = glyphs[name], font["hmtx"][name]
+        glyphs[name] = TTGlyphPen(None).glyph()
+        layers[name] = [(layer, 0)]
+    font["COLR"] = buildCOLR(layers, version=0, glyphMap=font.getReverseGlyphMap(rebuild=True))
+    font["CPAL"] = buildCPAL([[(1, 0, 0, 1)]])
+    font["maxp"].numGlyphs = len(font.getGlyphOrder())

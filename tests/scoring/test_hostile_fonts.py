@@ -15,6 +15,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ from glyphs.raster import RasterSettings
 from recognition.recogniser import Recogniser
 from scoring.pipe import Patience
 from scoring.reader import MAX_FACES, read_faces
-from scoring.sandbox import CHUNK, DrawnFace, Limits, Rasters, Sandbox, _Answer
+from scoring.sandbox import CHUNK, DrawnFace, DrawnGlyph, Limits, Rasters, Sandbox, _Answer
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status
 from tests.scoring.hostile import crafted, full, many_faces, mutants, seeds
@@ -152,7 +153,9 @@ def test_a_process_that_does_not_read_is_given_up(font_dir: Path) -> None:
 FACE = {
     "kind": "face", "face": 0, "instance": 0, "family": "F", "style": "R", "units_per_em": 1000,
     "claims": [[65, 65, "", 0, False]],
-    "drawings": [[1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, "", False, [[0, 0, 0.5, 0.5, 0.2]]]],
+    "drawings": [
+        [1, "A", "00", "M0 0Z", [0.5, 0.5, 0.0, 0.5], 0, False, "", False, [[0, 0, 0.5, 0.5, 0.2]], None]
+    ],
     "rasters": 1,
 }  # fmt: skip
 PIXELS = bytes(SIZE * SIZE)
@@ -162,7 +165,7 @@ Message = tuple[object, bytes]
 
 def drawn(**changes: object) -> dict[str, object]:
     """The face, with a drawing that has other values."""
-    names = ("index", "name", "shape", "path", "metrics", "raster", "notdef", "broken", "coloured", "pieces")
+    names = [field.name for field in fields(DrawnGlyph)]
     values = dict(zip(names, FACE["drawings"][0], strict=True)) | changes  # type: ignore[index]
     return FACE | {"drawings": [list(values.values())]}
 
@@ -211,7 +214,8 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
         drawn(raster=1), drawn(raster=-1), drawn(name="N" * 5000), drawn(name=7), drawn(path=None),
         drawn(index=True), drawn(pieces=None), drawn(pieces=[[0, 0, 1, 1]]),
         drawn(pieces=[[0, 0, 1, 1, "x"]]), drawn(pieces=[[0, 0, 1, 1, 1]] * 33),
-        drawn(pieces=[[0, 0, 1, 1, float("inf")]]),
+        drawn(pieces=[[0, 0, 1, 1, float("inf")]]), drawn(advance="x"), drawn(advance=[]),
+        drawn(advance=float("-inf")),
         FACE | {"rasters": 2}, FACE | {"rasters": -1}, FACE | {"claims": []}, FACE | {"family": {}},
         FACE | {"claims": [[65, 65, "", 1, False]]}, FACE | {"claims": [[-1, 65, "", 0, False]]},
         FACE | {"claims": [[65, 0x110000, "", 0, False]]}, FACE | {"claims": [[65, 65, "none", 0, False]]},

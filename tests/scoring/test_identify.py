@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from recognition.recogniser import Recogniser
 from scoring.identify import IdentifiedFace, IdentifiedGlyph, identify
 from scoring.sandbox import Limits, Sandbox
 from tests.conftest import FontMaker
-from tests.scoring.conftest import edited, emptied
+from tests.scoring.conftest import edited, emptied, in_layers
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,43 @@ def test_what_cannot_be_seen_says_why(recogniser: Recogniser, sandbox: Sandbox, 
     assert by_character["A"].to_dict()["known"] is None
     assert face.glyphs[0].reason == "It is the font's box for missing glyphs."
     assert by_character["B"].reason == ""
+
+
+def test_what_is_drawn_in_colour_alone_says_so(
+    recogniser: Recogniser, sandbox: Sandbox, font_dir: Path
+) -> None:
+    [face] = _identified(recogniser, sandbox, edited(font_dir / "sans.ttf", in_layers))
+    mapped = [glyph for glyph in face.glyphs if glyph.mapped]
+    assert len(mapped) > 100
+    assert {glyph.reason for glyph in mapped} == {"It is drawn in colour, which is not looked at."}
+
+
+def test_the_advance_of_every_glyph_is_told_with_ink_or_without(
+    recogniser: Recogniser, sandbox: Sandbox, font_dir: Path
+) -> None:
+    def narrowed(font: TTFont) -> None:  # its space is as wide as a zero-width joiner
+        font["hmtx"][font.getBestCmap()[0x20]] = 0, 0
+
+    data = edited(font_dir / "sans.ttf", emptied("A"), narrowed)
+    [face] = _identified(recogniser, sandbox, data)
+    font = TTFont(io.BytesIO(data))
+    widths = [font["hmtx"][name][0] / font["head"].unitsPerEm for name in font.getGlyphOrder()]
+    assert [glyph.advance for glyph in face.glyphs] == widths
+    without = {chr(code): glyph for glyph in face.glyphs if not glyph.recognition for code in glyph.mapped}
+    assert without["A"].advance
+    assert without[" "].advance == 0
+
+
+def test_a_glyph_that_cannot_be_loaded_has_no_advance(
+    recogniser: Recogniser, sandbox: Sandbox, font_dir: Path
+) -> None:
+    font, data = TTFont(font_dir / "sans.ttf"), bytearray((font_dir / "sans.ttf").read_bytes())
+    place = font.getGlyphID(font.getBestCmap()[0x41])
+    start = font.reader.tables["glyf"].offset + font["loca"][place]
+    data[start : start + 2] = b"\x7f\xff"  # contours, of which it has not so many
+    [face] = _identified(recogniser, sandbox, bytes(data))
+    assert "cannot be loaded" in face.glyphs[place].reason
+    assert face.glyphs[place].advance is None
 
 
 def test_instances_of_a_variable_font_are_read_once_and_members_of_a_collection_each(

@@ -16,7 +16,7 @@ from glyphs.fonts import FontFile
 from glyphs.labels import Label
 from glyphs.raster import RasterSettings, draw
 from scoring.reader import TooManyGlyphs
-from scoring.sandbox import DrawnFace, Limits, Rasters, Sandbox
+from scoring.sandbox import DrawnFace, Limits, Rasters, ReaderKilled, Sandbox
 
 SETTINGS = RasterSettings(32, 28)
 LETTERS = [Label(ord(letter)) for letter in "ABCabc"]
@@ -84,11 +84,18 @@ def test_nothing_is_imported_from_the_folder_that_somebody_works_in(
     assert not (tmp_path / "imported").exists()
 
 
-def test_a_process_that_dies_is_replaced(sandbox: Sandbox, font_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("by", "error", "said"),
+    [(signal.SIGSEGV, BadFont, "SIGSEGV"), (signal.SIGKILL, ReaderKilled, "was killed.*Try again")],
+)
+def test_a_process_that_dies_is_replaced(
+    sandbox: Sandbox, font_dir: Path, by: signal.Signals, error: type[BadFont], said: str
+) -> None:
     list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
-    os.kill(sandbox.start().pid, signal.SIGSEGV)
-    with pytest.raises(BadFont, match="SIGSEGV"):
+    os.kill(sandbox.start().pid, by)
+    with pytest.raises(BadFont, match=said) as raised:
         list(sandbox.read((font_dir / "sans.ttf").read_bytes()))
+    assert raised.type is error
     assert _faces(list(sandbox.read((font_dir / "sans.ttf").read_bytes())))
 
 

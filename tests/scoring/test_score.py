@@ -5,7 +5,6 @@ from pathlib import Path
 from string import ascii_letters, digits
 
 import pytest
-from fontTools.colorLib.builder import buildCOLR, buildCPAL
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -19,7 +18,7 @@ from scoring.judge import Thresholds
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status, Verdict
 from tests.conftest import FontMaker
-from tests.scoring.conftest import Edit, drawn_as, edited, emptied, swapped
+from tests.scoring.conftest import Edit, drawn_as, edited, emptied, in_layers, swapped
 
 Found = dict[str, Verdict]
 
@@ -222,19 +221,6 @@ def test_missing_ink_is_found(scorer: Scorer, font_dir: Path) -> None:
 def test_what_is_drawn_with_nothing_needs_no_ink(scorer: Scorer, make_font: FontMaker) -> None:
     font = make_font("notes.ttf", "Notes", {0x1D157: [], 0x1D159: [], 0x2800: []})
     assert _checks(_problems(scorer.score("f", font.read_bytes()))) == {str(0x1D157): "empty"}
-
-
-def in_layers(font: TTFont) -> None:
-    """Have every letter drawn by a layer of its own, and its glyph by nothing."""
-    glyphs, layers = font["glyf"], {}
-    for name in set(font.getBestCmap().values()):
-        layer = f"{name}.layer"
-        glyphs[layer], font["hmtx"][layer] = glyphs[name], font["hmtx"][name]
-        glyphs[name] = TTGlyphPen(None).glyph()
-        layers[name] = [(layer, 0)]
-    font["COLR"] = buildCOLR(layers, version=0, glyphMap=font.getReverseGlyphMap(rebuild=True))
-    font["CPAL"] = buildCPAL([[(1, 0, 0, 1)]])
-    font["maxp"].numGlyphs = len(font.getGlyphOrder())
 
 
 def test_what_is_drawn_in_colour_alone_is_not_judged(scorer: Scorer, font_dir: Path) -> None:

@@ -130,6 +130,22 @@ def test_the_docs_are_served(client):
     assert "swagger" in client.get("/docs").text.lower()
 
 
+HEADED = ["/", "/page/app.js", "/healthz", "/readyz", "/models", "/metrics", "/docs", "/references/0.png"]
+
+
+@pytest.mark.parametrize("path", [*HEADED, "/v2/models/stars", "/jobs", "/nothing", "/references/999.png"])
+def test_head_is_answered_as_get_without_a_body(client, path):
+    head, got = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers.keys() == got.headers.keys()
+    for name in head.headers.keys() - {"date", "x-request-id", "content-length"}:
+        assert head.headers[name] == got.headers[name]
+
+
+def test_head_is_refused_where_get_is(client):
+    assert client.head("/classify").status_code == 405
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/models", "/docs", "/nothing", "/references/0.png"])
 def test_browsers_may_not_guess_content_types(client, path):
     assert client.get(path).headers["x-content-type-options"] == "nosniff"

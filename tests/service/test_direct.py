@@ -24,6 +24,8 @@ ASKED = {
     "two best": ("/classify?k=2&height=0.7&prior=uniform", PLAIN, None),
     "a script": ("/classify?scripts=arab&k=3", PLAIN, None),
     "an escape in the query": ("/classify?charset=%C3%A4b&k=3", PLAIN, None),
+    "a query that is not UTF-8": ("/classify?charset=%E9", PLAIN, None),
+    "a query with half a character": ("/similar?families=%C3&k=3", PLAIN, None),
     "no label left": ("/classify?scripts=Thai", PLAIN, None),
     "a bad label": ("/classify?labels=x", PLAIN, None),
     "a bad query": ("/classify?k=0&scripts=xyz", PLAIN, None),

@@ -15,6 +15,7 @@ from recognition.bundle import FAST, MODEL, Bundle, Cascade, seal
 from service.app import create_app
 from service.engine import Engine
 from service.errors import ExecutorDied
+from service.identifier import Identifier
 from service.metrics import Metrics
 from service.models import Models, ServedModel
 from service.settings import Settings
@@ -59,11 +60,13 @@ def test_requests_are_counted_and_timed_by_route_and_not_by_path(client):
     for number in range(3):
         assert client.get(f"/references/{number}.png").status_code == 200
     client.get("/references/999.png")
+    client.head("/references/0.png")
     numbers = scraped(client)
     endpoint = "/references/{number}.png"
     assert requests(numbers, endpoint, "GET", "200") == 3
     assert requests(numbers, endpoint, "GET", "404") == 1
-    assert numbers("glyphery_request_seconds_count", endpoint=endpoint) == 4
+    assert requests(numbers, endpoint, "HEAD", "200") == 1
+    assert numbers("glyphery_request_seconds_count", endpoint=endpoint) == 5
     assert numbers("glyphery_request_seconds_sum", endpoint=endpoint) > 0
     assert numbers("glyphery_problems_total", type="unknown-reference") == 1
 
@@ -113,6 +116,8 @@ def test_a_cascade_is_served_like_any_model_and_says_how_often_it_asked_both(
         cascade = Cascade(sure=sure, temperature=1.0, fast={"name": "stars"})
         seal(folder, replace(plain, cascade=cascade, name="pair"))
         with serve(bundles=[bundle, folder]) as running:
+            told = running.client.get("/models").json()["models"]
+            assert [model["fast"] for model in told] == [None, {"name": "stars"}]
             before = scraped(running.client)
             answers[sure] = [
                 running.client.post(f"/classify?model={name}", content=picture("65")).json()["predictions"]
@@ -253,7 +258,8 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted_as_in_vain(bundle):
     metrics = Metrics()
 
     async def try_out() -> None:
-        engine = Engine(Models([model]), Settings(bundles=[bundle], executors=1), metrics)
+        settings = Settings(bundles=[bundle], executors=1)
+        engine = Engine(Models([model]), settings, metrics)
         taken, together, told, go_on = (threading.Event() for _ in range(4))
 
         def job(_):
@@ -279,7 +285,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted_as_in_vain(bundle):
         go_on.set()
         await asyncio.gather(holding, first)
         await asyncio.to_thread(engine.close)
-        content, _ = metrics.exposition(engine, "")
+        content, _ = metrics.exposition(engine, Identifier(engine, settings), "")
         numbers = read(content.decode())
         assert numbers("glyphery_glyphs_departed_total", fate="in_vain") == 1
         assert numbers("glyphery_glyphs_departed_total", fate="dropped") == 0

@@ -20,6 +20,25 @@ def test_a_wrong_method_is_a_problem_that_names_the_right_one(client, is_problem
     assert response.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize("text", ["%E9", "%C3", "%c3x%a9", "%ED%A0%80"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/classify?charset="),
+        ("POST", "/similar?families="),
+        ("POST", "/primitives?model="),
+        ("POST", "/fonts/identify?charset="),
+        ("GET", "/similar/65?families="),
+        ("GET", "/healthz?"),
+    ],
+)
+def test_a_query_that_is_not_utf_8_is_refused_and_not_read_as_something_else(
+    client, is_problem, picture, method, path, text
+):
+    answer = client.request(method, path + text, content=picture("65"))
+    assert is_problem(answer, 422, "invalid-request")["errors"][0]["location"] == ["query"]
+
+
 @pytest.mark.parametrize("kind", [ZeroDivisionError, BadBundle, GlypheryError])
 def test_an_unexpected_error_tells_the_log_and_not_the_client(serve, bundle, is_problem, caplog, kind):
     app = create_app(Settings(bundles=[bundle], executors=1))

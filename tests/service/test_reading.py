@@ -135,11 +135,20 @@ def test_pictures_that_cannot_be_used_are_each_their_own_problem(client, picture
         ({"files": {"image": ("a.png", b"")}}, 400, "empty-body"),
         ({"files": {"note": ("a.txt", b"x")}, "data": {"image": "AAAA"}}, 422, "invalid-request"),
         ({"files": {"image": ("a.png", b"x")}, "data": {"width": "wide"}}, 422, "invalid-request"),
-        ({"files": [("image", (f"{i}.png", b"x")) for i in range(9)]}, 400, "malformed-body"),
+        ({"files": [("image", (f"{i}.png", b"x")) for i in range(9)]}, 422, "invalid-request"),
+        ({"files": [("note", (f"{i}.txt", b"x")) for i in range(1001)]}, 400, "malformed-body"),
     ],
 )
 def test_bodies_that_cannot_be_used_are_problems(client, is_problem, request_parts, status, name):
     is_problem(client.post("/classify", **request_parts), status, name)
+
+
+@pytest.mark.parametrize("second", ["image", "file"])
+def test_of_two_pictures_none_is_passed_over(client, is_problem, picture, second):
+    files = [("image", ("a.png", picture("65"))), (second, ("b.png", picture("98")))]
+    told = is_problem(client.post("/classify", files=files), 422, "invalid-request")
+    assert "one picture only" in told["detail"]
+    assert "/classify/batch" in told["detail"]
 
 
 def test_what_is_wrong_in_a_body_is_named_but_not_repeated(client, is_problem):

@@ -1,11 +1,14 @@
 """Every glyph of a font is recognised while its client waits, and nobody else has to."""
 
+import fcntl
 import io
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +72,20 @@ def sandbox_of(running):
     return running.app.state.identifier._sandbox.start()
 
 
+def numbers(running):
+    """What it measures of itself, by the metric's name and the model's."""
+    return {
+        (sample.name, sample.labels.get("model", "")): sample.value
+        for family in text_string_to_metric_families(running.client.get("/metrics").text)
+        for sample in family.samples
+    }
+
+
+def unread(process):
+    """Bytes that were sent to a process and that it has not read."""
+    return int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def test_answers_are_those_of_the_command_line(post, font_dir):
     program = [sys.executable, "-m", "glyphery", "identify", font_dir / "sans.ttf", "--json"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True)
@@ -106,6 +123,7 @@ def test_glyphs_without_ink_have_a_reason(post, make_font):
     missing, square, blank = face["glyphs"]
     assert (square["mapped"], len(square["predictions"]), square["reason"]) == (["U+0041"], 3, "")
     assert (blank["known"], blank["predictions"], blank["reason"]) == (None, [], "It has no ink.")
+    assert blank["advance"] == square["advance"] > 0
     assert missing["predictions"] == []
 
 
@@ -191,8 +209,9 @@ def test_no_more_may_wait_than_fit_into_memory(service, post, small, halted, is_
         asked = [others.submit(post, small) for _ in range(16)]
         eventually(lambda: service.app.state.identifier.fonts == 16)
         refused = post(small)
-        assert int(refused.headers["retry-after"]) > 0
+        assert int(refused.headers["retry-after"]) == math.ceil(service.app.state.identifier.wait) > 0
         is_problem(refused, 429, "overloaded")
+        assert numbers(service)["glyphery_fonts_in_flight", ""] == 16
         halted()
         first, *rest = [faces(each.result()) for each in asked]
         assert rest == [first] * 15
@@ -211,23 +230,27 @@ def test_a_process_that_died_is_replaced(service, post, small):
 
 
 @pytest.mark.usefixtures("halted")
-def test_whoever_leaves_ends_the_work_on_their_font(service, post, sans, small):
-    def recognised():
-        families = text_string_to_metric_families(service.client.get("/metrics").text)
-        return {
-            sample.labels["model"]: sample.value
-            for family in families for sample in family.samples
-            if sample.name == "glyphery_glyphs_recognised_total"
-        }  # fmt: skip
+def test_a_process_that_is_killed_at_work_makes_no_font_a_bad_one(service, post, small, is_problem):
+    process = sandbox_of(service)
+    with ThreadPoolExecutor(1) as others:
+        asked = others.submit(post, small)
+        eventually(lambda: unread(process))
+        process.kill()
+        killed = asked.result()
+    assert int(killed.headers["retry-after"]) > 1  # it takes more than a moment to have memory again
+    assert "killed" in is_problem(killed, 503, "not-ready")["detail"]
 
-    before = recognised()
+
+@pytest.mark.usefixtures("halted")
+def test_whoever_leaves_ends_the_work_on_their_font(service, post, sans, small):
+    before = numbers(service)
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/fonts/identify", content=sans, timeout=0.2)
     eventually(lambda: not service.app.state.identifier.fonts)
     assert faces(post(small, model="stars"))  # by another process: the one that was halted would say nothing
-    after = recognised()
-    assert after["stars"] > before["stars"]
-    assert after["levit_128s"] == before["levit_128s"]
+    after, name = numbers(service), "glyphery_glyphs_recognised_total"
+    assert after[name, "stars"] > before[name, "stars"]
+    assert after[name, "levit_128s"] == before[name, "levit_128s"]
 
 
 def test_nothing_is_left_behind(serve, small):

@@ -142,13 +142,9 @@ def test_in_json_an_unknown_metric_is_null_or_nan(client, rasters):
     assert logits([[None, 0.7, None, None]]) == logits([NAN, 0.7, NAN, NAN]) != logits([None] * 4)
 
 
-def test_pictures_are_base64_in_json(client, files):
-    given = {
-        "name": "picture",
-        "shape": [1],
-        "datatype": "BYTES",
-        "data": [base64.b64encode(files[0]).decode()],
-    }
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])  # on one line, and on many
+def test_pictures_are_base64_in_json(client, files, encode):
+    given = {"name": "picture", "shape": [1], "datatype": "BYTES", "data": [encode(files[0]).decode()]}
     answer = client.post(
         URL, json=body(given, outputs=[{"name": "logits", "parameters": {"classification": 1}}])
     )

@@ -38,6 +38,7 @@ def test_the_models_say_what_they_are(client):
         "index": True,
         "references": 30,
         "primitives": False,
+        "fast": None,
     }
 
 

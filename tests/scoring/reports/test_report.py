@@ -41,6 +41,19 @@ def test_a_report_is_there_when_it_is_closed_and_not_before(tmp_path: Path, kind
 
 
 @pytest.mark.parametrize("kind", REPORTS)
+@pytest.mark.parametrize("letter", ["x", "é", "字"])
+def test_a_report_may_be_called_as_long_as_names_can_be_and_longer_is_told_at_once(
+    tmp_path: Path, kind: str, letter: str
+) -> None:
+    longest = letter * (255 // len(letter.encode()))
+    with REPORTS[kind](tmp_path / longest) as report:
+        report.add(small_font())
+    assert [path.name for path in tmp_path.iterdir()] == [longest]
+    with pytest.raises((BadInput, OSError), match="name too long"):  # a line to people, both
+        REPORTS[kind](tmp_path / f"{longest}{letter}")
+
+
+@pytest.mark.parametrize("kind", REPORTS)
 def test_a_report_that_is_interrupted_leaves_the_one_before_it_and_nothing_else(
     tmp_path: Path, kind: str
 ) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Request, expect
 
 from benchmarks.page import STROKES, draw
 
+EMBEDDED = Path(__file__).resolve().parents[2] / "data" / "embedded.ttf"
 PHONE = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
 # What can be reached: of radio buttons with one name only one is a stop.
 REACHABLE = """() => {
@@ -34,6 +37,8 @@ def full(page: Page) -> Page:
     page.get_by_text("What is known of it").click()
     page.get_by_text("Primitives that the model sees").click()
     expect(page.locator("#cell")).to_contain_text("primitive")
+    page.get_by_label("Choose a font").set_input_files(EMBEDDED)
+    expect(page.get_by_role("region", name="Glyphs of embedded.ttf")).to_be_visible()
     return page
 
 

@@ -1,0 +1,96 @@
+// Identifying a font: what each of its glyphs shows, beside what the font maps it to.
+
+import { addressed, ask, explained, newest } from "./api.js";
+import { byId, download, element, isolated, note, say } from "./dom.js";
+import { characterOf, count, formName, ofLabel, percent, visible } from "./text.js";
+
+// What can be said of a glyph; words for it stand on the glyph and, behind a number, for all of them.
+const KINDS = {
+  same: "as mapped",
+  differs: "not as mapped",
+  unmapped: "not mapped",
+  unknown: "like nothing known",
+  blank: "with nothing to see",
+};
+const PRESENTATION = /[\ufb50-\ufdff\ufe70-\ufefc]/u;
+
+export class Identify {
+  #model;
+
+  /** model: gives the parameters that name the model */
+  constructor(model) {
+    this.#model = model;
+    byId("font").addEventListener("change", event => {
+      const [file] = event.target.files;
+      event.target.value = "";
+      if (file) this.post(file);
+    });
+  }
+
+  /** Sends a font. It takes the place of the one before, shown or still at work. */
+  post = newest(async (signal, file) => {
+    const line = byId("identify-note"), body = new FormData();
+    body.append("font", file);
+    note(line, `Identifying ${file.name}…`);
+    byId("identified").replaceChildren();
+    byId("drop-font").dataset.busy = "";
+    try {
+      const answer = await (await ask(addressed("/fonts/identify", this.#model()), { method: "POST", body, signal })).blob();
+      const { faces } = JSON.parse(await answer.text());
+      signal.throwIfAborted();
+      note(line);
+      byId("identified").replaceChildren(card(file.name, faces, answer));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      note(line, ...explained(error, "The font did not get through. Choose it again once the server is back."));
+    }
+    delete byId("drop-font").dataset.busy;
+  });
+}
+
+/** A font's glyphs, which scroll in a frame of their own since they can be thousands; and the answer as a file. */
+function card(name, faces, answer) {
+  const tiles = faces.flatMap(face => face.glyphs.map(glyph => tile(glyph, faces.length > 1 ? `face ${face.face}, ` : "")));
+  const counts = Object.keys(KINDS).map(kind => [kind, tiles.filter(({ dataset }) => dataset.kind === kind).length]).filter(([, number]) => number)
+    .map(([kind, number]) => [kind, `${number.toLocaleString("en")} ${KINDS[kind]}`]);
+  const all = count(tiles.length, "glyph"), summary = [all, ...counts.map(([, words]) => words)].join(" · ");
+  const select = element("select", {}, ...[["", all], ...counts].map(([value, words]) => element("option", { value }, words)));
+  select.addEventListener("input", () => {
+    for (const one of tiles) one.hidden = select.value !== "" && one.dataset.kind !== select.value;
+  });
+  const save = element("button", { type: "button", "aria-label": `Save what was identified in ${name} as JSON` }, "JSON");
+  save.addEventListener("click", () => download(answer, `${name}.json`));
+  say(`${name}: ${summary}`);
+  return element("article", { class: "job", "aria-label": name },
+    element("header", {}, element("h3", {}, isolated(name)), element("span", { class: "small" }, ...families(faces))),
+    element("p", { class: "small" }, summary),
+    element("p", { class: "buttons" }, element("label", { class: "tick" }, "Show ", select), save),
+    element("div", { class: "frame", tabIndex: 0, role: "region", "aria-label": `Glyphs of ${name}` }, element("ul", { class: "tiles" }, ...tiles)));
+}
+
+const families = ([{ family, style }, ...others]) =>
+  [isolated(`${family} ${style}`), others.length ? ` and ${count(others.length, "other")}` : ""];
+
+function tile(glyph, where) {
+  const { glyph: index, name, mapped, advance, predictions: [best], reason } = glyph;
+  const kind = kindOf(glyph);
+  const says = mapped.flatMap(codepoint => [` · ${codepoint} `, isolated(visible({ character: characterOf(codepoint), form: null }))]);
+  return element("li", { "data-kind": kind },
+    isolated(best ? visible(best) : "", { class: "glyph" }),
+    element("div", {},
+      best ? element("p", { class: "name" }, [best.name, formName(best.form)].filter(Boolean).join(", ")) : null,
+      element("p", { class: "small" }, `${where}glyph ${index}, `, isolated(name),
+        best ? ` · ${best.label} · ${percent(best.probability)}` : advance === null ? "" : ` · advance ${advance} em`),
+      element("p", { class: "small says" }, reason || KINDS[kind], ...says)));
+}
+
+function kindOf({ mapped, known, predictions: [best] }) {
+  if (!best) return "blank";
+  if (!known) return "unknown";
+  if (!mapped.length) return "unmapped";
+  const alike = [best, ...best.equivalents.map(ofLabel)].map(({ character }) => character);
+  return mapped.map(characterOf).some(character => alike.includes(character) || alike.includes(letterOf(character))) ? "same" : "differs";
+}
+
+/** The letter of a presentation form; labels have the two apart. */
+const letterOf = character => (PRESENTATION.test(character) ? character.normalize("NFKC") : character);
