@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from recognition.recogniser import Recogniser
 
 _NO_TEXT = {"Cc", "Cn", "Co", "Cs"}  # controls, private use and what is no character
 _AT_ONCE = 256  # glyphs that the model is asked about
-# So likely a label is told; of a glyph that is like nothing learned, and which a model so is less sure of than
-# it says. On validation families nine in ten are right from the latter on, and two thirds from the former.
+# So likely a label is told; the latter of a glyph that is like nothing learned. On validation families nine
+# in ten are right from there on, and two thirds of glyphs that are just as likely as the former.
 _LIKELY, _LIKELY_OF_UNKNOWN = 0.5, 0.8
 _SURE = 0.9  # so likely a label, which is not what a code says, contradicts it
 _CONSIDERED = 8  # labels of each glyph that the text around it chooses from
@@ -115,11 +116,12 @@ def read_fonts(
             (font, code) for font, codes in zip(fonts, shown, strict=True) for code in codes
         )
     }
-    pairs: Counter[tuple[int | None, int | None]] = Counter()
-    for ends, count in text.pairs.items():  # what has no ink is the space around words
-        before, after = (places.get(end) if end else None for end in ends)
-        pairs[before, after] += count
-    together = in_text(alone, pairs)
+    words: Counter[tuple[int, ...]] = Counter()
+    for word, count in text.words.items():
+        for inked, part in groupby(map(places.get, word), lambda place: place is not None):
+            if inked:  # and what is not is the space around words
+                words[tuple(place for place in part if place is not None)] += count
+    together = in_text(alone, words)
     return [
         ReadDocumentFont(font, tuple(_codes(font, iter(read), recogniser.bundle, everything)))
         for font, read in zip(fonts, together, strict=True)
@@ -150,11 +152,7 @@ def _codes(
             best = recognition.predictions[0]
             least = _LIKELY if recognition.known else _LIKELY_OF_UNKNOWN
             shows = letters(best.label.character.text) if best.probability >= least else ""
-            contradicted = (
-                said
-                and best.probability >= _SURE
-                and not _same(code.spoken, best, bundle)
-            )
+            contradicted = said and best.probability >= _SURE and not _same(code.spoken, best, bundle)
         text = code.spoken if said and not (everything and shows) else shows
         yield ReadCode(code, recognition, text, contradicted)
 

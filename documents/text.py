@@ -1,4 +1,4 @@
-"""The text of a PDF as it is set: codes of fonts, in order, and which stand next to each other."""
+"""The text of a PDF as it is set: words of codes of fonts."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Text:
 
     unread: pages that cannot be read
     advances: of every code that is used, in em
-    pairs: how often a code is followed by another within a word; None is the space around words
+    words: how often codes stand one after the other, with space around them
     """
 
     pages: int = 0
     unread: int = 0
     advances: dict[Code, float] = field(default_factory=dict)
-    pairs: Counter[tuple[Code | None, Code | None]] = field(default_factory=Counter)
+    words: Counter[tuple[Code, ...]] = field(default_factory=Counter)
 
     def advances_by_font(self) -> dict[int, dict[int, float]]:
         """By the number of a font's object, of its codes in order."""
@@ -64,7 +64,7 @@ def read_text(file: BinaryIO) -> Text:
         except Exception:  # a page that is broken does not spoil the others
             unread += 1
         device.end()
-    return Text(pages, unread, device.advances, device.pairs)
+    return Text(pages, unread, device.advances, device.words)
 
 
 class _Fonts(PDFResourceManager):
@@ -93,8 +93,8 @@ class _Setting(PDFTextDevice):
         super().__init__(fonts)
         self._numbers = fonts.numbers
         self.advances: dict[Code, float] = {}
-        self.pairs: Counter[tuple[Code | None, Code | None]] = Counter()
-        self._last: Code | None = None
+        self.words: Counter[tuple[Code, ...]] = Counter()
+        self._word: list[Code] = []
         self._ends = _NOWHERE, _NOWHERE  # of the last glyph, on the page
 
     def render_char(
@@ -114,12 +114,12 @@ class _Setting(PDFTextDevice):
         # What is written from the right to the left is set glyph by glyph, each before the last one.
         if not min(math.dist(self._ends[1], begin), math.dist(self._ends[0], end)) <= _GAP * em:
             self.end()
-        self.pairs[self._last, code] += 1
-        self._last, self._ends = code, (begin, end)
+        self._word.append(code)
+        self._ends = begin, end
         return width
 
     def end(self) -> None:
         """A word has ended."""
-        if self._last is not None:
-            self.pairs[self._last, None] += 1
-        self._last, self._ends = None, (_NOWHERE, _NOWHERE)
+        if self._word:
+            self.words[tuple(self._word)] += 1
+        self._word, self._ends = [], (_NOWHERE, _NOWHERE)

@@ -1,21 +1,23 @@
 """Glyphs of fonts, read in the text that they set.
 
-A glyph stands in a text again and again, which tells two things of it that neither its look nor the other
+A glyph stands in a text again and again, which tells three things of it that neither its look nor the other
 glyphs of its font (`recognition.one_font`) do: how often it does, for an e is commoner than a capital thorn;
-and what it stands next to, for an O among digits is a zero, and what is drawn as A among Cyrillic letters is
-А. No language is known: it is kinds of characters whose neighbours are known (`glyphs.neighbours`).
+what it stands next to, for an O among digits is a zero; and in which words, for a word is in one script, so
+that what is drawn as A in a word with a Д is А. No language is known: it is kinds of characters whose
+neighbours are known (`glyphs.neighbours`).
 
 How often: counts of a character in texts scatter about what is usual more than by chance, since texts are of
-languages and about things; negative binomial distributions say by how much. What is next to a glyph is as
-uncertain as the glyph: each is weighed by what its neighbours are likely to be, again and again (mean field;
+languages and about things; negative binomial distributions say by how much. What is around a glyph is as
+uncertain as the glyph: each is weighed by what the others are likely to be, again and again (mean field;
 Jordan et al., Machine Learning 37, 1999).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,32 +33,31 @@ Floats = NDArray[np.float32]
 _IN_SCRIPT = 0.8  # of a text's characters are in its script
 _RAREST = 1e-7  # share of a text's characters that any may have
 _EVENNESS = 0.1  # shape of the distribution of a character's counts: 1 would be geometric
-# However often a glyph stands somewhere, what is next to it says no more than so many neighbours on either
-# side would, and half of that where it stands so often: texts and fonts may be unlike what was counted.
-_NEIGHBOURS, _HALF = 0.9, 1.0
+# However often a glyph stands somewhere, what is around it says no more than so many neighbours on either
+# side and one word would, half of that where it stands there once: texts may be unlike what was counted.
+_NEIGHBOURS = 0.9
+_FOREIGN = 1e-3  # of a word's letters are of another script
 _ROUNDS = 5
 _PAIRS_AT_ONCE = 1 << 15
 
-Pairs = Mapping[tuple[int | None, int | None], int]
+Words = Mapping[tuple[int, ...], int]
 
 
-def in_text(fonts: Sequence[Sequence[Recognition]], pairs: Pairs) -> list[list[Recognition]]:
+def in_text(fonts: Sequence[Sequence[Recognition]], words: Words) -> list[list[Recognition]]:
     """What glyphs show, given the text that they stand in.
 
     fonts: of each its glyphs by themselves, each with as many predictions as are to be chosen from
-    pairs: how often one glyph is followed by another within a word; glyphs are numbered through all fonts,
-        None is the space around words
+    words: how often glyphs stand one after the other with space around them, numbered through all fonts
     """
     glyphs = [glyph for font in fonts for glyph in font]
-    pairs = {pair: count for pair, count in pairs.items() if pair != (None, None)}
-    if not pairs:
+    if not words:
         return [list(font) for font in fonts]
-    text = _Text(glyphs, pairs)
+    text = _Text(glyphs, words)
     ends = np.cumsum([len(font) for font in fonts])
     parts = [slice(end - len(font), end) for font, end in zip(fonts, ends, strict=True) if font]
     shares = text.shares(text.log_fits, parts)
     for _ in range(_ROUNDS):
-        shares = text.shares(text.log_fits + text.surroundings(shares), parts)
+        shares = text.shares(text.log_fits + text.neighbours(shares) + text.scripts(shares), parts)
     found = iter(_again(glyph, row) for glyph, row in zip(glyphs, shares, strict=True))
     return [[next(found) for _ in font] for font in fonts]
 
@@ -68,9 +69,9 @@ def _again(glyph: Recognition, shares: Floats) -> Recognition:
 
 
 class _Text:
-    """G glyphs, each with up to C labels, and P pairs of neighbours."""
+    """G glyphs, each with up to C labels, which stand in W words."""
 
-    def __init__(self, glyphs: Sequence[Recognition], pairs: Pairs) -> None:
+    def __init__(self, glyphs: Sequence[Recognition], words: Words) -> None:
         labels = sorted({guess.label for glyph in glyphs for guess in glyph.predictions})
         places = {label: place for place, label in enumerate(labels)}
         most = max(len(glyph.predictions) for glyph in glyphs)
@@ -82,18 +83,28 @@ class _Text:
             self._columns[row, : len(guesses)] = [places[guess.label] for guess in guesses]
             self.log_fits[row, : len(guesses)] = np.log([max(guess.probability, 1e-12) for guess in guesses])
 
+        self._in_words = np.array([glyph for word in words for glyph in word], np.intp)
+        self._words = np.repeat(np.arange(len(words)), [len(word) for word in words])
+        times = np.fromiter(words.values(), np.float32, len(words))
+        self._times = times[self._words]
+        counts = np.bincount(self._in_words, self._times, len(glyphs)).astype(np.float32)
+        self._trust: Floats = (1 / (counts + 1))[:, None].astype(np.float32)
+        self.log_fits += _log_counts(counts[:, None], counts.sum() * _usual(labels)[self._columns])
+
+        pairs: Counter[tuple[int, int]] = Counter()
         space = len(glyphs)  # a glyph whose only label is the space
-        self._pairs = np.array([[space if one is None else one for one in pair] for pair in pairs], np.intp)
+        for word, count in words.items():
+            for pair in pairwise((space, *word, space)):
+                pairs[pair] += count
+        self._pairs = np.array(list(pairs), np.intp)
         self._counts = np.fromiter(pairs.values(), np.float32, len(pairs))
-        counts = np.bincount(self._pairs[:, 1], self._counts, space + 1)[:space].astype(np.float32)
-        self._trust = _NEIGHBOURS / (counts + _HALF)[:, None]
-        self.log_fits += _log_counts(counts[:, None], max(counts.sum(), 1) * _usual(labels)[self._columns])
         table = frozen_neighbours()
-        kinds = np.array([*map(table.kind, labels), table.space], np.intp)
+        self._log_ratios, kinds = table.log_ratios, np.array([*map(table.kind, labels), table.space], np.intp)
+        self._kinds = kinds[np.vstack([self._columns, np.full(most, len(labels))])]
+
         numbers = {script: number for number, script in enumerate(sorted({"", *map(writing, labels)}))}
-        scripts = np.array([*(numbers[writing(label)] for label in labels), 0], np.intp)
-        candidates = np.vstack([self._columns, np.full(most, len(labels))])
-        self._kinds, self._scripts, self._table = kinds[candidates], scripts[candidates], table
+        scripts = np.array([numbers[writing(label)] for label in labels], np.intp)
+        self._scripts, self._all_scripts = scripts[self._columns], len(numbers)
 
     def shares(self, log_likely: Floats, parts: Sequence[slice]) -> Floats:
         """(G, C) probabilities: each font has a label once. parts: the glyphs of each font."""
@@ -104,7 +115,7 @@ class _Text:
             shares[part] = once_each(self._columns[part], likely[part], copies, self._labels)
         return shares
 
-    def surroundings(self, shares: Floats) -> Floats:
+    def neighbours(self, shares: Floats) -> Floats:
         """(G, C): how well labels go with what stands next to their glyphs, given (G, C) of all these."""
         space = np.zeros((1, shares.shape[1]), np.float32)
         space[0, 0] = 1
@@ -112,14 +123,42 @@ class _Text:
         for first in range(0, len(self._pairs), _PAIRS_AT_ONCE):
             some = slice(first, first + _PAIRS_AT_ONCE)
             before, after = self._pairs[some].T
-            ratios = self._table.log_ratios(
-                (self._kinds[before][:, :, None], self._kinds[after][:, None, :]),
-                (self._scripts[before][:, :, None], self._scripts[after][:, None, :]),
-            )  # (pairs, C, C)
-            ratios *= self._counts[some][:, None, None]
+            ratios = self._log_ratios[self._kinds[before][:, :, None], self._kinds[after][:, None, :]]
+            ratios *= self._counts[some][:, None, None]  # (pairs, C, C)
             np.add.at(found, before, np.einsum("pij,pj->pi", ratios, shares[after]))
             np.add.at(found, after, np.einsum("pij,pi->pj", ratios, shares[before]))
-        return found[:-1] * self._trust
+        around: Floats = np.float32(_NEIGHBOURS) * found[:-1] * self._trust
+        return around
+
+    def scripts(self, shares: Floats) -> Floats:
+        """(G, C): how well labels go with the scripts of the words that their glyphs stand in."""
+        glyphs, scripts = len(shares), self._all_scripts
+        if scripts == 1:  # that of what has none
+            return np.zeros_like(shares)
+        rows = np.arange(glyphs)[:, None]
+        by_script = np.zeros((glyphs, scripts))
+        np.add.at(by_script, (rows, self._scripts), shares)
+        fits = np.log(by_script[:, 1:] + by_script[:, :1] + _FOREIGN)  # what is of no script goes with any
+        of_words: NDArray[np.float64] = np.stack(
+            [np.bincount(self._words, fit[self._in_words]) for fit in fits.T], axis=1
+        )
+        usual = np.log(_normalised(_shares(of_words).sum(axis=0)) + _FOREIGN)
+        # Of every letter of a word: what the others say, and the whole text.
+        others = _shares(of_words[self._words] - fits[self._in_words] + usual)
+        told = np.zeros((glyphs, scripts))
+        np.add.at(told[:, 1:], self._in_words, self._times[:, None] * np.log(others + _FOREIGN))
+        found: Floats = (told[rows, self._scripts] * self._trust).astype(np.float32)
+        return found
+
+
+def _normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = shares / shares.sum(axis=-1, keepdims=True)
+    return found
+
+
+def _shares(log_likely: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows that sum to 1."""
+    return _normalised(np.exp(log_likely - log_likely.max(axis=-1, keepdims=True)))
 
 
 def _usual(labels: Sequence[Label]) -> Floats:

@@ -15,15 +15,12 @@ def _read(path: Path) -> Text:
         return read_text(file)
 
 
-def _words(text: Text) -> int:
-    return sum(count for (before, _), count in text.pairs.items() if before is None)
-
-
 @pytest.mark.parametrize("kind", ["TrueType by glyph indices", "Type 3"])
 def test_words_are_parted_by_spaces_and_by_gaps(kind: str, font_dir: Path, tmp_path: Path) -> None:
     gaps = _read(silent_pdf(tmp_path / "a.pdf", kind, font_dir / "sans.ttf", LINES, spaces=False))
-    assert (gaps.pages, gaps.unread, _words(gaps)) == (1, 0, 5)
-    assert sum(gaps.pairs.values()) == len("tobeornotto") + 5
+    assert (gaps.pages, gaps.unread) == (1, 0)
+    assert sorted(map(len, gaps.words.elements())) == [2, 2, 2, 2, 3]
+    assert max(gaps.words.values()) == 2  # to
     [codes] = gaps.advances_by_font().values()
     assert len(codes) == len(set("tobeornotto"))
 
@@ -31,9 +28,8 @@ def test_words_are_parted_by_spaces_and_by_gaps(kind: str, font_dir: Path, tmp_p
 def test_a_space_is_a_code_like_any_other(font_dir: Path, tmp_path: Path) -> None:
     path = silent_pdf(tmp_path / "a.pdf", "TrueType by bytes", font_dir / "sans.ttf", LINES)
     text = _read(path)
-    assert _words(text) == 2  # lines
+    assert sorted(map(len, text.words)) == [6, 8]  # lines
     [(font, codes)] = text.advances_by_font().items()
     assert list(codes) == sorted(codes)
-    assert text.pairs[(font, 33), None] == 0
-    assert sum(count for (before, _), count in text.pairs.items() if before == (font, 33)) == 3
+    assert sum(word.count((font, 33)) for word in text.words) == 3
     assert 0.2 < codes[33] < 0.4  # em
