@@ -104,7 +104,14 @@ class _Text:
 
         numbers = {script: number for number, script in enumerate(sorted({"", *map(writing, labels)}))}
         scripts = np.array([numbers[writing(label)] for label in labels], np.intp)
-        self._scripts, self._all_scripts = scripts[self._columns], len(numbers)
+        self._scripts = scripts[self._columns]
+        # Which scripts a label may be of: what several draw alike says nothing of the word that it is in.
+        self._may_be = np.zeros((len(glyphs), most, len(numbers)), np.float32)
+        for row, glyph in enumerate(glyphs):
+            for place, guess in enumerate(glyph.predictions):
+                own = {writing(one) for one in (guess.label, *guess.equivalents)}
+                self._may_be[row, place, [numbers[script] for script in own & numbers.keys()]] = 1
+        self._may_be[self._may_be[:, :, 0] == 1] = 1
 
     def shares(self, log_likely: Floats, parts: Sequence[slice]) -> Floats:
         """(G, C) probabilities: each font has a label once. parts: the glyphs of each font."""
@@ -132,22 +139,18 @@ class _Text:
 
     def scripts(self, shares: Floats) -> Floats:
         """(G, C): how well labels go with the scripts of the words that their glyphs stand in."""
-        glyphs, scripts = len(shares), self._all_scripts
-        if scripts == 1:  # that of what has none
+        fits = np.log(np.einsum("gc,gcs->gs", shares, self._may_be[:, :, 1:]) + _FOREIGN)
+        if not fits.shape[1]:  # nothing is of a script
             return np.zeros_like(shares)
-        rows = np.arange(glyphs)[:, None]
-        by_script = np.zeros((glyphs, scripts))
-        np.add.at(by_script, (rows, self._scripts), shares)
-        fits = np.log(by_script[:, 1:] + by_script[:, :1] + _FOREIGN)  # what is of no script goes with any
         of_words: NDArray[np.float64] = np.stack(
             [np.bincount(self._words, fit[self._in_words]) for fit in fits.T], axis=1
         )
         usual = np.log(_normalised(_shares(of_words).sum(axis=0)) + _FOREIGN)
         # Of every letter of a word: what the others say, and the whole text.
         others = _shares(of_words[self._words] - fits[self._in_words] + usual)
-        told = np.zeros((glyphs, scripts))
+        told = np.zeros((len(fits), 1 + fits.shape[1]))
         np.add.at(told[:, 1:], self._in_words, self._times[:, None] * np.log(others + _FOREIGN))
-        found: Floats = (told[rows, self._scripts] * self._trust).astype(np.float32)
+        found: Floats = (np.take_along_axis(told, self._scripts, 1) * self._trust).astype(np.float32)
         return found
 
 

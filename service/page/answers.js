@@ -33,12 +33,14 @@ export class Answers {
   clear() {
     this.#predictions = [];
     note(byId("findings-note"));
+    say("");
     this.#render();
   }
 
   problem(...content) {
     this.clear();
     note(byId("findings-note"), ...content);
+    say(byId("findings-note").textContent);
   }
 
   #render() {
