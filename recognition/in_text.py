@@ -34,8 +34,8 @@ _IN_SCRIPT = 0.8  # of a text's characters are in its script
 _RAREST = 1e-7  # share of a text's characters that any may have
 _EVENNESS = 0.1  # shape of the distribution of a character's counts: 1 would be geometric
 # However often a glyph stands somewhere, what is around it says no more than so many neighbours on either
-# side and one word would, half of that where it stands there once: texts may be unlike what was counted.
-_NEIGHBOURS = 0.9
+# side and so many words would, half of that where it stands there once: texts may be unlike what was counted.
+_NEIGHBOURS, _WORDS = 0.9, 1.5
 _FOREIGN = 1e-3  # of a word's letters are of another script
 _ROUNDS = 5
 _PAIRS_AT_ONCE = 1 << 15
@@ -150,7 +150,8 @@ class _Text:
         others = _shares(of_words[self._words] - fits[self._in_words] + usual)
         told = np.zeros((len(fits), 1 + fits.shape[1]))
         np.add.at(told[:, 1:], self._in_words, self._times[:, None] * np.log(others + _FOREIGN))
-        found: Floats = (np.take_along_axis(told, self._scripts, 1) * self._trust).astype(np.float32)
+        found: Floats = np.take_along_axis(told, self._scripts, 1).astype(np.float32)
+        found *= np.float32(_WORDS) * self._trust
         return found
 
 

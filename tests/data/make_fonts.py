@@ -22,7 +22,7 @@ sources and the same fontTools (4.68 made those in the repository) give the same
 | phagspa.ttf  | joins left to right                                                     |
 
 `embedded.ttf`, beside their folder, is what a document embeds of sans.ttf for "Old 10.": seven glyphs without
-names or a character map.
+names or a character map. `silent.pdf`, set in sans.ttf, is made by `python -m tests.documents.printing`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""PDFs as programs make them, of each kind of font, whose text can be seen but not copied."""
+"""PDFs as programs make them, of each kind of font, whose text can be seen but not copied.
+
+`python -m tests.documents.printing` writes `tests/data/silent.pdf`, which the README repairs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,10 @@ from fontTools.ttLib import TTFont, newTable
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from pikepdf import Array, Dictionary, Name
 
+SHOWN = (
+    "Sphinx of black quartz, judge my vow: 10 or 100?",
+    "Съешь этих мягких французских булок, да выпей чаю.",
+)
 SIZE = 12
 _FIRST = 33  # code of simple fonts
 
@@ -37,7 +44,7 @@ def silent_pdf(path: Path, kind: str, font: Path, lines: Sequence[str], *, space
             words = [[codes[one] for one in word] for word in line.split(" ")]
             text.append(f"[{f' {-space:.0f} '.join(f'<{_hex(word, digits)}>' for word in words)}] TJ T*")
     page.Contents = document.make_stream("\n".join([*text, "ET"]).encode())
-    document.save(path)
+    document.save(path, deterministic_id=True)
     return path
 
 
@@ -204,3 +211,8 @@ KINDS: dict[str, Callable[[pikepdf.Pdf, TTFont, Sequence[str]], Made]] = {
     "Type 1 (CFF) by names": _type1c,
     "Type 3": _type3,
 }
+
+
+if __name__ == "__main__":
+    data = Path(__file__).parents[1] / "data"
+    silent_pdf(data / "silent.pdf", "TrueType by glyph indices", data / "fonts" / "sans.ttf", SHOWN)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from recognition.bundle import Bundle
 from recognition.candidates import Candidates
 from recognition.priors import Prior
 from recognition.recogniser import Recogniser
-from tests.documents.printing import KINDS, silent_pdf
+from tests.documents.printing import KINDS, SHOWN, silent_pdf
 
 LINES = ["Sphinx of black quartz, judge my vow.", "In Illinois they paid 1098 for 10 hills."]
 
@@ -59,6 +60,13 @@ def test_text_is_copied_as_it_is_seen(
     path = silent_pdf(tmp_path / "a.pdf", kind, font, LINES, spaces=spaces)
     assert copied(path) != " ".join(LINES)
     assert repairing.said(path) == " ".join(LINES)
+
+
+def test_scripts_that_share_a_font_are_told_apart_word_by_word(
+    repairing: Repairing, font_dir: Path, tmp_path: Path
+) -> None:
+    path = shutil.copy(font_dir.parent / "silent.pdf", tmp_path / "a.pdf")
+    assert repairing.said(path) == " ".join(SHOWN)
 
 
 def test_what_a_document_says_is_kept_and_told_where_pictures_contradict_it(
