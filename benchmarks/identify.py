@@ -1,17 +1,19 @@
-"""How many glyphs of a font without a character map are identified, alone and together?
+"""How many glyphs of a font without a character map are identified: alone, together, and in their text?
 
 One font of each family of the split, drawn by lot: whole, and as subsets, the characters that a passage of
 some text needs, as documents embed them. The texts are ones that nothing was counted over; each is in a
 language that the font has nearly all characters of. Glyphs have their metrics. Each is asked by itself under
-a prior, and all together (`recognition.one_font`). Run: `python -m scripts.texts`, then `python -m
-benchmarks.identify`.
+a prior, all together (`recognition.one_font`), and in the passage (`recognition.in_text`).
+Run: `python -m scripts.texts`, then `python -m benchmarks.identify`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -29,10 +31,12 @@ from glyphs.splits import Split
 from glyphs.text import labels_in, read_texts
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
+from recognition.in_text import CONSIDERED, Words, in_text
 from recognition.one_font import OneFont
 from recognition.priors import Prior
 from recognition.recogniser import Answers, Recogniser
 
+Text = Sequence[Sequence[Label]]  # words
 WHOLE = "whole font"
 PASSAGES = 100, 1000  # characters
 _FEWEST = 20  # glyphs of a font: fewer are no font to be read
@@ -40,26 +44,36 @@ _COVERED = 0.98  # of a text's characters, that a font has to have
 _TEXTS = 3  # passages of each length and script, each of another text, for each font
 
 
+class Read(StrEnum):
+    """How glyphs are."""
+
+    ALONE = "alone"
+    TOGETHER = "together"
+    IN_TEXT = "in their text"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFont:
     """A font's distinct glyphs and what the model says of them.
 
     truth: of each glyph the labels that the font draws with it
+    words: of a passage, how often; of numbers of glyphs
     """
 
     family: str
     truth: Sequence[frozenset[Label]]
     answers: Answers
+    words: Words = field(default_factory=dict)
 
     @property
     def script(self) -> str:
         """Of most of its glyphs."""
         return script_of(label for labels in self.truth for label in labels)
 
-    def some(self, rows: Sequence[int], truth: Sequence[frozenset[Label]]) -> ReadFont:
+    def some(self, rows: Sequence[int], truth: Sequence[frozenset[Label]], words: Words) -> ReadFont:
         """Some of its glyphs, which stand for these labels."""
         taken = Answers(self.answers.logits[rows], self.answers.embeddings[rows])
-        return ReadFont(self.family, truth, taken)
+        return ReadFont(self.family, truth, taken, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +87,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """together: whether a font's glyphs were asked together"""
-
     situation: str
     fonts: int
     glyphs: int
-    together: bool
+    read: Read
     prior: Prior
     figures: Figures
 
@@ -112,25 +124,32 @@ def _distinct(table: GlyphTable, names: Mapping[int, Label]) -> tuple[GlyphTable
     ]
 
 
-def passages(font: ReadFont, texts: Sequence[Sequence[Label]], length: int, seed: int) -> Iterator[ReadFont]:
+def passages(font: ReadFont, texts: Sequence[Text], length: int, seed: int) -> Iterator[ReadFont]:
     """Subsets of a font: the glyphs of passages of that length, each from a text that the font can set, some
     of each script.
     """
     lot = np.random.default_rng(seed)
     glyph = {label: row for row, labels in enumerate(font.truth) for label in labels}
-    by_script: dict[str, list[Sequence[Label]]] = defaultdict(list)
+    by_script: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
-        if np.mean([label in glyph for label in text]) >= _COVERED:
-            by_script[script_of(text)].append(text)
+        labels = list(chain.from_iterable(text))
+        if np.mean([label in glyph for label in labels]) >= _COVERED:
+            by_script[script_of(labels)].append(text)
     for fit in by_script.values():
         for number in lot.permutation(len(fit))[:_TEXTS]:
-            text = fit[number]
-            start = int(lot.integers(max(1, len(text) - length)))
+            told = [(place, label) for place, word in enumerate(fit[number]) for label in word]
+            start = int(lot.integers(max(1, len(told) - length)))
             shown: dict[int, set[Label]] = defaultdict(set)
-            for label in text[start : start + length]:
-                if label in glyph:
-                    shown[glyph[label]].add(label)
-            yield font.some(list(shown), [frozenset(labels) for labels in shown.values()])
+            places: dict[int, int] = {}
+            words: Counter[tuple[int, ...]] = Counter()
+            for _, word in groupby(told[start : start + length], lambda one: one[0]):
+                drawn = [(glyph[label], label) for _, label in word if label in glyph]
+                for row, label in drawn:
+                    shown[row].add(label)
+                    places.setdefault(row, len(places))
+                if drawn:
+                    words[tuple(places[row] for row, _ in drawn)] += 1
+            yield font.some(list(shown), [frozenset(labels) for labels in shown.values()], words)
 
 
 def script_of(labels: Iterable[Label]) -> str:
@@ -139,12 +158,12 @@ def script_of(labels: Iterable[Label]) -> str:
     return max(scripts, key=lambda script: (script not in ("Zyyy", "Zinh"), scripts[script]))
 
 
-def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, *, together: bool) -> Figures:
+def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, read: Read) -> Figures:
     """What answers to fonts are worth."""
     candidates = Candidates(bundle, prior=prior)
     strict, equivalent = [], []
     for font in fonts:
-        found = _read(bundle, candidates, font.answers, together=together)
+        found = _read(bundle, candidates, font, read)
         best = [one.predictions[0].label for one in found]
         strict.append([label in truth for label, truth in zip(best, font.truth, strict=True)])
         equivalent.append(
@@ -159,16 +178,17 @@ def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, *, together
     )  # fmt: skip
 
 
-def _read(bundle: Bundle, candidates: Candidates, answers: Answers, *, together: bool) -> list[Recognition]:
-    if not together:
-        return candidates.recognise(answers, 1)
-    font = OneFont(bundle, candidates)
-    font.add(answers, [1] * len(answers))
-    return [found for [found] in font.recognise(1)]
+def _read(bundle: Bundle, candidates: Candidates, font: ReadFont, read: Read) -> list[Recognition]:
+    if read is Read.ALONE:
+        return candidates.recognise(font.answers, 1)
+    together = OneFont(bundle, candidates)
+    together.add(font.answers, [1] * len(font.answers))
+    found = [one for [one] in together.recognise(CONSIDERED)]
+    return found if read is Read.TOGETHER else in_text([found], font.words)[0]
 
 
-def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Sequence[Label]]) -> list[Row]:
-    """Every situation, alone and together, under each prior; the longest passages by script, too."""
+def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Text]) -> list[Row]:
+    """Every situation, however glyphs are read, under each prior; the longest passages by script, too."""
     situations: dict[str, list[ReadFont]] = {WHOLE: list(fonts)}
     for length in PASSAGES:
         title = f"{length:,} characters"
@@ -179,13 +199,14 @@ def measure(bundle: Bundle, fonts: Sequence[ReadFont], texts: Sequence[Sequence[
         situations[f"{title}, {script}"] = [one for one in situations[title] if one.script == script]
     return [
         Row(
-            situation, len(asked), sum(len(font.truth) for font in asked), together, prior,
-            figures(bundle, asked, prior, together=together),
+            situation, len(asked), sum(len(font.truth) for font in asked), read, prior,
+            figures(bundle, asked, prior, read),
         )
         for situation, asked in situations.items()
         if asked
         for prior in (Prior.FONTS, Prior.TEXT)
-        for together in (False, True)
+        for read in Read
+        if read is not Read.IN_TEXT or (prior is Prior.TEXT and situation != WHOLE)
     ]  # fmt: skip
 
 
@@ -201,7 +222,9 @@ def _main(
     """Accuracy on fonts without a character map, glyph by glyph and together."""
     recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
     texts = [
-        list(labels_in(text)) for kind in kinds or [Path("runs/texts/guide")] for text in read_texts(kind)
+        [list(labels_in(word)) for word in text.split()]
+        for kind in kinds or [Path("runs/texts/guide")]
+        for text in read_texts(kind)
     ]
     with Dataset.open(dataset) as opened:
         fonts = list(read_fonts(recogniser, opened, Split(split)))
@@ -223,7 +246,7 @@ def _main(
     cells = [
         (
             row.situation, f"{row.fonts:,}", f"{row.glyphs:,}", str(row.prior),
-            "together" if row.together else "alone",
+            str(row.read),
             *(f"{100 * one:.1f}" for one in (row.figures.top1, row.figures.equivalent, row.figures.of_fonts)),
         )
         for row in rows

@@ -21,7 +21,7 @@ from glyphs.labels import fold
 from glyphs.to_unicode import cmap, letters
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Prediction, Recognition, described
-from recognition.in_text import in_text
+from recognition.in_text import CONSIDERED, in_text
 from recognition.one_font import OneFont
 from recognition.recogniser import Recogniser
 
@@ -29,7 +29,6 @@ _NO_TEXT = {"Cc", "Cn", "Co", "Cs"}  # controls, private use and what is no char
 _AT_ONCE = 256  # glyphs that the model is asked about
 _LIKELY = 0.5  # so likely a label is told: with less, three in four are wrong on validation families
 _SURE = 0.9  # so likely a label, which is not what a code says, contradicts it
-_CONSIDERED = 8  # labels of each glyph that the text around it chooses from
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def _recognise(
         rasters = np.stack([code.raster for code in some if code.raster is not None])
         answers = recogniser.answer(rasters, np.array([astuple(code.metrics) for code in some], np.float32))
         font.add(answers, [1] * len(some))
-    return [one for [one] in font.recognise(_CONSIDERED)]
+    return [one for [one] in font.recognise(CONSIDERED)]
 
 
 def _codes(

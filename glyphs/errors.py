@@ -8,6 +8,7 @@ GlypheryError                      exit code 1; carries a remedy
 │   ├── BadDataset
 │   ├── BadCheckpoint              (training)
 │   ├── BadBundle                  (recognition)
+│   ├── BadDocument                (documents)
 │   └── BadIndex                   (index)
 └── ParityError                    exit code 3: an export disagrees with its checkpoint
 

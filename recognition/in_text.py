@@ -30,6 +30,7 @@ from recognition.one_font import once_each
 
 Floats = NDArray[np.float32]
 
+CONSIDERED = 8  # labels of each glyph are enough to choose from
 _IN_SCRIPT = 0.8  # of a text's characters are in its script
 _RAREST = 1e-7  # share of a text's characters that any may have
 _EVENNESS = 0.1  # shape of the distribution of a character's counts: 1 would be geometric
@@ -46,7 +47,7 @@ Words = Mapping[tuple[int, ...], int]
 def in_text(fonts: Sequence[Sequence[Recognition]], words: Words) -> list[list[Recognition]]:
     """What glyphs show, given the text that they stand in.
 
-    fonts: of each its glyphs by themselves, each with as many predictions as are to be chosen from
+    fonts: of each its glyphs by themselves, each with CONSIDERED predictions or so, to choose from
     words: how often glyphs stand one after the other with space around them, numbered through all fonts
     """
     glyphs = [glyph for font in fonts for glyph in font]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from benchmarks.identify import PASSAGES, WHOLE, ReadFont, figures, measure, passages, read_fonts
+from benchmarks.identify import PASSAGES, WHOLE, Read, ReadFont, figures, measure, passages, read_fonts
 from glyphs.dataset.store import Dataset
 from glyphs.labels import Label
 from glyphs.splits import Split
@@ -16,7 +16,8 @@ from recognition.bundle import Bundle
 from recognition.priors import Prior
 from recognition.recogniser import Answers, Recogniser
 
-TEXT = list(labels_in("a cab, a bad bed; abba faced cabbage and a dead decade " * 30))
+SAID = "a cab, a bad bed; abba faced cabbage and a dead decade " * 30
+TEXT = [list(labels_in(word)) for word in SAID.split()]
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +38,14 @@ def test_a_passage_asks_for_the_glyphs_it_needs(read: Sequence[ReadFont]) -> Non
     font = next(font for font in read if letters <= frozenset().union(*font.truth))
     [subset] = passages(font, [TEXT], 20, seed=0)
     assert 3 <= len(subset.truth) <= 20
-    assert set().union(*subset.truth) <= set(TEXT)
+    assert set().union(*subset.truth) <= {label for word in TEXT for label in word}
+    assert {place for word in subset.words for place in word} == set(range(len(subset.truth)))
+    assert sum(len(word) * count for word, count in subset.words.items()) <= 20
     whole = {label: row for row, labels in enumerate(font.truth) for label in labels}
     for row, labels in enumerate(subset.truth):
         for label in labels:
             assert np.array_equal(subset.answers.logits[row], font.answers.logits[whole[label]])
-    unset = [Label(0x4E00 + number) for number in range(50)]
+    unset = [[Label(0x4E00 + number) for number in range(50)]]
     assert list(passages(font, [unset], 20, seed=0)) == []
 
 
@@ -52,8 +55,10 @@ def test_alone_and_together_are_measured_under_each_prior(
     rows = measure(tiny_bundle, read, [TEXT])
     passages_of = [f"{length:,} characters" for length in PASSAGES]
     assert {row.situation for row in rows} == {WHOLE, *passages_of, f"{passages_of[-1]}, Latn"}
-    asked = [(row.together, row.prior) for row in rows if row.situation == WHOLE]
-    assert sorted(asked) == sorted((one, prior) for one in (False, True) for prior in ("fonts", "text"))
+    asked = {(str(row.read), str(row.prior)) for row in rows if row.situation == WHOLE}
+    usual = {(read, prior) for read in ("alone", "together") for prior in ("fonts", "text")}
+    assert asked == usual
+    assert {(row.read, row.prior) for row in rows} - usual == {(Read.IN_TEXT, Prior.TEXT)}
     for row in rows:
         assert 0 <= row.figures.top1 <= row.figures.equivalent <= 1
 
@@ -64,5 +69,5 @@ def test_right_answers_are_counted_as_right(tiny_bundle: Bundle) -> None:
     logits[[0, 1, 2], [0, 1, 0]] = 50.0  # the last is taken for the first
     answers = Answers(logits, np.tile(tiny_bundle.prototypes[:1], (3, 1)))
     font = ReadFont("f", [frozenset({label}) for label in labels], answers)
-    found = figures(tiny_bundle, [font], Prior.UNIFORM, together=False)
+    found = figures(tiny_bundle, [font], Prior.UNIFORM, Read.ALONE)
     assert found.top1 == pytest.approx(2 / 3)
