@@ -103,7 +103,7 @@ def _repaired(path: Path, maps: Mapping[int, str]) -> bytes:
         with pikepdf.open(path) as document:
             for number, cmap in maps.items():
                 document.get_object((number, 0)).ToUnicode = document.make_stream(cmap.encode())
-            document.save(out)
+            document.save(out, encryption=document.is_encrypted)  # as it was
         return out.getvalue()
     except (OSError, MemoryError):
         raise

@@ -1,4 +1,4 @@
-"""The fonts of a PDF: what their codes draw, and what a reader takes them for; and what is written to them.
+"""The fonts of a PDF: what their codes draw, and what a reader takes them for.
 
 Each code is set by itself on a page of another document that has the font, and PDFium, which shows what
 people see, draws it: so fonts of every kind are drawn, also those that are procedures (Type 3), by the rules

@@ -69,6 +69,10 @@ def test_a_document_that_anybody_may_read_is_read(reader: Reader, document: Path
     path = tmp_path / "open.pdf"
     with pikepdf.open(document) as opened:
         opened.save(path, encryption=pikepdf.Encryption(owner="o", user=""))
+    repaired = reader.repaired(path, {})
+    path.write_bytes(repaired)
+    with pikepdf.open(path) as opened:
+        assert opened.is_encrypted  # still
     assert reader.read(path, SETTINGS)[0].words == reader.read(document, SETTINGS)[0].words
 
 
