@@ -6,8 +6,8 @@ what it stands next to, for an O among digits is a zero; and in which words, for
 that what is drawn as A in a word with a Д is А. No language is known: it is kinds of characters whose
 neighbours are known (`glyphs.neighbours`).
 
-How often: counts of a character in texts scatter about what is usual more than by chance, since texts are of
-languages and about things; negative binomial distributions say by how much. What is around a glyph is as
+How often: counts of a character in texts scatter about what is usual by much more than chance, and now and
+then by orders of magnitude, since texts are of languages and about things. What is around a glyph is as
 uncertain as the glyph: each is weighed by what the others are likely to be, again and again (mean field;
 Jordan et al., Machine Learning 37, 1999).
 """
@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 CONSIDERED = 8  # labels of each glyph are enough to choose from
 _IN_SCRIPT = 0.8  # of a text's characters are in its script
 _RAREST = 1e-7  # share of a text's characters that any may have
-_EVENNESS = 0.1  # shape of the distribution of a character's counts: 1 would be geometric
+_SCATTER = 1.5  # of the logarithm of a character's count about that of what is usual
 # However often a glyph stands somewhere, what is around it says no more than so many neighbours on either
 # side and so many words would, half of that where it stands there once: texts may be unlike what was counted.
 _NEIGHBOURS, _WORDS = 0.9, 1.5
@@ -180,10 +180,11 @@ def _usual(labels: Sequence[Label]) -> Floats:
 
 
 def _log_counts(counts: Floats, usual: Floats) -> Floats:
-    """How likely counts are where others are usual: logarithms, up to what is the same for all labels. That
-    there are any at all `one_font` has weighed.
+    """How likely counts are where others are usual: logarithms, up to what is the same for all labels.
+
+    Student's t distribution of the logarithm of their ratio, with two degrees of freedom: a program has a
+    thousand times as many # as other texts, and has them all the same.
     """
-    odds = usual / (usual + _EVENNESS)
-    log_absent = _EVENNESS * np.log1p(-odds)
-    found: Floats = (counts * np.log(odds) + log_absent - np.log(-np.expm1(log_absent))).astype(np.float32)
+    off = np.log((counts + 0.5) / (usual + 0.5)) / _SCATTER
+    found: Floats = (-1.5 * np.log1p(off**2 / 2)).astype(np.float32)
     return found
