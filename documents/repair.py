@@ -27,7 +27,7 @@ from recognition.recogniser import Recogniser
 
 _NO_TEXT = {"Cc", "Cn", "Co", "Cs"}  # controls, private use and what is no character
 _AT_ONCE = 256  # glyphs that the model is asked about
-_LIKELY = 0.5  # so likely a label is told: with less, three in four are wrong on validation families
+_LIKELY = 0.3  # so likely a label is told: a guess, where a reader would put something that nobody wrote
 _SURE = 0.9  # so likely a label, which is not what a code says, contradicts it
 
 
