@@ -19,6 +19,7 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 from PIL import Image
 
+from glyphs import bits
 from glyphs.fonts import Metrics
 from glyphs.raster import INK, Raster, RasterSettings
 
@@ -152,37 +153,20 @@ def _ink(
 ) -> tuple[Raster, tuple[float, float, float]] | None:
     """A raster of what is drawn, and its width, height and bottom in em."""
     first = _picture(page, 1.0, (0.0, 0.0, _PAGE, _PAGE))
-    box = _box(first, 1.0, (0.0, 0.0))
-    if box is None:
+    seen = _box(first)
+    if seen is None:
         return None
-    left, bottom, right, top = box
+    left, bottom, right, top = _on_page(seen, first, 1.0, (0.0, 0.0))
     scale = _FINE * settings.box / max(right - left, top - bottom)
     corners = (left - _MARGIN, bottom - _MARGIN, right + _MARGIN, top + _MARGIN)
     left, bottom, right, top = (min(max(corner, 0.0), _PAGE) for corner in corners)
     ink = _picture(page, scale, (left, bottom, right, top))
-    box = _box(ink, scale, (left, bottom))
-    if box is None:
+    seen = _box(ink)
+    if seen is None:
         return None
-    raster = _centred(ink, settings)
-    left, bottom, right, top = box
+    left, bottom, right, top = _on_page(seen, ink, scale, (left, bottom))
+    raster = _centred(ink, seen, settings)
     return raster, ((right - left) / _EM, (top - bottom) / _EM, (bottom - _BELOW) / _EM)
-
-
-def _centred(ink: NDArray[np.uint8], settings: RasterSettings) -> Raster:
-    """A picture's ink as `glyphs.raster.draw` places an outline; pixels are the shares of them with ink."""
-    rows, columns = _inked(ink)
-    side = settings.size / settings.box * max(rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0])
-    around = int(side)
-    middles = [around + (line[0] + line[-1] + 1) / 2 for line in (columns, rows)]
-    box = (*(middle - side / 2 for middle in middles), *(middle + side / 2 for middle in middles))
-    size = (settings.size, settings.size)
-    return np.asarray(Image.fromarray(np.pad(ink, around)).resize(size, Image.Resampling.BOX, box))
-
-
-def _inked(ink: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns with ink."""
-    mask = ink > INK
-    return np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
 
 
 def _picture(
@@ -196,18 +180,35 @@ def _picture(
     return ink
 
 
-def _box(
-    ink: NDArray[np.uint8], scale: float, corner: tuple[float, float]
-) -> tuple[float, float, float, float] | None:
-    """Left, bottom, right, top of the ink, points. corner: of the picture, to the left and below."""
-    rows, columns = _inked(ink)
-    if not len(rows):
-        return None
-    left, bottom = corner
+def _box(ink: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom of the ink, pixels, the latter two exclusive; None where there is none."""
+    mask = bits.of_mask(ink > INK)
+    return bits.box(mask, ink.shape[1]) if mask else None
+
+
+def _on_page(
+    box: tuple[int, int, int, int], picture: NDArray[np.uint8], scale: float, corner: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top, points, of a box in a picture of the page.
+
+    corner: of the picture, to the left and below
+    """
+    (left, top, right, bottom), (x, y) = box, corner
     return (
-        left + columns[0] / scale, bottom + (len(ink) - 1 - rows[-1]) / scale,
-        left + (columns[-1] + 1) / scale, bottom + (len(ink) - rows[0]) / scale,
+        x + left / scale, y + (len(picture) - bottom) / scale,
+        x + right / scale, y + (len(picture) - top) / scale,
     )  # fmt: skip
+
+
+def _centred(ink: NDArray[np.uint8], box: tuple[int, int, int, int], settings: RasterSettings) -> Raster:
+    """A picture's ink as `glyphs.raster.draw` places an outline; pixels are the shares of them with ink."""
+    left, top, right, bottom = box
+    side = settings.size / settings.box * max(right - left, bottom - top)
+    around = int(side)
+    x, y = around + (left + right) / 2, around + (top + bottom) / 2
+    part = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+    size = (settings.size, settings.size)
+    return np.asarray(Image.fromarray(np.pad(ink, around)).resize(size, Image.Resampling.BOX, part))
 
 
 def _spoken(page: pypdfium2.PdfPage) -> str:

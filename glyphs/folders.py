@@ -86,7 +86,7 @@ def put(content: bytes | memoryview, path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f"{prefix_beside(path)}{os.getpid()}")
     try:
         unfinished.write_bytes(content)
         unfinished.replace(path)

@@ -1,25 +1,24 @@
 """Which kinds of characters stand next to each other in text, whatever the language.
 
 A capital seldom stands after a small letter, and digits by digits; a comma follows a letter and an opening
-bracket comes before one. Kinds are Unicode's general
-categories; common punctuation and signs are kinds of their own. The table in use is `data/neighbours.tsv`,
-counted over the same texts as `glyphs.text`'s, and made by `glyphery dataset neighbours`.
+bracket comes before one. Kinds are Unicode's general categories; common punctuation and signs are kinds of
+their own. The table in use is `data/neighbours.tsv`, counted over the same texts as `glyphs.text`'s, and made
+by `glyphery dataset neighbours`.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
-from glyphs.errors import BadInput
 from glyphs.labels import Label
 from glyphs.tables import read_list
-from glyphs.text import labels_in, text_shares
+from glyphs.text import labels_in, mean_shares, text_shares
 
 SPACE = "space"  # the kind of what is around words
 _COMMON = 3e-6  # of a text's characters, from which on what is no letter is a kind of its own
@@ -36,6 +35,11 @@ def writing(label: Label) -> str:
     return "" if script in _SCRIPTLESS else _WRITTEN_TOGETHER.get(script, script)
 
 
+def numbered_writings(labels: Iterable[Label]) -> dict[str, int]:
+    """Numbers of the scripts that texts with these labels are in; 0 is any."""
+    return {script: number for number, script in enumerate(sorted({"", *map(writing, labels)}))}
+
+
 def count(kinds: Sequence[Iterable[str]]) -> dict[Pair, float]:
     """What share of the pairs of neighbours each is, over kinds of text that weigh the same, each of texts
     that weigh the same: one a language.
@@ -48,15 +52,7 @@ def count(kinds: Sequence[Iterable[str]]) -> dict[Pair, float]:
         for label, share in text_shares().items()
         if share > _COMMON and label.character.category[0] in "PS"
     }
-    shares: dict[Pair, float] = defaultdict(float)
-    for texts in kinds:
-        counts = [Counter(_pairs(text, own)) for text in texts]
-        for pairs in counts:
-            if not pairs:
-                raise BadInput("A text has no characters.")
-            whole = pairs.total() * len(counts) * len(kinds)
-            for pair, times in pairs.items():
-                shares[pair] += times / whole
+    shares = mean_shares([[Counter(_pairs(text, own)) for text in texts] for texts in kinds])
     return dict(sorted(shares.items()))
 
 

@@ -12,14 +12,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from glyphs.characters import character
 from glyphs.errors import BadInput
 from glyphs.labels import Form, Label, fold, forms_of
 from glyphs.tables import read_list
+
+T = TypeVar("T")
 
 # Unicode's joining types of a letter that joins with the one after it; and with the one before it.
 _FORWARD, _BACKWARD = frozenset("DLC"), frozenset("DRC")
@@ -84,18 +87,27 @@ def occurrences(kinds: Sequence[Iterable[str]]) -> list[Occurrence]:
     Raises:
         BadInput: a text has no characters.
     """
-    shares: dict[Label, float] = defaultdict(float)
-    languages: Counter[Label] = Counter()
-    for texts in kinds:
-        counts = [Counter(labels_in(text)) for text in texts]
+    counts = [[Counter(labels_in(text)) for text in texts] for texts in kinds]
+    shares, languages = mean_shares(counts), Counter(chain.from_iterable(chain.from_iterable(counts)))
+    return [Occurrence(label, shares[label], languages[label]) for label in sorted(shares)]
+
+
+def mean_shares(kinds: Sequence[Sequence[Counter[T]]]) -> dict[T, float]:
+    """What share each thing has of what was counted, over kinds of text that weigh the same, each of texts
+    that weigh the same.
+
+    Raises:
+        BadInput: there is nothing in a text.
+    """
+    shares: dict[T, float] = defaultdict(float)
+    for counts in kinds:
         for count in counts:
             if not count:
                 raise BadInput("A text has no characters.")
             whole = count.total() * len(counts) * len(kinds)
-            for label, times in count.items():
-                shares[label] += times / whole
-                languages[label] += 1
-    return [Occurrence(label, shares[label], languages[label]) for label in sorted(shares)]
+            for one, times in count.items():
+                shares[one] += times / whole
+    return shares
 
 
 def to_tsv(table: Iterable[Occurrence]) -> str:

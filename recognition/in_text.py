@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.labels import Label
-from glyphs.neighbours import frozen_neighbours, writing
+from glyphs.neighbours import frozen_neighbours, numbered_writings, writing
 from glyphs.text import text_shares
 from recognition.candidates import Recognition
-from recognition.one_font import once_each
+from recognition.one_font import normalised, once_each, scripts_of
 
 Floats = NDArray[np.float32]
 
@@ -103,9 +103,8 @@ class _Text:
         self._log_ratios, kinds = table.log_ratios, np.array([*map(table.kind, labels), table.space], np.intp)
         self._kinds = kinds[np.vstack([self._columns, np.full(most, len(labels))])]
 
-        numbers = {script: number for number, script in enumerate(sorted({"", *map(writing, labels)}))}
-        scripts = np.array([numbers[writing(label)] for label in labels], np.intp)
-        self._scripts = scripts[self._columns]
+        numbers = numbered_writings(labels)
+        self._scripts = scripts_of(labels)[self._columns]
         # Which scripts a label may be of: what several draw alike says nothing of the word that it is in.
         self._may_be = np.zeros((len(glyphs), most, len(numbers)), np.float32)
         for row, glyph in enumerate(glyphs):
@@ -146,7 +145,7 @@ class _Text:
         of_words: NDArray[np.float64] = np.stack(
             [np.bincount(self._words, fit[self._in_words]) for fit in fits.T], axis=1
         )
-        usual = np.log(_normalised(_shares(of_words).sum(axis=0)) + _FOREIGN)
+        usual = np.log(normalised(_shares(of_words).sum(axis=0)) + _FOREIGN)
         # Of every letter of a word: what the others say, and the whole text.
         others = _shares(of_words[self._words] - fits[self._in_words] + usual)
         told = np.zeros((len(fits), 1 + fits.shape[1]))
@@ -156,14 +155,9 @@ class _Text:
         return found
 
 
-def _normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = shares / shares.sum(axis=-1, keepdims=True)
-    return found
-
-
 def _shares(log_likely: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows that sum to 1."""
-    return _normalised(np.exp(log_likely - log_likely.max(axis=-1, keepdims=True)))
+    return normalised(np.exp(log_likely - log_likely.max(axis=-1, keepdims=True)))
 
 
 def _usual(labels: Sequence[Label]) -> Floats:

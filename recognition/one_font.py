@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.labels import Label
-from glyphs.neighbours import writing
+from glyphs.neighbours import numbered_writings, writing
 from glyphs.repertoires import repertoires_of
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
@@ -122,7 +122,7 @@ class OneFont:
         families, chances = _kinds(self._bundle, candidates, len(columns))
         scripts = np.zeros(len(candidates.places), np.intp)  # of which there is but one
         if candidates.prior is Prior.TEXT:
-            scripts = _scripts([self._bundle.labels[place] for place in candidates.places])
+            scripts = scripts_of([self._bundle.labels[place] for place in candidates.places])
         common: NDArray[np.float64] = np.bincount(
             scripts, np.exp(candidates.log_prior, dtype=np.float64)
         ).astype(np.float64)
@@ -154,7 +154,7 @@ def _mixture(
         log_likely[kind] = np.log(likely).sum(axis=0) - len(columns) * np.log(whole[kind])
     log_likely += np.log(families)[:, None]
     if count > 1:
-        log_likely += np.log([_MIXED, *((1 - _MIXED) * _normalised(common[1:]))])
+        log_likely += np.log([_MIXED, *((1 - _MIXED) * normalised(common[1:]))])
     likely = np.exp(log_likely - log_likely.max()) / whole
     weights: Floats = ((likely.T @ chances) * _in_one(of_script).T).sum(axis=0).astype(np.float32)
     return weights
@@ -168,11 +168,10 @@ def _in_one(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return left
 
 
-def _scripts(labels: Sequence[Label]) -> NDArray[np.intp]:
+def scripts_of(labels: Sequence[Label]) -> NDArray[np.intp]:
     """(C,): numbers of the scripts that texts are in, 0 of what is in any."""
-    names = list(map(writing, labels))
-    numbers = {script: number for number, script in enumerate(sorted({"", *names}))}
-    return np.array([numbers[name] for name in names], np.intp)
+    numbers = numbered_writings(labels)
+    return np.array([numbers[writing(label)] for label in labels], np.intp)
 
 
 def once_each(columns: NDArray[np.intp], weighed: Floats, copies: Floats, labels: int) -> Floats:
@@ -201,15 +200,15 @@ def _kinds(
     """
     known = repertoires_of(bundle.labels)
     chances = known.chances.astype(np.float64)
-    usual = _normalised(np.exp(bundle.log_prior, dtype=np.float64))
-    chances = (1 - _ELSEWHERE) * _normalised(chances) + _ELSEWHERE * usual
+    usual = normalised(np.exp(bundle.log_prior, dtype=np.float64))
+    chances = (1 - _ELSEWHERE) * normalised(chances) + _ELSEWHERE * usual
     if candidates.prior is Prior.TEXT:  # whether a text has a character at all
-        text = _normalised(np.exp(log_prior(bundle, Prior.TEXT), dtype=np.float64))
+        text = normalised(np.exp(log_prior(bundle, Prior.TEXT), dtype=np.float64))
         chances = chances * -np.expm1(-_LENGTH * glyphs**2 * text)
-    return known.families.astype(np.float64), _normalised(chances[:, candidates.places])
+    return known.families.astype(np.float64), normalised(chances[:, candidates.places])
 
 
-def _normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows that sum to 1, but for those of nothing."""
     whole: NDArray[np.float64] = shares.sum(axis=-1, keepdims=True)
     return shares / np.where(whole > 0, whole, 1.0)

@@ -33,6 +33,13 @@ def test_a_document_is_repaired(ask: Ask, silent: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.pdf").read_bytes() == out.read_bytes()
 
 
+def test_a_name_may_be_as_long_as_files_have(ask: Ask, silent: Path, tmp_path: Path) -> None:
+    out = tmp_path / f"{'n' * 251}.pdf"
+    assert ask("repair", silent, "--out", out).returncode == 0
+    assert copied(out) == TEXT
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name, silent.name]
+
+
 def test_without_a_place_it_only_looks(ask: Ask, silent: Path, tmp_path: Path) -> None:
     done = ask("repair", silent, "--json")
     assert done.returncode == 0, done.stderr
