@@ -19,7 +19,7 @@ $(BIN)/python:
 	@touch $@
 
 .venv/.developing: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[train,tracing,documents,dev]'
+	$(BIN)/pip install --quiet --editable '.[train,tracing,dev]'
 	@touch $@ .venv/.serving
 
 serve: .venv/.serving  ## Set up (without torch) and serve the shipped model on port 8000

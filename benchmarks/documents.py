@@ -32,8 +32,8 @@ from benchmarks.fonts.choice import ChosenFont, find, read_choice, spread
 from benchmarks.page import browser_at, needed_browser
 from benchmarks.tables import Table
 from bundles import default_bundle
-from documents.document import Limits, Reader
 from documents.repair import read_fonts
+from documents.sandbox import Reader
 from glyphery import show
 from glyphs.characters import character
 from glyphs.errors import BadInput
@@ -136,9 +136,10 @@ class Readers:
         self._candidates = Candidates(self._recogniser.bundle, prior=Prior.TEXT)
 
     def repair(self, path: Path, out: Path) -> None:
-        text, fonts = self._reader.read(path, self._recogniser.bundle.manifest.raster)
-        read = read_fonts(text, fonts, self._recogniser, self._candidates)
-        out.write_bytes(self._reader.repaired(path, {one.font.number: one.cmap() for one in read}))
+        bundle = self._recogniser.bundle
+        text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
+        read = read_fonts(text, fonts, self._recogniser.answer, bundle, self._candidates)
+        out.write_bytes(self._reader.written({one.font.number: one.cmap() for one in read}))
 
     @staticmethod
     def tesseract(path: Path, language: str) -> str:
@@ -171,7 +172,7 @@ def _passage(text: str, script: str) -> str:
 
 def measure(fonts: Sequence[tuple[ChosenFont, Path]], texts: Path, browser_path: str) -> Iterator[ReadPage]:
     """Every font in every language that it has."""
-    with Reader(Limits()) as reader, browser_at(browser_path) as browser, TemporaryDirectory() as made:
+    with Reader() as reader, browser_at(browser_path) as browser, TemporaryDirectory() as made:
         readers, folder = Readers(reader), Path(made)
         for font, path in fonts:
             for language, passage in passages(path, texts):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pikepdf
@@ -19,6 +18,7 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 from PIL import Image
 
+from documents.contents import DocumentFont, DrawnCode
 from glyphs import bits
 from glyphs.fonts import Metrics
 from glyphs.raster import INK, Raster, RasterSettings
@@ -28,37 +28,6 @@ _BEFORE, _BELOW, _PAGE = 150.0, 150.0, 500.0  # around the glyph's origin, and t
 _FINE = 8.0  # pixels of a picture for one of a raster
 _MARGIN = 1.0  # points around what was seen first
 _FILES = "/FontFile", "/FontFile2", "/FontFile3"
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnCode:
-    """What a code of a font draws.
-
-    raster: None without ink
-    metrics: in em; without ink it has only an advance
-    spoken: what a reader takes it for, "" where the document does not say, or where there is no ink
-    """
-
-    code: int
-    raster: Raster | None
-    metrics: Metrics
-    spoken: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentFont:
-    """A font of a document.
-
-    number: of its object
-    name: with the tag of a subset
-    obstacle: why its codes are not looked at, or empty; then there are none
-    """
-
-    number: int
-    name: str
-    kind: str
-    obstacle: str
-    codes: tuple[DrawnCode, ...]
 
 
 def draw_fonts(

@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from documents.fonts import DocumentFont, DrawnCode
-from documents.text import Text
+from documents.contents import DocumentFont, DrawnCode, Text
 from glyphs.labels import fold
 from glyphs.to_unicode import cmap, letters
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Prediction, Recognition, described
 from recognition.in_text import CONSIDERED, in_text
 from recognition.one_font import OneFont
-from recognition.recogniser import Recogniser
+from recognition.recogniser import Answer
 
 _NO_TEXT = {"Cc", "Cn", "Co", "Cs"}  # controls, private use and what is no character
 _AT_ONCE = 256  # glyphs that the model is asked about
@@ -96,17 +95,21 @@ class ReadDocumentFont:
 def read_fonts(
     text: Text,
     fonts: Sequence[DocumentFont],
-    recogniser: Recogniser,
+    answer: Answer,
+    bundle: Bundle,
     candidates: Candidates,
     *,
     everything: bool = False,
 ) -> list[ReadDocumentFont]:
     """What the fonts of a document show, each read together, and all of them in the text that they set.
 
+    answer: asks the model of the bundle, of which the candidates are
     everything: what a document says is not believed
+
+    Raises what `answer` raises.
     """
     shown = [[code for code in font.codes if code.raster is not None] for font in fonts]
-    alone = [_recognise(codes, recogniser, candidates) for codes in shown]
+    alone = [_recognise(codes, answer, bundle, candidates) for codes in shown]
     places = {
         (font.number, code.code): place
         for place, (font, code) in enumerate(
@@ -120,20 +123,20 @@ def read_fonts(
                 words[tuple(place for place in part if place is not None)] += count
     together = in_text(alone, words)
     return [
-        ReadDocumentFont(font, tuple(_codes(font, iter(read), recogniser.bundle, everything)))
+        ReadDocumentFont(font, tuple(_codes(font, iter(read), bundle, everything)))
         for font, read in zip(fonts, together, strict=True)
     ]
 
 
 def _recognise(
-    codes: Sequence[DrawnCode], recogniser: Recogniser, candidates: Candidates
+    codes: Sequence[DrawnCode], answer: Answer, bundle: Bundle, candidates: Candidates
 ) -> list[Recognition]:
-    font = OneFont(recogniser.bundle, candidates)
+    font = OneFont(bundle, candidates)
     for first in range(0, len(codes), _AT_ONCE):
         some = codes[first : first + _AT_ONCE]
         rasters = np.stack([code.raster for code in some if code.raster is not None])
-        answers = recogniser.answer(rasters, np.array([astuple(code.metrics) for code in some], np.float32))
-        font.add(answers, [1] * len(some))
+        metrics = np.array([astuple(code.metrics) for code in some], np.float32)
+        font.add(answer(rasters, metrics), [1] * len(some))
     return [one for [one] in font.recognise(CONSIDERED)]
 
 

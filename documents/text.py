@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from pdfminer.pdfdevice import PDFTextDevice
@@ -16,33 +15,11 @@ from pdfminer.pdfpage import PDFPage
 from pdfminer.pdfparser import PDFParser
 from pdfminer.utils import Matrix
 
+from documents.contents import Code, Text
+
 # Farther from where the last one ended, in em, a glyph begins another word: a space is about a quarter.
 _GAP = 0.15
 _NOWHERE = math.inf, math.inf
-
-Code = tuple[int, int]  # the number of a font's object, and a code of it
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What a document sets.
-
-    unread: pages that cannot be read
-    advances: of every code that is used, in em
-    words: how often codes stand one after the other, with space around them
-    """
-
-    pages: int = 0
-    unread: int = 0
-    advances: dict[Code, float] = field(default_factory=dict)
-    words: Counter[tuple[Code, ...]] = field(default_factory=Counter)
-
-    def advances_by_font(self) -> dict[int, dict[int, float]]:
-        """By the number of a font's object, of its codes in order."""
-        found: dict[int, dict[int, float]] = {}
-        for (font, code), advance in sorted(self.advances.items()):
-            found.setdefault(font, {})[code] = advance
-        return found
 
 
 def read_text(file: BinaryIO) -> Text:

@@ -34,10 +34,7 @@ from glyphery import (
 )
 from glyphs.errors import BadInput, GlypheryError
 
-_EXTRAS = {  # what has to be installed besides, for which verbs
-    **dict.fromkeys(("lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"), "train"),
-    **dict.fromkeys(("pdfminer", "pikepdf", "pypdfium2"), "documents"),
-}
+_OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
 
 class _Verbs(TyperGroup):
@@ -50,10 +47,9 @@ class _Verbs(TyperGroup):
             show.say(str(error))
             ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
-            if error.name not in _EXTRAS:
+            if error.name not in _OF_TRAINING:
                 raise
-            extra = _EXTRAS[error.name]
-            show.say(f"This verb needs {error.name}. Install it: pip install 'glyphery[{extra}]'.")
+            show.say(f"This verb needs {error.name}. Install it: pip install 'glyphery[train]'.")
             ctx.exit(1)
         except OSError as error:
             from glyphs.folders import is_full  # loads SQLite, which --help does without

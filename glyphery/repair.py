@@ -33,6 +33,9 @@ def repair(
     max_seconds: Annotated[
         int, typer.Option(min=1, max=86_400, help="Computing that reading the document may take.")
     ] = 600,
+    max_codes: Annotated[
+        int, typer.Option(min=1, help="Different codes that its fonts may set, over all of them.")
+    ] = 100_000,
     max_memory: Annotated[int, typer.Option(min=1, help="Of the process that reads it, GiB.")] = 4,
     json: Json = False,
 ) -> None:
@@ -43,8 +46,8 @@ def repair(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is there, as `identify` has it
     from bundles import default_bundle
-    from documents.document import Limits, Reader
     from documents.repair import read_fonts
+    from documents.sandbox import BadDocument, Limits, Reader
     from glyphs.characters import iso_15924
     from glyphs.folders import put, written
     from recognition.bundle import Bundle
@@ -58,15 +61,22 @@ def repair(
         check_place(out)
     if not document.is_file():
         raise BadInput(f"{document} is no file.")
-    with sigterm_as_exit(), Reader(Limits(max_seconds, max_memory)) as reader:
+    limits = Limits(max_codes, max_seconds, max_memory << 30)
+    with sigterm_as_exit(), Reader(limits) as reader:
+        reader.start()  # which takes as long as the model takes to load
         recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
-        candidates = Candidates(recogniser.bundle, prior=Prior.TEXT, scripts=iso_15924(scripts))
-        with show.console(stderr=True).status("Reading"):
-            text, fonts = reader.read(document, recogniser.bundle.manifest.raster)
-            read = read_fonts(text, fonts, recogniser, candidates, everything=all_)
-        maps = {font.font.number: font.cmap() for font in read if font.repaired}
+        used = recogniser.bundle
+        candidates = Candidates(used, prior=Prior.TEXT, scripts=iso_15924(scripts))
+        try:
+            data = document.read_bytes()
+            with show.console(stderr=True).status("Reading"):
+                text, fonts = reader.read(data, used.manifest.raster)
+                read = read_fonts(text, fonts, recogniser.answer, used, candidates, everything=all_)
+            maps = {font.font.number: font.cmap() for font in read if font.repaired}
+            whole = reader.written(maps) if out and maps else data
+        except BadDocument as error:
+            raise BadDocument(f"{document}: {error.message}", error.remedy) from None
         if out:
-            whole = reader.repaired(document, maps) if maps else document.read_bytes()
             with written(out):
                 put(whole, out)
     if json:

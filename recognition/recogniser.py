@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cache
@@ -83,6 +83,10 @@ class Answers:
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Answers:
         """Those to some of the glyphs."""
         return Answers(self.logits[rows], self.embeddings[rows])
+
+
+# Asks a model, here or behind a queue, about (N, S, S) rasters and (N, 4) metrics in em, NaN where unknown.
+Answer = Callable[[NDArray[np.uint8], NDArray[np.float32]], Answers]
 
 
 class Recogniser:

@@ -8,7 +8,7 @@ cannot be copied. A font's glyphs are recognised together (`recognition.one_font
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,9 @@ from glyphs.characters import code
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition, described
 from recognition.one_font import OneFont
-from recognition.recogniser import Answers
+from recognition.recogniser import Answer
 from scoring.sandbox import DrawnFace, DrawnGlyph, Rasters
 
-Answer = Callable[
-    [NDArray[np.uint8], NDArray[np.float32]], Answers
-]  # (N, S, S) rasters, (N, 4) metrics in em
 _NO_INK, _MISSING = "It has no ink.", "It is the font's box for missing glyphs."
 _COLOURED = "It is drawn in colour, which is not looked at."
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import resource
-import signal
 from collections.abc import Container
 from dataclasses import fields
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
+from glyphs.confined import limit, serve
 from glyphs.errors import BadFont
 from glyphs.fonts import FontFile
 from glyphs.labels import Label
 from glyphs.outline import Outline, outline_hash, svg_paths
+from glyphs.pipe import receive, send
 from glyphs.raster import RasterSettings, draw_all
 from scoring.composition import bears_marks
 from scoring.pieces import Piece, pieces_of
-from scoring.pipe import receive, send
 from scoring.reader import ReadFace, TooManyGlyphs, read_faces
 from scoring.sandbox import CHUNK, DrawnGlyph, Limits
 
@@ -29,15 +28,15 @@ _MIB = 2**20
 _values = attrgetter(*(field.name for field in fields(DrawnGlyph)))  # `astuple` would copy each of them
 
 
-def _serve(source: int, to: int) -> None:
+def _answer(source: int, to: int) -> None:
     try:
         setting, _ = receive(source)
     except EOFError:
         return
     labels = None if setting["labels"] is None else frozenset(map(Label.parse, setting["labels"]))
     settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
-    _limit(resource.RLIMIT_AS, limits.max_memory)
-    _limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, limits.max_memory)
+    limit(resource.RLIMIT_CORE, 0)
     while True:
         try:
             _, data = receive(source)
@@ -45,7 +44,7 @@ def _serve(source: int, to: int) -> None:
             return
         used = resource.getrusage(resource.RUSAGE_SELF)
         allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
-        _limit(resource.RLIMIT_CPU, allowed, for_good=False)
+        limit(resource.RLIMIT_CPU, allowed, for_good=False)
         error, too_many, spoilt = "", False, False
         try:
             # Its name and hash are the parent's business.
@@ -66,13 +65,6 @@ def _serve(source: int, to: int) -> None:
         send(to, json.dumps(end).encode())
         if spoilt:
             return
-
-
-def _limit(which: int, most: int, *, for_good: bool = True) -> None:
-    """Allow so much, or what whoever started us allows, where that is less."""
-    _, hard = resource.getrlimit(which)
-    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(which, (soft, soft if for_good else hard))
 
 
 def _tell(
@@ -169,8 +161,4 @@ def _pieces_by_place(face: ReadFace, labels: frozenset[Label]) -> dict[int, tupl
 
 
 if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGTERM):  # to all of a terminal or a service; the parent ends this
-        signal.signal(number, signal.SIG_IGN)
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what a parser prints is no part of an answer
-    _serve(0, answers)
+    serve(_answer)

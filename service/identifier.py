@@ -19,13 +19,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from glyphs.confined import NoReader
 from glyphs.errors import BadFont
 from glyphs.raster import RasterSettings
 from recognition.candidates import Candidates
 from recognition.recogniser import Answers
 from scoring import reader
 from scoring.identify import IdentifiedFace, identify
-from scoring.sandbox import Limits, NoReader, ReaderKilled, Sandbox
+from scoring.sandbox import Limits, ReaderKilled, Sandbox
 from service.engine import Engine
 from service.errors import NotReady, Overloaded, TooLate, TooManyGlyphs, UnusableFont
 from service.models import ServedModel

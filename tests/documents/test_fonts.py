@@ -7,7 +7,8 @@ import pikepdf
 import pytest
 from pikepdf import Dictionary, Name
 
-from documents.fonts import DocumentFont, draw_fonts
+from documents.contents import DocumentFont
+from documents.fonts import draw_fonts
 from documents.text import read_text
 from glyphs.fonts import FontFile
 from glyphs.raster import RasterSettings, draw

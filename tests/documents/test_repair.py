@@ -9,8 +9,8 @@ import pypdfium2
 import pytest
 
 from bundles import default_bundle
-from documents.document import Limits, Reader
 from documents.repair import ReadDocumentFont, read_fonts
+from documents.sandbox import Reader
 from glyphs.to_unicode import cmap
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates
@@ -30,13 +30,16 @@ class Repairing:
         self._candidates = Candidates(self._recogniser.bundle, prior=Prior.TEXT)
 
     def read(self, path: Path, *, everything: bool = False) -> list[ReadDocumentFont]:
-        text, fonts = self._reader.read(path, self._recogniser.bundle.manifest.raster)
-        return read_fonts(text, fonts, self._recogniser, self._candidates, everything=everything)
+        bundle = self._recogniser.bundle
+        text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
+        return read_fonts(
+            text, fonts, self._recogniser.answer, bundle, self._candidates, everything=everything
+        )
 
     def said(self, path: Path, *, everything: bool = False) -> str:
         """The text of a document, once it is repaired, as people copy it."""
         read = self.read(path, everything=everything)
-        path.write_bytes(self._reader.repaired(path, {one.font.number: one.cmap() for one in read}))
+        path.write_bytes(self._reader.written({one.font.number: one.cmap() for one in read}))
         return copied(path)
 
 
@@ -47,7 +50,7 @@ def copied(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def repairing() -> Iterator[Repairing]:
-    with Reader(Limits()) as reader:
+    with Reader() as reader:
         yield Repairing(reader)
 
 

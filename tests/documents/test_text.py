@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from documents.text import Text, read_text
+from documents.contents import Text
+from documents.text import read_text
 from tests.documents.printing import silent_pdf
 
 LINES = ["to be or", "not to"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -59,7 +57,7 @@ def test_without_a_place_it_only_looks(ask: Ask, silent: Path, tmp_path: Path) -
         (["silent.pdf", "--out", "silent.pdf"], "would take the place of"),
         (["silent.pdf", "--out", "folder"], "is a folder"),
         (["silent.pdf", "--scripts", "Xyzz"], "None of the"),
-        (["broken.pdf", "--out", "out.pdf"], "broken.pdf is no PDF that can be read"),
+        (["broken.pdf", "--out", "out.pdf"], "broken.pdf: It is no PDF that can be read"),
         (["silent.pdf", "--bundle", "nowhere", "--out", "out.pdf"], "nowhere"),
     ],
 )
@@ -75,13 +73,3 @@ def test_what_cannot_be_done_is_said_in_a_line_and_nothing_is_left(
     assert done.stderr.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.pdf", "folder", "silent.pdf"]
     assert silent.read_bytes() == before
-
-
-def test_what_reads_documents_is_asked_for_where_it_is_not_installed(silent: Path) -> None:
-    program = "import sys; sys.modules['pikepdf'] = None; from glyphery.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "repair", str(silent)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "pip install 'glyphery[documents]'" in done.stderr
-    assert done.stderr.count("\n") == 1

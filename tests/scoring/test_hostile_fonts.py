@@ -23,9 +23,9 @@ import pytest
 
 from glyphs.errors import BadFont
 from glyphs.fonts import FontFile
+from glyphs.pipe import Patience
 from glyphs.raster import RasterSettings
 from recognition.recogniser import Recogniser
-from scoring.pipe import Patience
 from scoring.reader import MAX_FACES, read_faces
 from scoring.sandbox import CHUNK, DrawnFace, DrawnGlyph, Limits, Rasters, Sandbox, _Answer
 from scoring.score import Scorer
@@ -223,9 +223,9 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
     ],
 )  # fmt: skip
 def test_nonsense_is_no_answer(document: object) -> None:
-    from scoring.sandbox import _NO_ANSWER
+    from glyphs.confined import NO_ANSWER
 
-    with said((document, b""), (END, b"")) as answer, pytest.raises(_NO_ANSWER):
+    with said((document, b""), (END, b"")) as answer, pytest.raises(NO_ANSWER):
         list(answer.messages())
 
 

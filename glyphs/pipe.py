@@ -1,4 +1,4 @@
-"""Messages between the process that asks for fonts to be read and the one that reads them.
+"""Messages between a process that asks for something to be read and the one that reads it.
 
 A message is two lengths, a JSON document and a body.
 """
@@ -18,7 +18,7 @@ _LONGEST_POLL = 2**31 - 1  # milliseconds, an int of C
 
 
 class Patience:
-    """How long the parent waits on account of one font, in one silence or in a thousand."""
+    """How long the parent waits on account of one file, in one silence or in a thousand."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds

@@ -1,0 +1,133 @@
+"""What runs in the sandbox: a document is read, drawn and written, and told as `documents.sandbox` says."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import resource
+from collections.abc import Callable
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+import pikepdf
+from pdfminer.pdfdocument import PDFEncryptionError
+
+from documents.contents import DocumentFont, Text
+from documents.fonts import draw_fonts
+from documents.sandbox import MAX_NAME, BadDocument, Limits, TooManyCodes
+from documents.text import read_text
+from glyphs.confined import limit, serve
+from glyphs.pipe import receive, send
+from glyphs.raster import RasterSettings
+
+_MIB = 2**20
+
+
+def _answer(source: int, to: int) -> None:
+    try:
+        setting, _ = receive(source)
+        settings, limits = RasterSettings(**setting["raster"]), Limits(**setting["limits"])
+        limit(resource.RLIMIT_CORE, 0)
+        limit(resource.RLIMIT_DATA, limits.max_memory)
+        _, data = receive(source)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
+        limit(resource.RLIMIT_CPU, allowed, for_good=False)
+        _tell_end(to, _error(limits, lambda: _read(to, data, settings, limits)))
+        _, maps = receive(source)
+        _tell_end(to, _error(limits, lambda: _write(to, data, json.loads(maps))))
+    except (EOFError, OSError):  # nobody asks any more, or listens
+        return
+
+
+def _error(limits: Limits, task: Callable[[], None]) -> BadDocument | None:
+    """Why it could not be done."""
+    try:
+        task()
+    except (OSError, BadDocument) as error:
+        if isinstance(error, BadDocument):
+            return error
+        raise
+    except MemoryError:
+        return BadDocument(f"It takes more than {limits.max_memory // _MIB} MiB of memory.")
+    except (pikepdf.PasswordError, PDFEncryptionError):
+        return BadDocument("It is encrypted.", "Remove its password first.")
+    except Exception as error:  # parsers raise anything on a broken file
+        return BadDocument(f"It is no PDF that can be read: {type(error).__name__}.")
+    return None
+
+
+def _tell_end(to: int, error: BadDocument | None) -> None:
+    message = {
+        "kind": "end",
+        "error": error.message if error else "",
+        "remedy": error.remedy if error else "",
+        "too_many": isinstance(error, TooManyCodes),
+    }
+    send(to, json.dumps(message).encode())
+
+
+def _read(to: int, data: bytes, settings: RasterSettings, limits: Limits) -> None:
+    text = read_text(io.BytesIO(data))
+    if len(text.advances) > limits.max_codes:
+        raise TooManyCodes(f"Its fonts set more than {limits.max_codes:,} different codes.")
+    message = json.dumps(_text(text)).encode()
+    told = len(message)
+    _check(told, limits)
+    send(to, message)
+    with pikepdf.open(io.BytesIO(data)) as document:
+        for font in draw_fonts(document, text.advances_by_font(), settings):
+            message = json.dumps(_font(font)).encode()
+            told += len(message)
+            _check(told, limits)
+            rasters = [code.raster for code in font.codes if code.raster is not None]
+            send(to, message, np.stack(rasters).tobytes() if rasters else b"")
+
+
+def _check(told: int, limits: Limits) -> None:
+    if told > limits.max_answer:
+        raise BadDocument(f"What is in it takes more than {limits.max_answer // _MIB} MiB to tell.")
+
+
+def _text(text: Text) -> dict[str, Any]:
+    places = {code: place for place, code in enumerate(text.advances)}
+    return {
+        "kind": "text", "pages": text.pages, "unread": text.unread,
+        "used": list(text.advances), "advances": list(map(_finite, text.advances.values())),
+        "words": [[times, *map(places.__getitem__, word)] for word, times in text.words.items()],
+    }  # fmt: skip
+
+
+def _font(font: DocumentFont) -> dict[str, Any]:
+    codes = [
+        (
+            code.code,
+            code.raster is not None,
+            list(map(_finite, astuple(code.metrics))),
+            code.spoken[:MAX_NAME],
+        )
+        for code in font.codes
+    ]
+    return {
+        "kind": "font", "number": font.number, "name": font.name[:MAX_NAME], "type": font.kind[:MAX_NAME],
+        "obstacle": font.obstacle, "codes": codes,
+    }  # fmt: skip
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _write(to: int, data: bytes, maps: dict[str, str]) -> None:
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(data)) as document:
+        for number, cmap in maps.items():
+            document.get_object((int(number), 0)).ToUnicode = document.make_stream(cmap.encode())
+        document.save(out, encryption=document.is_encrypted)  # as it was
+    send(to, json.dumps({"kind": "written"}).encode(), out.getvalue())
+
+
+if __name__ == "__main__":
+    serve(_answer)
