@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -49,9 +49,12 @@ class ReadCode:
         """Whether it shows something of which the document says nothing."""
         return self.recognition is not None and not _is_said(self.drawn.spoken)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As clients see it."""
-        found = described(self.recognition) if self.recognition else {"known": None, "predictions": []}
+    def to_dict(self, k: int) -> dict[str, Any]:
+        """As clients see it, with so many predictions."""
+        found: dict[str, Any] = {"known": None, "predictions": []}
+        if self.recognition:
+            best = self.recognition.predictions[:k]
+            found = described(replace(self.recognition, predictions=best))
         return {"code": self.drawn.code, "said": self.drawn.spoken, "text": self.text, **found}
 
 
@@ -61,6 +64,11 @@ class ReadDocumentFont:
 
     font: DocumentFont
     codes: tuple[ReadCode, ...]
+
+    @property
+    def silent(self) -> int:
+        """Codes that show something of which the document says nothing."""
+        return sum(code.silent for code in self.codes)
 
     @property
     def repaired(self) -> int:
@@ -82,13 +90,13 @@ class ReadDocumentFont:
         digits = 4 if self.font.kind == "Type0" else 2
         return cmap(((code.drawn.code, code.text) for code in self.codes if code.text), digits=digits)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As clients see it."""
+    def to_dict(self, k: int) -> dict[str, Any]:
+        """As clients see it, with so many predictions of each code."""
         font = self.font
         return {
             "font": font.name, "object": font.number, "kind": font.kind, "reason": font.obstacle,
-            "repaired": self.repaired, "unknown": self.unknown, "contradicted": self.contradicted,
-            "codes": [code.to_dict() for code in self.codes],
+            "silent": self.silent, "repaired": self.repaired, "unknown": self.unknown,
+            "contradicted": self.contradicted, "codes": [code.to_dict(k) for code in self.codes],
         }  # fmt: skip
 
 

@@ -125,7 +125,8 @@ def _write(to: int, data: bytes, maps: dict[str, str]) -> None:
     with pikepdf.open(io.BytesIO(data)) as document:
         for number, cmap in maps.items():
             document.get_object((int(number), 0)).ToUnicode = document.make_stream(cmap.encode())
-        document.save(out, encryption=document.is_encrypted)  # as it was
+        encrypted = document.is_encrypted  # which it stays, and for which identifiers have to be random
+        document.save(out, encryption=encrypted, deterministic_id=not encrypted)
     send(to, json.dumps({"kind": "written"}).encode(), out.getvalue())
 
 

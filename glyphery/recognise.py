@@ -31,7 +31,10 @@ Server = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 _FEW = 3  # pictures that a service is asked for one by one, ahead of everybody's batches
 # How types of problems end that are those of one file.
-_OF_FILES = ("-image", ":image-too-large", "-font", ":too-many-glyphs", "-body", ":body-too-large")
+_OF_FILES = (
+    "-image", ":image-too-large", "-font", ":too-many-glyphs", "-document", ":too-many-codes", "-body",
+    ":body-too-large",
+)  # fmt: skip
 
 
 def classify(

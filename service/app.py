@@ -31,6 +31,7 @@ from service.noticeboard import Noticeboard
 from service.parameters import check_query
 from service.problems import add_problem_handlers
 from service.reading import Uploads
+from service.repairer import Repairer
 from service.schemas import PictureBody, Problem
 from service.settings import Settings, read_settings
 from service.tensors import InferenceRequest, InferenceResponse
@@ -40,6 +41,7 @@ _DESCRIPTION = """Recognise glyphs: which character and joining form a picture s
 Post a picture as it is (`curl --data-binary @glyph.png`), as a multipart form with a file `image`,
 or as JSON with base64 in `image`. Where you know them, give the glyph's metrics: they tell o from O.
 Post fonts to have every glyph of them scored, in a job that goes on while you look after other things.
+Post a PDF whose text cannot be copied, and get one whose text can.
 Errors are RFC 9457 problem documents with a stable `type`."""
 
 _KEYS = {
@@ -75,6 +77,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
             await board.catch_up(served, settings.device)
         engine = app.state.engine = Engine(served, settings, metrics)
         identifier = app.state.identifier = Identifier(engine, settings)
+        repairer = app.state.repairer = Repairer(engine, settings)
         provider = tracing.start_tracing() if tracing else None
         if provider:
             app.state.tracer = provider.get_tracer("glyphery", app.version)
@@ -86,7 +89,9 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
         if board:
             background.append(asyncio.create_task(board.follow(engine, settings.device, app.state.loading)))
         if metrics.several_processes:
-            background.append(asyncio.create_task(metrics.keep_fresh(engine, identifier)))
+            background.append(
+                asyncio.create_task(metrics.keep_fresh(engine, identifier.fonts, repairer.documents))
+            )
         handed_on: dict[str, Any] = {}
         if not is_longer:
             handed_on[DIRECT] = Direct(app, engine, books, Gate(settings.keys), settings.max_body_bytes)
@@ -97,7 +102,7 @@ def create_app(settings: Settings | None = None, *, models: Models | None = None
                 task.cancel()
             if desk:
                 await desk.close()
-            await identifier.close()
+            await asyncio.gather(identifier.fonts.close(), repairer.documents.close())
             await asyncio.to_thread(engine.close)
             if provider:
                 await asyncio.to_thread(provider.shutdown)

@@ -27,7 +27,9 @@ GlypheryError
 │       ├── TooManyFonts
 │       ├── NoFonts
 │       ├── UnusableFont
-│       └── TooManyGlyphs
+│       ├── TooManyGlyphs
+│       ├── UnusableDocument
+│       └── TooManyCodes
 └── Unavailable            the client did nothing wrong: ask again later
     ├── RateLimited
     ├── Overloaded
@@ -226,6 +228,22 @@ class TooManyGlyphs(BadRequest):
         )
         self.limit = limit
         self.unit = "glyphs"
+
+
+class UnusableDocument(BadRequest):
+    """A PDF that is to be repaired and cannot be read, as `UnusableFont`."""
+
+
+class TooManyCodes(BadRequest):
+    """A PDF whose fonts set more different codes than the service looks at."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The document's fonts set more than {limit} different codes.",
+            "GLYPHERY_MAX_DOCUMENT_CODES allows more; on the command line `glyphery repair` takes any.",
+        )
+        self.limit = limit
+        self.unit = "codes"
 
 
 class Unavailable(GlypheryError):

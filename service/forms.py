@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Final
+from typing import Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
@@ -17,7 +17,7 @@ _LONGEST_FIELD = 200  # characters that are repeated to a client
 class FormFiles(ABC):
     """Takes a form apart; what becomes of its files is its heirs' affair."""
 
-    fields: ClassVar[tuple[str, ...]]  # what files may be called, the usual first
+    fields: tuple[str, ...]  # what files may be called, the usual first
 
     def __init__(self, content_type: str) -> None:
         """Raises MalformedBody where the content type names no boundary that could be used."""

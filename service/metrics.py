@@ -2,8 +2,8 @@
 
 Each application has a registry of its own. Where several processes share a port, prometheus_client
 keeps their numbers in files (PROMETHEUS_MULTIPROC_DIR, which `service.run` sets) and whichever process
-is scraped adds them up. Gauges are read from engine and identifier when somebody scrapes; of other processes
-they are then as old as the last `keep_fresh`.
+is scraped adds them up. Gauges are read when somebody scrapes; of other processes they
+are then as old as the last `keep_fresh`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from service.engine import Engine
-from service.identifier import Identifier
 from service.jobs.store import Store
 from service.logs import Trouble
 from service.observer import Course, Observer
+from service.one_by_one import OneByOne
 
 # Most answers take a few milliseconds, those of batches and jobs up to minutes.
 _REQUEST_SECONDS: Final = (
@@ -94,6 +94,10 @@ class Metrics(Observer):
         )  # fmt: skip
         self._fonts_in_flight = Gauge(
             "glyphery_fonts_in_flight", "Fonts that are being identified, or wait for that.",
+            multiprocess_mode="livesum", registry=registry,
+        )  # fmt: skip
+        self._documents_in_flight = Gauge(
+            "glyphery_documents_in_flight", "Documents that are being repaired, or wait for that.",
             multiprocess_mode="livesum", registry=registry,
         )  # fmt: skip
         waiting = Gauge(
@@ -178,27 +182,30 @@ class Metrics(Observer):
         """Numbers that are the same whichever process is asked."""
         self._scraped.register(more)
 
-    def exposition(self, engine: Engine, identifier: Identifier, accept: str) -> tuple[bytes, str]:
+    def exposition(
+        self, engine: Engine, fonts: OneByOne, documents: OneByOne, accept: str
+    ) -> tuple[bytes, str]:
         """All numbers in a format that `accept` allows, and the format's content type."""
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # it asks for a version that is none
             encode, content_type = choose_encoder("")
         with self._lock:
-            self._read(engine, identifier)
+            self._read(engine, fonts, documents)
             return encode(self._scraped), content_type
 
-    async def keep_fresh(self, engine: Engine, identifier: Identifier) -> None:
+    async def keep_fresh(self, engine: Engine, fonts: OneByOne, documents: OneByOne) -> None:
         """Write the gauges down for whichever process is scraped, as long as nobody cancels it."""
         trouble = Trouble(log, "the gauges could not be written down")
         while True:
             with trouble:
-                self._read(engine, identifier)
+                self._read(engine, fonts, documents)
             await asyncio.sleep(_FRESH)
 
-    def _read(self, engine: Engine, identifier: Identifier) -> None:
+    def _read(self, engine: Engine, fonts: OneByOne, documents: OneByOne) -> None:
         self._requests_in_flight.set(self.in_flight)
-        self._fonts_in_flight.set(identifier.fonts)
+        self._fonts_in_flight.set(fonts.inside)
+        self._documents_in_flight.set(documents.inside)
         self._interactive.set(engine.room.waiting)
         self._batch.set(engine.room.waiting_in_batches)
         self._overloaded.set(engine.room.overloaded)

@@ -25,6 +25,7 @@ from service.errors import InvalidRequest, NoJobs
 from service.identifier import Identifier
 from service.jobs.desk import Desk
 from service.models import Context, ServedModel
+from service.repairer import Repairer
 from service.settings import Settings
 
 _LONGEST = 10_000  # characters of a list
@@ -130,10 +131,13 @@ class Asking:
     patience: float
 
     @classmethod
-    def of(cls, request: Request, query: Asked) -> Self:
-        """Raises UnknownModel where the model that is asked for is not served here."""
+    def of(cls, request: Request, query: Asked, longest: float | None = None) -> Self:
+        """longest: seconds that it may wait at most; the server's for most requests, where None
+
+        Raises UnknownModel where the model that is asked for is not served here.
+        """
         engine = engine_of(request)
-        longest = settings_of(request).timeout
+        longest = longest or settings_of(request).timeout
         return cls(engine, engine.models.find(query.model), min(query.timeout or longest, longest))
 
     @property
@@ -152,6 +156,12 @@ def identifier_of(request: Request) -> Identifier:
     """What has the application's fonts identified."""
     identifier: Identifier = request.app.state.identifier
     return identifier
+
+
+def repairer_of(request: Request) -> Repairer:
+    """What has the application's documents repaired."""
+    repairer: Repairer = request.app.state.repairer
+    return repairer
 
 
 def settings_of(request: Request) -> Settings:

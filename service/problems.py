@@ -78,6 +78,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.NoFonts: Kind(422, "no-fonts", "No fonts"),
     errors.UnusableFont: Kind(422, "bad-font", "Bad font"),
     errors.TooManyGlyphs: Kind(413, "too-many-glyphs", "Too many glyphs"),
+    errors.UnusableDocument: Kind(422, "bad-document", "Bad document"),
+    errors.TooManyCodes: Kind(413, "too-many-codes", "Too many codes"),
     errors.RateLimited: Kind(429, "rate-limited", "Too many requests of one client"),
     errors.Overloaded: Kind(429, "overloaded", "Too many requests"),
     errors.NotReady: Kind(503, "not-ready", "Not ready"),

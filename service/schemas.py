@@ -53,6 +53,25 @@ _IDENTIFY: JsonDict = {
         ],
     }],
 }  # fmt: skip
+_REPAIR: JsonDict = {
+    "model": _MODEL,
+    "pages": 1,
+    "unread": 0,
+    "repaired": 1,
+    "fonts": [{
+        "font": "ABCDEF+Amiri",
+        "object": 7,
+        "kind": "Type0",
+        "reason": "",
+        "silent": 1,
+        "repaired": 1,
+        "unknown": 0,
+        "contradicted": 0,
+        "codes": [{"code": 12, "said": "", "text": "\u0639", "known": True,
+                   "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}]}],
+    }],
+    "document": "JVBERi0xLjcKJb/3ov4K...",
+}  # fmt: skip
 _SERVED: JsonDict = {
     **_MODEL,
     "precision": "fp32",
@@ -203,6 +222,43 @@ class IdentifyResponse(BaseModel):
 
     model: ServedBy
     faces: list[FaceFields]
+
+
+class CodeFields(BaseModel):
+    """A code of a document's font: what the document says of it, and what it shows, most probable first."""
+
+    code: int
+    said: str = Field(description="what copying gives; empty where the document says nothing")
+    text: str = Field(description="what copying will give; empty where that is not known")
+    known: bool | None = Field(description="as of glyphs; null where there is nothing to see")
+    predictions: list[PredictionFields]
+
+
+class DocumentFontFields(BaseModel):
+    """A font of a document, and the codes of it that the document uses."""
+
+    font: str
+    object: int = Field(description="its number in the document")
+    kind: str
+    reason: str = Field(description="why its codes are not looked at")
+    silent: int = Field(description="codes that show something of which the document says nothing")
+    repaired: int = Field(description="codes that say something else than they did")
+    unknown: int = Field(description="codes that go on saying nothing")
+    contradicted: int = Field(description="codes that say what they surely do not show")
+    codes: list[CodeFields]
+
+
+class RepairResponse(BaseModel):
+    """What the fonts of a document show, and the document with that written down."""
+
+    model_config = _shown(_REPAIR)
+
+    model: ServedBy
+    pages: int
+    unread: int = Field(description="pages that cannot be read")
+    repaired: int = Field(description="codes that say something else than they did, of all fonts")
+    fonts: list[DocumentFontFields]
+    document: str | None = Field(description="the PDF in base64; null where nothing was to be repaired")
 
 
 class SimilarResponse(BaseModel):

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     max_identified_glyphs: int = Field(
         2000, ge=1, description="most glyphs of a font that /fonts/identify is asked about"
     )
+    max_document_bytes: int = Field(
+        32 * 2**20, ge=1, description="larger PDFs are refused at /documents/repair"
+    )
+    max_document_codes: int = Field(
+        20_000, ge=1, description="most different codes that the fonts of a PDF may set, over all of them"
+    )
     max_k: int = Field(100, ge=1, description="most predictions or neighbours of one answer")
     max_upload_seconds: float = Field(
         30.0, gt=0, description="a body must arrive within this time, of a batch each next piece"
@@ -122,6 +128,7 @@ class Settings(BaseSettings):
         "long for some, and until all have found room for a while",
     )  # fmt: skip
     timeout: float = Field(10.0, gt=0, description="seconds a request may wait; `timeout=` asks for less")
+    document_timeout: float = Field(60.0, gt=0, description="the same of requests to /documents/repair")
 
     jobs: Path | None = Field(
         default_factory=_jobs_folder,

@@ -19,6 +19,8 @@ from glyphery.client.awaiting import AsyncClient
 from glyphery.client.blocking import Client
 from glyphery.client.records import (
     Context,
+    DocumentCode,
+    DocumentFont,
     Glyph,
     IdentifiedFace,
     IdentifiedFont,
@@ -28,12 +30,14 @@ from glyphery.client.records import (
     Neighbour,
     Prediction,
     Recognition,
+    RepairedDocument,
     Search,
     ServedModel,
     ServiceError,
 )
 
 __all__ = [
-    "AsyncClient", "Client", "Context", "Glyph", "IdentifiedFace", "IdentifiedFont", "IdentifiedGlyph", "Job",
-    "Model", "Neighbour", "Prediction", "Recognition", "Search", "ServedModel", "ServiceError",
+    "AsyncClient", "Client", "Context", "DocumentCode", "DocumentFont", "Glyph", "IdentifiedFace",
+    "IdentifiedFont", "IdentifiedGlyph", "Job", "Model", "Neighbour", "Prediction", "Recognition",
+    "RepairedDocument", "Search", "ServedModel", "ServiceError",
 ]  # fmt: skip

@@ -14,14 +14,15 @@ from glyphery.client import questions
 from glyphery.client.connection import POLL, Answers, Connection, Patience, Rows, Taken, understanding
 from glyphery.client.records import (
     Context,
+    File,
     Font,
-    FontFile,
     Glyph,
     IdentifiedFont,
     Job,
     Neighbour,
     Progress,
     Recognition,
+    RepairedDocument,
     ReportFormat,
     Search,
     ServedModel,
@@ -132,10 +133,23 @@ class AsyncClient(Connection):
         return rows.all
 
     async def identify_font(
-        self, font: FontFile, *, timeout: float | None = None, **context: Unpack[Context]
+        self, font: File, *, timeout: float | None = None, **context: Unpack[Context]
     ) -> IdentifiedFont:
         """As Client.identify_font."""
         return await self._ask(questions.identify_font(font, timeout, context))
+
+    async def repair(
+        self,
+        document: File,
+        *,
+        everything: bool = False,
+        scripts: str | Iterable[str] = (),
+        k: int = 1,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> RepairedDocument:
+        """As Client.repair."""
+        return await self._ask(questions.repair(document, everything, scripts, k, model, timeout))
 
     async def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """As Client.score_fonts."""

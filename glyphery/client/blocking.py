@@ -14,14 +14,15 @@ from glyphery.client import questions
 from glyphery.client.connection import POLL, Answers, Connection, Patience, Rows, Taken, understanding
 from glyphery.client.records import (
     Context,
+    File,
     Font,
-    FontFile,
     Glyph,
     IdentifiedFont,
     Job,
     Neighbour,
     Progress,
     Recognition,
+    RepairedDocument,
     ReportFormat,
     Search,
     ServedModel,
@@ -161,7 +162,7 @@ class Client(Connection):
         return rows.all
 
     def identify_font(
-        self, font: FontFile, *, timeout: float | None = None, **context: Unpack[Context]
+        self, font: File, *, timeout: float | None = None, **context: Unpack[Context]
     ) -> IdentifiedFont:
         """What every glyph of a font shows, whatever the font's character map says.
 
@@ -170,6 +171,26 @@ class Client(Connection):
         context: k, model, prior, scripts, charset, labels; see `Context`
         """
         return self._ask(questions.identify_font(font, timeout, context))
+
+    def repair(
+        self,
+        document: File,
+        *,
+        everything: bool = False,
+        scripts: str | Iterable[str] = (),
+        k: int = 1,
+        model: str | None = None,
+        timeout: float | None = None,
+    ) -> RepairedDocument:
+        """Have the text of a PDF repaired whose fonts do not say, or say wrongly, what their codes stand for.
+
+        document: a file, or its bytes
+        everything: believe the pictures, also where the document says something else
+        scripts: which are possible, no others, as "Latn,Zyyy,Zinh"
+        k: how many predictions of each code
+        timeout: seconds after which the answer is of no use
+        """
+        return self._ask(questions.repair(document, everything, scripts, k, model, timeout))
 
     def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """Have every glyph of fonts checked against what it claims to be.

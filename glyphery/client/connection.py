@@ -86,7 +86,8 @@ class Connection:
         """
         lost = isinstance(error, _LOST)
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            detail = f"{self.url} did not go on answering within {self._timeout:g} s."
+            seconds = error.request.extensions["timeout"]["read"]
+            detail = f"{self.url} did not go on answering within {seconds:g} s."
         else:
             detail = f"The connection to {self.url} failed: {str(error).rstrip('.') or type(error).__name__}."
         if once and isinstance(error, _HEARD):

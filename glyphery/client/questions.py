@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from glyphery.client.records import (
     Context,
+    DocumentCode,
+    DocumentFont,
+    File,
     Font,
-    FontFile,
     Glyph,
     IdentifiedFace,
     IdentifiedFont,
@@ -29,6 +31,7 @@ from glyphery.client.records import (
     Neighbour,
     Prediction,
     Recognition,
+    RepairedDocument,
     ReportFormat,
     Search,
     ServedModel,
@@ -43,6 +46,8 @@ Params: TypeAlias = dict[str, "str | float"]
 
 _MOST_TOGETHER, _MOST_BYTES = 256, 4 * 2**20  # of one request of a batch
 _MOST_LISTED = 100  # jobs of one request
+# Of a document: what a server gives it unless set otherwise, and what sending it and the answer may take.
+_DOCUMENT_SECONDS, _ON_THE_WAY = 60, 30
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 _AS_PNG = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}  # others as RGB
 
@@ -53,6 +58,7 @@ class Question(Generic[T]):
 
     method: of what sends nothing
     once: it is not to be done twice
+    seconds: within which the answer has to come, where that is not the client's affair
     """
 
     path: str
@@ -63,19 +69,19 @@ class Question(Generic[T]):
     fonts: Sequence[Font] = ()
     method: str = "GET"
     once: bool = False
+    seconds: float | None = None
 
     @property
     def request(self) -> dict[str, Any]:
         """As httpx wants it."""
+        asked: dict[str, Any] = {"method": "POST", "url": self.path, "params": self.params}
+        if self.seconds is not None:
+            asked["timeout"] = self.seconds
         if self.fonts:
-            files = [("font", _font_file(font)) for font in self.fonts]
-            return {"method": "POST", "url": self.path, "params": self.params, "files": files}
+            return asked | {"files": [("font", _font_file(font)) for font in self.fonts]}
         if self.content is None:
-            return {"method": self.method, "url": self.path, "params": self.params}
-        return {
-            "method": "POST", "url": self.path, "params": self.params, "content": self.content,
-            "headers": {"Content-Type": self.media_type},
-        }  # fmt: skip
+            return asked | {"method": self.method}
+        return asked | {"content": self.content, "headers": {"Content-Type": self.media_type}}
 
 
 def classify(
@@ -123,10 +129,28 @@ def embed_batch(lines: list[bytes], model: str | None) -> Question[tuple[NDArray
     return Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
 
 
-def identify_font(font: FontFile, timeout: float | None, context: Context) -> Question[IdentifiedFont]:
+def identify_font(font: File, timeout: float | None, context: Context) -> Question[IdentifiedFont]:
     data = font if isinstance(font, bytes) else _read(font, BadFont)
     params = of_context(**context) | _query(timeout=timeout)
     return Question("/fonts/identify", lambda response: _identified(response.json()), params, data)
+
+
+def repair(
+    document: File,
+    everything: bool,
+    scripts: str | Iterable[str],
+    k: int,
+    model: str | None,
+    timeout: float | None,
+) -> Question[RepairedDocument]:
+    data = document if isinstance(document, bytes) else _read(document, BadInput)
+    params = of_context(scripts=scripts) | _query(
+        k=k, model=model, timeout=timeout, format="json", all="true" if everything else None
+    )
+    seconds = (timeout or _DOCUMENT_SECONDS) + _ON_THE_WAY
+    return Question(
+        "/documents/repair", lambda response: _repaired(response.json()), params, data, seconds=seconds
+    )
 
 
 def score_fonts(fonts: Font | Iterable[Font], model: str | None) -> Question[Job]:
@@ -331,6 +355,21 @@ def _identified(document: Any) -> IdentifiedFont:
     ]  # fmt: skip
     model = _made(Model, document["model"])
     return IdentifiedFont(model, tuple(_made(IdentifiedFace, face) for face in faces))
+
+
+def _repaired(document: Any) -> RepairedDocument:
+    fonts = tuple(
+        _made(DocumentFont, {**font, "codes": tuple(
+            _made(DocumentCode, {**code, "predictions": _predictions(code)}) for code in font["codes"]
+        )})
+        for font in document["fonts"]
+    )  # fmt: skip
+    whole = document["document"]
+    given = {
+        "model": _made(Model, document["model"]), "fonts": fonts,
+        "document": None if whole is None else base64.b64decode(whole, validate=True),
+    }  # fmt: skip
+    return _made(RepairedDocument, {**document, **given})
 
 
 def _predictions(document: Any) -> tuple[Prediction, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Picture: TypeAlias = bytes | str | os.PathLike[str] | Image  # a file's bytes, where it is, or Pillow's
 
 Font: TypeAlias = "str | os.PathLike[str] | tuple[str, bytes]"  # where it is, or its name and its bytes
-FontFile: TypeAlias = "bytes | str | os.PathLike[str]"  # a file's bytes, or where it is
+File: TypeAlias = "bytes | str | os.PathLike[str]"  # a file's bytes, or where it is
 Progress = Callable[[int], object]  # told how many have been answered
 ReportFormat = Literal["jsonl", "json", "csv", "md", "html"]
 
@@ -134,6 +134,60 @@ class IdentifiedFont:
 
     model: Model
     faces: tuple[IdentifiedFace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCode:
+    """A code of a font of a document, and what it shows, most probable first.
+
+    said: what copying gave; text: what it gives in the repaired document; empty where there is none
+    known: as of an `IdentifiedGlyph`
+    """
+
+    code: int
+    said: str
+    text: str
+    known: bool | None
+    predictions: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFont:
+    """A font of a document.
+
+    object: its number in the document
+    reason: why its codes are not looked at, or empty
+    silent, repaired, unknown, contradicted: codes that show something of which the document says nothing;
+        that say something else than they did; that go on saying nothing; that say what they surely do not
+        show
+    """
+
+    font: str
+    object: int
+    kind: str
+    reason: str
+    silent: int
+    repaired: int
+    unknown: int
+    contradicted: int
+    codes: tuple[DocumentCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepairedDocument:
+    """A PDF whose text can be copied.
+
+    unread: pages that cannot be read
+    repaired: codes that say something else than they did, of all fonts
+    document: the PDF; None where nothing was to be repaired
+    """
+
+    model: Model
+    pages: int
+    unread: int
+    repaired: int
+    fonts: tuple[DocumentFont, ...]
+    document: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import IO, Any, Final, ParamSpec, TypeVar
 from fastapi import Request
 
 from service.errors import EmptyBody, NoFonts, StorageFull, TooManyFonts, UnsupportedBody
-from service.fonts import FONT_FIELDS, is_font
 from service.forms import FORM, FormFiles
 from service.jobs.archives import Unpacking
 from service.jobs.files import JobFiles, full_disk, holding, new_id
 from service.jobs.record import Job, Pinned
 from service.jobs.store import Store
+from service.one_file import FONT
 from service.reading import Uploads, check_headers, media_type_of, pieces_of
 from service.settings import Settings
 
@@ -44,7 +44,7 @@ async def take_in(
         Overloaded, QueueFull, StorageFull: not now.
     """
     media_type = media_type_of(request)
-    if media_type != FORM and media_type not in _ARCHIVES and not is_font(media_type):
+    if media_type != FORM and media_type not in _ARCHIVES and not FONT.may_be(media_type):
         raise UnsupportedBody("The body's content type is none that fonts may have.", _POST)
     check_headers(request, settings.max_job_bytes)
     uploads: Uploads = request.app.state.uploads
@@ -166,7 +166,7 @@ class _Body(_Files):
 class _Form(_Files, FormFiles):
     """The files of a multipart form."""
 
-    fields = FONT_FIELDS
+    fields = FONT.fields
 
     def __init__(self, content_type: str, folder: Path, most: int) -> None:
         _Files.__init__(self, folder)

@@ -4,6 +4,7 @@ from service.routes import (
     admin,
     batch,
     classify,
+    documents,
     embed,
     fonts,
     health,
@@ -19,7 +20,7 @@ from service.routes import (
 )
 
 _MODULES = (
-    classify, similar, embed, primitives, batch, identify, fonts, jobs, protocol, inference, models, admin,
-    health, metrics, page,
+    classify, similar, embed, primitives, batch, identify, documents, fonts, jobs, protocol, inference,
+    models, admin, health, metrics, page,
 )  # fmt: skip
 ROUTERS = tuple(module.router for module in _MODULES)

@@ -25,11 +25,11 @@ from service.errors import (
     UnknownModel,
     UnsupportedBody,
 )
-from service.fonts import BINARY
 from service.forms import FORM
 from service.jobs.archives import shown
 from service.jobs.intake import take_in
 from service.jobs.record import Pinned
+from service.one_file import BINARY
 from service.parameters import ToModel, caller_of, desk_of, engine_of, settings_of
 from service.problems import documented
 from service.schemas import JobFields

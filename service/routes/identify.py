@@ -24,7 +24,7 @@ from service.errors import (
     UnsupportedBody,
     UnusableFont,
 )
-from service.fonts import FONT_BODY, read_font
+from service.one_file import FONT
 from service.parameters import Asked, Asking, Count, InContext, check_count, identifier_of, settings_of
 from service.problems import documented
 from service.schemas import IdentifyResponse
@@ -53,7 +53,7 @@ class IdentifyQuery(InContext, Asked):
     "/fonts/identify",
     response_model=IdentifyResponse,
     responses=documented(*_PROBLEMS),
-    openapi_extra=FONT_BODY,
+    openapi_extra=FONT.body,
     summary="Which character and joining form every glyph of a font shows",
 )
 async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query()]) -> Response:
@@ -62,10 +62,11 @@ async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query(
     """
     asking, identifier = Asking.of(request, query), identifier_of(request)
     check_count(request, query.k)
-    identifier.admit()
+    identifier.fonts.admit()
     # Off the event loop: it takes a while.
     candidates = await asyncio.to_thread(asking.model.candidates, query.context)
-    font = await read_font(request, settings_of(request))
+    settings = settings_of(request)
+    font = await FONT.read(request, settings.max_body_bytes, settings.max_upload_seconds)
 
     def finish(faces: list[IdentifiedFace]) -> Response:
         found = {"model": asking.model.identity, "faces": [face.to_dict() for face in faces]}

@@ -28,5 +28,7 @@ def metrics(request: Request) -> Any:  # in a thread: several processes' numbers
     state = request.app.state
     numbers: Metrics = state.metrics
     accept = request.headers.get("accept", "")
-    content, content_type = numbers.exposition(state.engine, state.identifier, accept)
+    content, content_type = numbers.exposition(
+        state.engine, state.identifier.fonts, state.repairer.documents, accept
+    )
     return Response(content, media_type=content_type, headers={"Cache-Control": "no-store"})

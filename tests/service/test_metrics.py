@@ -18,6 +18,7 @@ from service.errors import ExecutorDied
 from service.identifier import Identifier
 from service.metrics import Metrics
 from service.models import Models, ServedModel
+from service.repairer import Repairer
 from service.settings import Settings
 from tests.service.waits import eventually
 
@@ -285,7 +286,9 @@ def test_an_answer_that_nobody_waits_for_any_more_is_counted_as_in_vain(bundle):
         go_on.set()
         await asyncio.gather(holding, first)
         await asyncio.to_thread(engine.close)
-        content, _ = metrics.exposition(engine, Identifier(engine, settings), "")
+        content, _ = metrics.exposition(
+            engine, Identifier(engine, settings).fonts, Repairer(engine, settings).documents, ""
+        )
         numbers = read(content.decode())
         assert numbers("glyphery_glyphs_departed_total", fate="in_vain") == 1
         assert numbers("glyphery_glyphs_departed_total", fate="dropped") == 0

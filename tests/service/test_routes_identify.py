@@ -185,7 +185,7 @@ def halted(service, post, small):
     pid = sandbox_of(service).pid
     os.kill(pid, signal.SIGSTOP)
     yield lambda: os.kill(pid, signal.SIGCONT)
-    eventually(lambda: not service.app.state.identifier.fonts)
+    eventually(lambda: not service.app.state.identifier.fonts.inside)
     assert faces(post(small)) == expected
 
 
@@ -194,7 +194,7 @@ def test_a_model_that_is_replaced_meanwhile_answers_to_the_end(service, post, sm
     old, new = models.find(), ServedModel.load(Path(f"{default_bundle()}@int8"))
     with ThreadPoolExecutor(1) as others:
         asked = others.submit(post, small)
-        eventually(lambda: service.app.state.identifier.fonts)
+        eventually(lambda: service.app.state.identifier.fonts.inside)
         models.put(new)
         try:
             halted()
@@ -207,9 +207,9 @@ def test_a_model_that_is_replaced_meanwhile_answers_to_the_end(service, post, sm
 def test_no_more_may_wait_than_fit_into_memory(service, post, small, halted, is_problem):
     with ThreadPoolExecutor(16) as others:
         asked = [others.submit(post, small) for _ in range(16)]
-        eventually(lambda: service.app.state.identifier.fonts == 16)
+        eventually(lambda: service.app.state.identifier.fonts.inside == 16)
         refused = post(small)
-        assert int(refused.headers["retry-after"]) == math.ceil(service.app.state.identifier.wait) > 0
+        assert int(refused.headers["retry-after"]) == math.ceil(service.app.state.identifier.fonts.wait) > 0
         is_problem(refused, 429, "overloaded")
         assert numbers(service)["glyphery_fonts_in_flight", ""] == 16
         halted()
@@ -246,7 +246,7 @@ def test_whoever_leaves_ends_the_work_on_their_font(service, post, sans, small):
     before = numbers(service)
     with pytest.raises(httpx.ReadTimeout):
         service.client.post("/fonts/identify", content=sans, timeout=0.2)
-    eventually(lambda: not service.app.state.identifier.fonts)
+    eventually(lambda: not service.app.state.identifier.fonts.inside)
     assert faces(post(small, model="stars"))  # by another process: the one that was halted would say nothing
     after, name = numbers(service), "glyphery_glyphs_recognised_total"
     assert after[name, "stars"] > before[name, "stars"]

@@ -158,7 +158,7 @@ def test_a_queue_that_is_full_is_told(open_page, halted, font_dir):
     with halted(60) as (running, reader), ThreadPoolExecutor(16) as others:
         page = open_page(running.url, allowed=NETWORK)
         asked = [others.submit(running.client.post, "/fonts/identify", content=small) for _ in range(16)]
-        eventually(lambda: running.app.state.identifier.fonts == 16)
+        eventually(lambda: running.app.state.identifier.fonts.inside == 16)
         choose(page, "a.ttf", small)
         expect(page.locator("#identify-note")).to_contain_text("Too many requests.")
         os.kill(reader.pid, signal.SIGCONT)
@@ -177,7 +177,7 @@ def test_a_font_takes_the_place_of_one_at_work(open_page, halted, font_dir):
     with halted(60) as (running, reader):
         page = open_page(running.url, allowed=NETWORK)
         choose(page, "first.ttf", small)
-        eventually(lambda: running.app.state.identifier.fonts == 1)
+        eventually(lambda: running.app.state.identifier.fonts.inside == 1)
         choose(page, "second.ttf", small)
         expect(card(page, "second.ttf")).to_be_visible()
         expect(page.locator("#identified article")).to_have_count(1)
