@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -76,16 +77,16 @@ class Reader:
         self._document = 0  # bytes of what was read last
         self._used = False
 
-    def start(self) -> None:
-        """Have a process wait for the next document. It takes half a second to start, which nobody waits for
-        here.
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process that waits for the next document, another in place of one that died meanwhile. It takes
+        half a second to start, which nobody waits for here.
 
         Raises:
             NoReader: there is none to be had.
         """
-        if self._used:
+        if self._used or self._program.start().poll() is not None:
             self.close()
-        self._program.start()
+        return self._program.start()
 
     def read(
         self, data: bytes, settings: RasterSettings, patience: float = math.inf

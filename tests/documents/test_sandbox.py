@@ -7,6 +7,7 @@ import os
 import signal
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pikepdf
@@ -21,6 +22,7 @@ from glyphs.confined import NO_ANSWER, Heard
 from glyphs.pipe import Patience
 from glyphs.raster import RasterSettings
 from tests.documents.printing import silent_pdf
+from tests.service.waits import eventually, unread
 
 SETTINGS = RasterSettings(64, 56)
 
@@ -131,25 +133,37 @@ def test_documents_with_too_many_codes_are_told_from_others(document: Path) -> N
 def test_a_process_that_dies_is_replaced(
     document: Path, by: signal.Signals, kind: type[BadDocument], said: str
 ) -> None:
-    with Reader() as reader:
-        reader.start()
-        before = children()
-        assert before
-        for child in before:
-            os.kill(child, by)
+    with Reader() as reader, ThreadPoolExecutor(1) as others:
+        process = reader.start()
+        process.send_signal(signal.SIGSTOP)
+        at_work = others.submit(reader.read, document.read_bytes(), SETTINGS)
+        eventually(lambda: unread(process))
+        process.send_signal(by)
+        process.send_signal(signal.SIGCONT)
         with pytest.raises(BadDocument, match=said) as raised:
-            reader.read(document.read_bytes(), SETTINGS)
+            at_work.result()
         assert raised.type is kind
+        assert reader.read(document.read_bytes(), SETTINGS)
+
+
+def test_a_process_that_died_while_it_waited_is_replaced(document: Path) -> None:
+    with Reader() as reader:
+        died = reader.start()
+        died.kill()
+        died.wait()
         assert reader.read(document.read_bytes(), SETTINGS)
 
 
 def test_no_document_is_read_by_a_process_that_has_read_another(document: Path) -> None:
     with Reader() as reader:
+        first = reader.start()
         reader.read(document.read_bytes(), SETTINGS)
-        first = children()
+        assert first.poll() is None  # it may still be asked to write it
         reader.read(document.read_bytes(), SETTINGS)
-        assert first.isdisjoint(children())
-    assert not children()
+        assert first.poll() is not None
+        second = reader.start()
+        assert first.pid != second.pid
+    assert second.poll() is not None
 
 
 @pytest.mark.parametrize("patience", [0.0, 0.05])
@@ -158,19 +172,6 @@ def test_whoever_asks_may_have_less_patience(document: Path, patience: float) ->
         with pytest.raises(BadDocument, match="more than"):
             reader.read(document.read_bytes(), SETTINGS, patience)
         assert reader.read(document.read_bytes(), SETTINGS)
-
-
-def children() -> set[int]:
-    """Processes of this one that read documents."""
-    found = set()
-    for folder in Path("/proc").iterdir():
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(parent) == os.getpid() and b"documents.sandboxed" in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
-        except (OSError, ValueError):  # no process, or gone
-            continue
-    return found
 
 
 # ---- a process that a document has taken over

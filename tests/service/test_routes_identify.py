@@ -1,6 +1,5 @@
 """Every glyph of a font is recognised while its client waits, and nobody else has to."""
 
-import fcntl
 import io
 import json
 import math
@@ -8,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import termios
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +20,7 @@ from bundles import default_bundle
 from recognition.bundle import Bundle
 from service.models import ServedModel
 from service.schemas import IdentifyResponse
-from tests.service.waits import eventually
+from tests.service.waits import eventually, unread
 
 MOST = 240  # glyphs: as many as sans.ttf has, and a few less than naskh.ttf
 
@@ -79,11 +77,6 @@ def numbers(running):
         for family in text_string_to_metric_families(running.client.get("/metrics").text)
         for sample in family.samples
     }
-
-
-def unread(process):
-    """Bytes that were sent to a process and that it has not read."""
-    return int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_answers_are_those_of_the_command_line(post, font_dir):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,3 +32,9 @@ def at_work(server: BaseServer) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def unread(process: subprocess.Popen[bytes]) -> int:
+    """Bytes that were sent to a process and that it has not read."""
+    assert process.stdin is not None
+    return int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder)
