@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -104,7 +105,7 @@ def _cluster(ray: Any, address: str | None, workers: int | None) -> Iterator[Non
         except (OSError, OverflowError) as error:
             raise BadInput(f"There is no Ray cluster at {wanted}: {error}.") from None
     try:
-        with _sigterm_kept():
+        with _sigterm_kept(), _obedience_unsaid():
             ray.init(wanted, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError) as error:
         first, *_ = str(error).splitlines()
@@ -121,9 +122,33 @@ def _sigterm_kept() -> Iterator[None]:
     former = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit:  # ray's answer to one that came meanwhile, by its own exit codes
+        if callable(former):
+            former(signal.SIGTERM, None)
+        raise
     finally:
         if threading.current_thread() is threading.main_thread():  # no other may set it, ray neither
             signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
+def _obedience_unsaid() -> Iterator[None]:
+    """Leave out of stderr the line in which ray's core says, before it is quiet, that it was told to be so.
+    What else comes on stderr follows afterwards.
+    """
+    if sys.stderr is None:  # closed, and descriptor 2 may be anything
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if b"RAY_BACKEND_LOG_LEVEL" not in line))
 
 
 def _scores(fonts: Sequence[Place], shipped: _Shipment, tries: Any, crew: int) -> Iterator[FontScore]:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,37 @@ def test_a_run_that_is_stopped_leaves_no_report_in_the_making(
     assert run.returncode == 128 + number
     assert "Traceback" not in said
     assert not list(out.parent.iterdir())
+
+
+def test_ray_says_nothing_besides_what_one_process_says(font_dir: Path) -> None:
+    pytest.importorskip("ray")
+    command = [sys.executable, "-m", "glyphery", "score", font_dir / "phagspa.ttf", "--json"]
+    alone, on_ray = (
+        subprocess.run([*command, *where], capture_output=True, text=True, check=True)
+        for where in ([], ["--engine=ray"])
+    )
+    assert on_ray.stdout == alone.stdout
+    assert not on_ray.stderr
+
+
+def test_a_run_that_is_stopped_while_ray_starts_says_so_by_its_exit_code(font_dir: Path) -> None:
+    pytest.importorskip("ray")
+    command = [sys.executable, "-m", "glyphery", "score", font_dir / "phagspa.ttf", "--engine=ray"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        while not _starts_ray(run.pid):
+            assert run.poll() is None
+        run.terminate()
+        told, _ = run.communicate(timeout=60)
+    assert run.returncode == 128 + signal.SIGTERM
+    assert not told
+
+
+def _starts_ray(process: int) -> bool:
+    """Whether the first of Ray's own processes is there: several more have to follow."""
+    with suppress(FileNotFoundError):  # what was there has ended
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return any(b"gcs_server" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
+    return False
 
 
 def test_nothing_is_imported_from_the_folder_of_the_fonts(font_dir: Path, tmp_path: Path) -> None:
