@@ -16,11 +16,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access import check_access
 from service.app import create_app
 from service.engine import Engine
 from service.errors import NotReady
+from service.models import Models
 from service.settings import resolve_settings
 
 # Of one replica. Its own admission refuses at once what it could not answer in time; behind a lower limit of
@@ -35,11 +37,17 @@ class Replica:
     """One application. Its lifespan is run by Ray, which finds the application by the method's name."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
-        """Raises BadSettings where they cannot be used, or would let in anybody who reaches Ray's proxies."""
+        """Models are loaded here and not in the lifespan, of whose errors `serve status` says nothing.
+
+        Raises:
+            BadSettings: they cannot be used, or would let in anybody who reaches Ray's proxies.
+            BadBundle, BadIndex: a bundle cannot be served.
+        """
         # Jobs need a folder that is always the same one; a replica may stand anywhere tomorrow.
         settings = resolve_settings({"jobs": "", **arguments, "processes": 1}).settings
         check_access(settings.model_copy(update={"host": "0.0.0.0"}))  # where proxies listen is Ray's affair
-        self._app = create_app(settings)
+        self._app = create_app(settings, models=Models.load(settings.bundles, settings.device))
+        self._app.add_middleware(_NamedOnce)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return self._app
@@ -55,6 +63,23 @@ class Replica:
             await asyncio.sleep(_LOOK)
         if not engine.alive:
             raise NotReady("No executor is left.")
+
+
+class _NamedOnce:
+    """Leaves out of answers the request's id that came with the request: Ray's proxy adds it to them, too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = [header for header in scope.get("headers", ()) if header[0] == b"x-request-id"]
+
+        async def send_once(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [header for header in message["headers"] if header not in named]
+            await send(message)
+
+        await self._app(scope, receive, send_once)
 
 
 def build(arguments: dict[str, Any]) -> Any:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from glyphs.errors import BadBundle
 from recognition.bundle import Bundle, seal
 from service.errors import BadSettings
 from service.settings import Settings
@@ -156,12 +157,19 @@ def test_without_keys_replicas_start_only_where_anybody_may_ask(bundle: Path) ->
     Replica({"bundles": str(bundle), "open_access": True})
 
 
+def test_a_bundle_that_is_not_there_is_an_error_that_the_status_shows(tmp_path: Path) -> None:
+    with pytest.raises(BadBundle, match="There is no bundle"):  # here, and not in the lifespan
+        Replica({"bundles": str(tmp_path / "none"), "open_access": True})
+
+
 def test_a_node_that_is_lost_under_load_costs_no_more_than_was_in_flight(
     cluster: Any, url: str, bundle: Path, picture: Callable[..., bytes]
 ) -> None:
     node = cluster.add_node(**_NODE)
     _deploy(bundle)
     _eventually(lambda: _serving() == 2)
+    answer = httpx.get(f"{url}/healthz", headers={"X-Request-ID": "mine"}, timeout=60)
+    assert answer.headers.get_list("x-request-id") == ["mine"]  # the proxy says it, too
     with Load(url, picture("65")) as load:
         load.wait_for(60)
         assert not load.failed
