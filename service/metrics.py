@@ -38,6 +38,8 @@ _STAGE_SECONDS: Final = (
 )  # fmt: skip
 _GLYPHS: Final = (1, 2, 4, 8, 12, 16, 24, 32, 64, 128, 256)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# What alerts and the autoscaler ask about: Prometheus sees no increase in a series that begins with 1.
+_WATCHED: Final = ("internal-error", "overloaded", "storage-full", "too-late")
 _FRESH: Final = 1.0  # seconds between two looks at the engine where other processes are scraped
 
 log = logging.getLogger(__name__)
@@ -125,7 +127,7 @@ class Metrics(Observer):
         # Looking a child up by its labels costs more than counting in it.
         self._by_request: dict[tuple[str, str, int], Counter] = {}
         self._by_endpoint: dict[str, Histogram] = {}
-        self._by_problem: dict[str, Counter] = {}
+        self._by_problem = {problem: self._problems.labels(problem) for problem in _WATCHED}
         self._by_stage = {
             stage: self._stage_seconds.labels(stage) for stage in ("queue", "decode", "infer", "finish")
         }

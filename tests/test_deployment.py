@@ -203,7 +203,8 @@ def test_every_panel_asks_for_numbers_that_there_are(families: dict[str, set[str
         _check_query(query, families)
     for subject in (
         "glyphery_request_seconds_bucket", "glyphery_batch_glyphs_bucket", "glyphery_glyphs_waiting",
-        "glyphery_problems_total", "glyphery_jobs", "glyphery_model_info", "DCGM_FI_DEV_GPU_UTIL",
+        "glyphery_fonts_in_flight", "glyphery_problems_total", "glyphery_jobs", "glyphery_model_info",
+        "DCGM_FI_DEV_GPU_UTIL",
     ):  # fmt: skip
         assert any(subject in query for query in queries), subject
     numbers = [panel["id"] for panel in board["panels"]]
@@ -221,6 +222,21 @@ def test_every_alert_asks_for_numbers_that_there_are_and_is_documented(families:
     for rule in rules:
         _check_query(rule["expr"], families)
         assert f"`{rule['alert']}`" in documented, rule["alert"]
+
+
+def test_problems_that_are_watched_are_counted_from_nought() -> None:
+    """Prometheus sees no increase in a series that begins with the first problem."""
+    asking = [DEPLOY / "prometheus" / "alerts.yaml", KUBERNETES / "prometheus-adapter.yaml"]
+    watched = {
+        problem
+        for path in asking
+        for problems in re.findall(r'\btype=~?"(.+?)"', path.read_text())
+        for problem in problems.split("|")
+    }
+    assert {"internal-error", "overloaded"} <= watched
+    registry = Metrics()._scraped
+    for problem in watched:
+        assert registry.get_sample_value("glyphery_problems_total", {"type": problem}) == 0, problem
 
 
 def test_alerts_fire_when_they_should() -> None:
