@@ -62,7 +62,8 @@ class Confusions:
             if truth in group and group[truth] is group.get(answer):
                 inside[id(group[truth])] += count
         blocks = {id(members): members for members in group.values()}
-        worst = sorted(blocks, key=lambda key: -inside[key])[:_BLOCKS]
+        confused = (key for key in blocks if inside[key])  # not what was cut off and stands alone
+        worst = sorted(confused, key=lambda key: -inside[key])[:_BLOCKS]
         return [sorted(blocks[key]) for key in worst]
 
 

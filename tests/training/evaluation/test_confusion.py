@@ -44,6 +44,10 @@ def test_a_chain_of_confusions_is_cut_where_it_grows_too_long_to_read() -> None:
     assert max(len(block) for block in found.blocks()) <= 12
 
 
+def test_a_label_that_is_cut_off_alone_is_no_block() -> None:
+    assert Confusions.of(record(list(range(1, 20)), [0] * 19)).blocks() == [list(range(12))]
+
+
 def test_without_mistakes_there_are_no_blocks() -> None:
     assert Confusions.of(record([1, 2], [1, 2])).blocks() == []
 
