@@ -46,7 +46,7 @@ export class Alike {
       await this.#show(this.#chosen(neighbours, question), question.of, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      this.#show([], "");
+      await this.#show([], ""); // which takes back what was noted, before this is
       note(byId("alike-note"), ...explained(error));
     }
   });

@@ -217,6 +217,15 @@ def test_look_alikes_of_an_answer(open_page, url):
     expect(page.locator("#alike-of")).to_have_text("27 references nearest to LATIN CAPITAL LETTER L")
 
 
+def test_a_model_without_look_alikes_says_so_when_asked_for_them(open_page, serve, bundle_without_index):
+    with serve(bundles=[bundle_without_index], jobs=None) as running:
+        page = open_page(running.url, allowed=NETWORK)
+        page.get_by_label("or type it").fill("b")
+        page.get_by_role("button", name="Look-alikes of").first.click()
+        expect(page.locator("#alike-note")).to_contain_text("No index.")
+        expect(page.locator("#references li")).to_have_count(0)
+
+
 def test_another_model_answers_and_shows_its_primitives(open_page, url):
     page = open_page(url)
     draw(page, STROKES["L"])
