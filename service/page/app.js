@@ -57,11 +57,16 @@ byId("undo").addEventListener("click", () => pad.undo());
 byId("clear").addEventListener("click", () => pad.clear());
 for (const pen of document.getElementsByName("pen")) pen.addEventListener("change", () => { pad.pen = Number(pen.value); });
 
+let typing = null; // what this field has put on the pad since it was entered or emptied: one step for undo
 byId("type").addEventListener("input", event => {
-  const text = event.isComposing ? "" : typed(event.target.value);
-  if (text) pad.put({ kind: "text", text });
+  const text = typed(event.target.value); // a composition, too: some keyboards of phones never end theirs
+  if (text) pad.put({ kind: "text", text }, { instead: typing });
+  typing = text ? pad.content : null;
 });
-byId("type").addEventListener("focus", event => event.target.select());
+byId("type").addEventListener("focus", event => {
+  typing = null;
+  event.target.select();
+});
 
 byId("choose").addEventListener("change", event => {
   take([...event.target.files], event.target);

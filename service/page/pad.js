@@ -37,9 +37,9 @@ export class Pad extends EventTarget {
   get content() { return this.#content; }
   get canUndo() { return this.#history.length > 0; }
 
-  /** What is on the pad from now on; undo goes back to `from`. */
-  put(content, { from = this.#content } = {}) {
-    this.#history.push(from);
+  /** What is on the pad from now on; undo goes back to `from`, or to what was before `instead` where that is on it. */
+  put(content, { from = this.#content, instead = null } = {}) {
+    if (this.#content !== instead) this.#history.push(from);
     this.#content = content;
     this.#redraw();
     this.#tell("change");

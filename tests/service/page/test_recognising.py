@@ -187,6 +187,31 @@ def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, ur
     expect(page.locator("#sheet")).to_have_attribute("aria-label", "Drawing area: the character ع")
 
 
+def test_what_an_input_method_composes_is_taken(open_page, url):
+    page = open_page(url)
+    page.get_by_label("or type it").focus()
+    keyboard = page.context.new_cdp_session(page)
+    keyboard.send("Input.imeSetComposition", {"text": "´", "selectionStart": 1, "selectionEnd": 1})
+    keyboard.send("Input.insertText", {"text": "é"})  # within the composition, as dead keys and phones do
+    expect(page.locator("#sheet")).to_have_attribute("aria-label", "Drawing area: the character é")
+
+
+def test_what_was_typed_is_one_step_for_undo(open_page, url):
+    page = open_page(url, allowed=NETWORK)  # on the way to U+0041 there are characters without ink
+    sheet, typed = page.locator("#sheet"), page.get_by_label("or type it")
+    draw(page, STROKES["L"])
+    typed.press_sequentially("U+0041")
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: the character A")
+    typed.clear()
+    typed.press_sequentially("b")
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: the character b")
+    undo = page.get_by_role("button", name="Undo")
+    undo.click()
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: the character A")
+    undo.click()
+    expect(sheet).to_have_attribute("aria-label", "Drawing area: a drawing of 1 stroke")
+
+
 def _reference(label: str) -> str:
     """What the pad says of a reference whose tile has that label."""
     what, _, _ = label.partition(", similarity")
