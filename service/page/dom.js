@@ -53,7 +53,9 @@ async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = element("textarea", { value: text, class: "unseen" }); // over plain HTTP there is no clipboard
   document.body.append(field);
+  const held = document.activeElement;
   field.select();
   document.execCommand("copy");
   field.remove();
+  held.focus({ preventScroll: true });
 }

@@ -86,6 +86,16 @@ def test_each_answer_says_what_it_is_and_is_copied(open_page, url):
     assert page.evaluate("navigator.clipboard.readText()") == "U+004C"
 
 
+def test_what_is_copied_over_plain_http_leaves_the_focus_where_it_was(open_page, url):
+    page = open_page(url)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as browsers have it there
+    page.get_by_label("or type it").fill("b")
+    copy = page.get_by_role("button", name="Copy the code point U+0062")
+    copy.press("Enter")
+    expect(copy).to_have_attribute("data-copied", "")
+    expect(copy).to_be_focused()
+
+
 def test_strokes_are_undone_one_by_one_and_cleared(open_page, url):
     page = open_page(url)
     undo, clear = page.get_by_role("button", name="Undo"), page.get_by_role("button", name="Clear")
