@@ -66,11 +66,13 @@ export class JobCard {
   #offer() {
     const isDone = this.#job.status === "done", isOpen = this.#place.hasChildNodes();
     const files = isDone ? Object.entries(FILES).map(([format, name]) => this.#button(name, `Save the report as ${name}`, () => save(this.#job, format))) : [];
+    const held = [...this.#actions.children].indexOf(document.activeElement);
     this.#actions.replaceChildren(
       ...(isDone ? [isOpen ? this.#button("Close the report", "", () => this.#close())
         : this.#button("Read the report", "", () => this.open(), "first")] : []),
       ...files,
       this.#button(this.isFinished ? "Remove" : "Cancel", "", () => this.#end()));
+    this.#actions.children[Math.min(held, this.#actions.children.length - 1)]?.focus(); // of none where none was
   }
 
   #close() {
@@ -99,14 +101,15 @@ export class JobCard {
     const button = element("button", { type: "button", class: kind, title: label }, text);
     button.setAttribute("aria-label", `${label || text}: ${this.#name}`);
     button.addEventListener("click", async () => {
+      if (button.hasAttribute("aria-disabled")) return;
       note(this.#note);
-      button.disabled = true;
+      button.setAttribute("aria-disabled", "true"); // it would lose the focus if it were disabled
       try {
         await action();
       } catch (error) {
         note(this.#note, ...explained(error));
       } finally {
-        button.disabled = false;
+        button.removeAttribute("aria-disabled");
       }
     });
     return button;

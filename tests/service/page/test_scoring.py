@@ -137,6 +137,29 @@ def test_a_job_is_cancelled(open_page, url, font_files):
     expect(first.get_by_role("button", name="Remove")).to_be_visible()
 
 
+def test_who_works_by_key_keeps_the_place_in_a_job(open_page, url, fonts, font_files):
+    page = open_page(url)
+    choose = page.get_by_label("Choose fonts")
+    choose.set_input_files([font_files[0]] * 20)
+    going = page.get_by_role("article").first
+    cancel = going.get_by_role("button", name="Cancel")
+    cancel.focus()
+    expect(going).to_contain_text("at work")  # with other buttons than those of a job that waits
+    expect(cancel).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(going.get_by_role("button", name="Remove")).to_be_focused()
+    choose.set_input_files(fonts[0])
+    done = job(page, "one.ttf").first
+    save = done.get_by_role("button", name="Save the report as CSV")
+    with page.expect_download():
+        save.press("Enter")
+    expect(save).to_be_focused()
+    done.get_by_role("button", name="Read the report").press("Enter")
+    expect(done.get_by_role("button", name="Close the report")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(done.get_by_role("button", name="Read the report")).to_be_focused()
+
+
 def test_a_job_goes_on_when_the_page_is_opened_again(open_page, url, fonts):
     page = open_page(url)
     page.get_by_label("Choose fonts").set_input_files(fonts[1])
