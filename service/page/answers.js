@@ -1,6 +1,6 @@
 // The most likely characters, as a list.
 
-import { byId, copier, element, isolated, note, say } from "./dom.js";
+import { byId, copier, element, isolated, note, say, tell } from "./dom.js";
 import { formName, ofLabel, percent, scriptName, visible } from "./text.js";
 
 const FEW = 5;
@@ -39,8 +39,7 @@ export class Answers {
 
   problem(...content) {
     this.clear();
-    note(byId("findings-note"), ...content);
-    say(byId("findings-note").textContent);
+    tell(byId("findings-note"), ...content);
   }
 
   #render() {

@@ -30,6 +30,12 @@ export function note(line, ...content) {
   line.replaceChildren(...content);
 }
 
+/** The same for people who listen, too. */
+export function tell(line, ...content) {
+  note(line, ...content);
+  say(line.textContent);
+}
+
 /** Saves bytes as a file. */
 export function download(blob, name) {
   const address = URL.createObjectURL(blob);

@@ -1,7 +1,7 @@
 // Identifying a font: what each of its glyphs shows, beside what the font maps it to.
 
 import { addressed, ask, explained, newest } from "./api.js";
-import { byId, download, element, isolated, note, say } from "./dom.js";
+import { byId, download, element, isolated, note, say, tell } from "./dom.js";
 import { characterOf, count, formName, ofLabel, percent, visible } from "./text.js";
 
 // What can be said of a glyph; words for it stand on the glyph and, behind a number, for all of them.
@@ -31,7 +31,7 @@ export class Identify {
   post = newest(async (signal, file) => {
     const line = byId("identify-note"), body = new FormData();
     body.append("font", file);
-    note(line, `Identifying ${file.name}…`);
+    tell(line, `Identifying ${file.name}…`);
     byId("identified").replaceChildren();
     byId("drop-font").dataset.busy = "";
     try {
@@ -42,7 +42,7 @@ export class Identify {
       byId("identified").replaceChildren(card(file.name, faces, answer));
     } catch (error) {
       if (signal.aborted) throw error;
-      note(line, ...explained(error, "The font did not get through. Choose it again once the server is back."));
+      tell(line, ...explained(error, "The font did not get through. Choose it again once the server is back."));
     }
     delete byId("drop-font").dataset.busy;
   });

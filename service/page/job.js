@@ -1,7 +1,7 @@
 // One job on the page: how far it is, what has come of it, and what can be done with it.
 
 import { Problem, ask, explained } from "./api.js";
-import { byId, element, isolated, note, say } from "./dom.js";
+import { byId, element, isolated, note, say, tell } from "./dom.js";
 import { save, shown } from "./report.js";
 import { count } from "./text.js";
 
@@ -107,7 +107,7 @@ export class JobCard {
       try {
         await action();
       } catch (error) {
-        note(this.#note, ...explained(error));
+        tell(this.#note, ...explained(error));
       } finally {
         button.removeAttribute("aria-disabled");
       }

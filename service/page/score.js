@@ -1,7 +1,7 @@
 // Scoring fonts: they become jobs, which are followed one at a time, as the server works on them.
 
 import { addressed, ask, askJson, explained } from "./api.js";
-import { byId, note, say } from "./dom.js";
+import { byId, note, say, tell } from "./dom.js";
 import { events } from "./events.js";
 import { JobCard, named } from "./job.js";
 import { count } from "./text.js";
@@ -39,7 +39,7 @@ export class Score {
     const line = byId("score-note");
     const form = new FormData();
     for (const file of files) form.append("font", file);
-    note(line, `Sending ${files.length === 1 ? files[0].name : count(files.length, "file")}…`);
+    tell(line, `Sending ${files.length === 1 ? files[0].name : count(files.length, "file")}…`);
     byId("drop").dataset.busy = "";
     try {
       const job = await askJson(addressed("/fonts/score", this.#model()), { method: "POST", body: form });
@@ -48,7 +48,7 @@ export class Score {
       this.#add(job);
       this.#follow();
     } catch (error) {
-      note(line, ...explained(error, "The fonts did not get through. Choose them again once the server is back."));
+      tell(line, ...explained(error, "The fonts did not get through. Choose them again once the server is back."));
     } finally {
       delete byId("drop").dataset.busy;
     }

@@ -127,6 +127,7 @@ def test_what_cannot_be_identified_is_explained(open_page, url, font_dir, web_fo
     note = page.locator("#identify-note")
     choose(page, "a.ttf", b"nothing of the kind")
     expect(note).to_contain_text("Bad font.")
+    expect(page.get_by_role("status")).to_contain_text("Bad font.")
     choose(page, "b.ttc", web_fonts["ttc"].read_bytes())
     expect(note).to_contain_text(f"Too many glyphs. The font has more than {MOST} glyphs.")
     choose(page, "c.ttf", bytes(9 << 20))

@@ -177,6 +177,7 @@ def test_what_is_no_font_is_explained(open_page, url):
         {"name": "licence.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
     )
     expect(page.locator("#score-note")).to_contain_text("No fonts.")
+    expect(page.get_by_role("status")).to_contain_text("No fonts.")
 
 
 def test_fonts_that_do_not_get_through_are_to_be_chosen_again(open_page, serve, fonts, tmp_path):
