@@ -33,12 +33,17 @@ export class Away extends Error {}
 /** An answer of the service that is well; waits where it is busy. Throws Problem, Away, and what an abort throws.
  *  Its body is all there, unless it `streams`: then reading that may throw, too. */
 export async function ask(path, options = {}) {
+  try {
+    return await askPatiently(path, options);
+  } finally {
+    service.dispatchEvent(new Event("idle")); // whatever came of it, this waits no longer
+  }
+}
+
+async function askPatiently(path, options) {
   for (let tries = 1; ; tries += 1) {
     const response = await reach(path, options);
-    if (response.ok) {
-      service.dispatchEvent(new Event("idle"));
-      return response;
-    }
+    if (response.ok) return response;
     const problem = await Problem.of(response);
     if (problem.status === 401 && !declined && await hasNewKey()) continue;
     const isBusy = BUSY.includes(problem.status) && problem.retryAfter > 0;

@@ -357,6 +357,15 @@ def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
         expect(page.get_by_role("button", name="Change key")).to_be_visible()
 
 
+def test_a_busy_server_is_spoken_of_no_longer_than_it_is_waited_for(open_page, serve):
+    with serve(rate_limit=0.2, rate_burst=2, jobs=None) as running:
+        page = open_page(running.url, allowed=NETWORK)
+        page.get_by_label("or type it").fill("b")
+        expect(page.get_by_role("alert")).to_contain_text("The server is busy. Trying again in")
+        page.get_by_role("button", name="Clear").click()
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
 def test_a_busy_server_is_waited_for(open_page, serve):
     with serve(rate_limit=20, rate_burst=4, jobs=None) as running:
         page = open_page(running.url, allowed=NETWORK)
