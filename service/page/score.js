@@ -1,12 +1,13 @@
 // Scoring fonts: they become jobs, which are followed one at a time, as the server works on them.
 
-import { addressed, ask, askJson, explained } from "./api.js";
+import { addressed, ask, askJson, explained, pause } from "./api.js";
 import { byId, note, say, tell } from "./dom.js";
 import { events } from "./events.js";
 import { JobCard, named } from "./job.js";
 import { count } from "./text.js";
 
 const EARLIER = 5;
+const LATER = 10; // seconds until a job that could not be followed is tried again, or more where the server says so
 
 export class Score {
   #cards = new Map();
@@ -82,7 +83,12 @@ export class Score {
     } catch (error) {
       if (controller.signal.aborted) return;
       note(byId("score-note"), ...explained(error));
-      card.element.remove();
+      if (error.name === "unknown-job") card.element.remove();
+      else {
+        await pause(1000 * Math.max(error.retryAfter ?? 0, LATER));
+        if (controller.signal.aborted) return;
+        note(byId("score-note"));
+      }
     }
     this.#next();
   }

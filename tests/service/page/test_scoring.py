@@ -168,6 +168,14 @@ def test_a_job_goes_on_when_the_page_is_opened_again(open_page, url, fonts):
     expect(job(page, "two.ttf").get_by_role("button", name="Read the report")).to_be_visible()
 
 
+def test_a_job_that_cannot_be_followed_for_the_moment_stays_on_the_page(open_page, serve, fonts, tmp_path):
+    with serve(rate_limit=0.05, rate_burst=3, jobs=tmp_path / "jobs") as running:
+        page = open_page(running.url, allowed=NETWORK)
+        page.get_by_label("Choose fonts").set_input_files(fonts[0])
+        expect(page.locator("#score-note")).to_contain_text("Too many requests of one client.")
+        expect(job(page, "one.ttf")).to_be_visible()
+
+
 def test_what_is_no_font_is_explained(open_page, url):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
