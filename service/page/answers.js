@@ -40,6 +40,7 @@ export class Answers {
   problem(...content) {
     this.clear();
     tell(byId("findings-note"), ...content);
+    byId("glance").textContent = byId("findings-note").textContent;
   }
 
   #render() {

@@ -85,6 +85,7 @@ async function take(files, place) {
     return isOne ? identify.post(fonts[0]) : score.post(fonts);
   }
   if (!files.length) return;
+  byId("pad").scrollIntoView({ block: "nearest" }); // wherever it was dropped: what comes of it is seen there
   try {
     pad.put(await readPicture(files[0]));
   } catch (error) {

@@ -181,6 +181,25 @@ def test_a_picture_without_ink_is_explained(open_page, url, drop):
     expect(problem).to_have_text("notes.txt is no picture that this browser can read.")
 
 
+def test_what_is_dropped_anywhere_is_seen_to_be_taken(open_page, url, drop):
+    page = open_page(url)
+    for given in (AIN, ("notes.txt", "text/plain", b"no picture")):
+        page.get_by_role("link", name="For programs").scroll_into_view_if_needed()
+        expect(page.locator("#pad")).not_to_be_in_viewport()
+        drop(page, "#models", given)
+        expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
+
+
+def test_on_a_phone_a_problem_is_told_beside_the_pad(open_page, url, drop):
+    page = open_page(url, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    drop(page, "#pad", ("photo.heic", "image/heic", b"nothing a browser reads"))
+    glance = page.locator("#glance")
+    expect(glance).to_have_text("photo.heic is no picture that this browser can read.")
+    expect(glance).to_be_in_viewport(ratio=1)
+    page.get_by_label("or type it").fill("b")
+    expect(glance).to_contain_text("%")
+
+
 def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, url):
     page = open_page(url)
     page.get_by_label("or type it").fill("U+0639")
