@@ -13,6 +13,7 @@ const SENT = 256; // pixels of a drawing that is sent, a good twice those of a r
 const MARGIN = 20;
 const NEAR = 0.004; // of the side; points nearer to the last one say nothing
 const TYPEFACE = "system-ui, sans-serif";
+const MAT = "#8b929c"; // behind pictures: of one that is transparent neither dark nor light ink is lost on it
 const EMPTY = { kind: "empty" };
 
 export class Pad extends EventTarget {
@@ -142,6 +143,8 @@ export class Pad extends EventTarget {
     const { bitmap } = this.#content;
     if (!bitmap) return;
     const { left, top, width, height } = frameOf(bitmap);
+    context.fillStyle = MAT;
+    context.fillRect(left * side, top * side, width * side, height * side);
     context.imageSmoothingQuality = "high";
     context.drawImage(bitmap, left * side, top * side, width * side, height * side);
   }

@@ -200,6 +200,25 @@ def test_on_a_phone_a_problem_is_told_beside_the_pad(open_page, url, drop):
     expect(glance).to_contain_text("%")
 
 
+@pytest.mark.parametrize(("scheme", "ink"), [("dark", 0), ("light", 255)])
+def test_a_transparent_picture_is_seen_whatever_its_ink(open_page, url, drop, scheme, ink):
+    picture = Image.new("RGBA", (100, 100))
+    ImageDraw.Draw(picture).rectangle((40, 20, 60, 80), (ink, ink, ink, 255))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    page = open_page(url, color_scheme=scheme)
+    drop(page, "#pad", ("bar.png", "image/png", file.getvalue()))
+    page.wait_for_selector("#references li")
+    seen = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, canvas.height / 2, canvas.width, 1);
+        return [0.2, 0.5].map(place => [...data.subarray(4 * Math.floor(place * canvas.width))].slice(0, 4));
+    }"""
+    (ground, *_, is_there), bar = page.locator("#sheet").evaluate(seen)
+    assert bar == [ink, ink, ink, 255]
+    assert is_there == 255  # what is behind the canvas has the colour of one of the inks
+    assert abs(ground - ink) > 80
+
+
 def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, url):
     page = open_page(url)
     page.get_by_label("or type it").fill("U+0639")
