@@ -20,7 +20,7 @@ export class Crop {
     this.#pad = pad;
     this.#overlay.addEventListener("pointerdown", event => this.#begin(event));
     this.#overlay.addEventListener("pointermove", event => this.#go(event));
-    for (const kind of ["pointerup", "pointercancel"]) this.#overlay.addEventListener(kind, () => this.#end());
+    for (const kind of ["pointerup", "pointercancel"]) this.#overlay.addEventListener(kind, event => this.#end(event));
     this.#overlay.addEventListener("keydown", event => this.#key(event));
     for (const kind of ["change", "drawing"]) pad.addEventListener(kind, () => this.#show());
   }
@@ -64,11 +64,11 @@ export class Crop {
     });
     // From within, the rectangle is moved; a drag elsewhere begins a new one.
     const within = x > crop.left && x < crop.right && y > crop.top && y < crop.bottom && !isWhole(crop);
-    this.#drag = { x, y, held, within, before: crop };
+    this.#drag = { pointer: event.pointerId, x, y, held, within, before: crop };
   }
 
   #go(event) {
-    if (!this.#drag) return;
+    if (event.pointerId !== this.#drag?.pointer) return;
     const [x, y] = this.#place(event), { held, within, before } = this.#drag;
     if (held.length) {
       const crop = { ...before };
@@ -84,8 +84,8 @@ export class Crop {
     }
   }
 
-  #end() {
-    if (!this.#drag) return;
+  #end(event) {
+    if (event.pointerId !== this.#drag?.pointer) return;
     const { before } = this.#drag, after = this.#content;
     this.#drag = null;
     if (after.crop !== before) this.#finish(before, after);

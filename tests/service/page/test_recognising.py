@@ -219,6 +219,30 @@ def test_a_transparent_picture_is_seen_whatever_its_ink(open_page, url, drop, sc
     assert abs(ground - ink) > 80
 
 
+def test_a_second_finger_does_not_take_the_crop_over(open_page, url, drop):
+    page = open_page(url, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    drop(page, "#pad", AIN)
+    edges = [page.get_by_role("slider", name=f"{edge} edge") for edge in ("Left", "Top", "Right", "Bottom")]
+    expect(edges[0]).to_be_visible()
+    box = page.locator("#crop").bounding_box()
+    screen = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": finger}
+            for finger, (x, y) in enumerate(places)
+        ]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (0.3, 0.3))
+    touch("touchMove", (0.7, 0.7))
+    touch("touchStart", (0.7, 0.7), (0.9, 0.1))
+    touch("touchMove", (0.7, 0.7), (0.9, 0.15))
+    touch("touchEnd")
+    shares = [int(edge.get_attribute("aria-valuenow")) for edge in edges]
+    assert shares == pytest.approx([30, 30, 70, 70], abs=1)
+
+
 def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, url):
     page = open_page(url)
     page.get_by_label("or type it").fill("U+0639")
