@@ -134,6 +134,16 @@ def test_the_dark_is_dark_and_ink_is_light_there(open_page, url):
     assert dark_ground < 60 < 200 < light_ink
 
 
+def test_the_crop_is_seen_where_colours_are_forced(open_page, url, drop):
+    page = full(open_page(url, forced_colors="active", color_scheme="dark"))
+    drop(page, "#pad", ("shot.png", "image/png", page.locator("#references").screenshot()))
+    page.get_by_role("slider", name="Left edge").press("Shift+ArrowRight")
+    drawn = "box => [getComputedStyle(box).borderTopColor, getComputedStyle(box).boxShadow]"
+    border, shade = page.locator(".crop-box").evaluate(drawn)
+    assert border == page.evaluate("getComputedStyle(document.querySelector('.edge'), '::after').backgroundColor")
+    assert shade != "none"
+
+
 def test_what_comes_over_the_wire_is_light_and_from_here(open_page, url, browser):
     page = browser.new_context().new_page()
     requests: list[Request] = []
