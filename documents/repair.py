@@ -55,7 +55,13 @@ class ReadCode:
         if self.recognition:
             best = self.recognition.predictions[:k]
             found = described(replace(self.recognition, predictions=best))
-        return {"code": self.drawn.code, "said": self.drawn.spoken, "text": self.text, **found}
+        return {
+            "code": self.drawn.code,
+            "said": self.drawn.spoken,
+            "text": self.text,
+            "contradicted": self.contradicted,
+            **found,
+        }
 
 
 @dataclass(frozen=True, slots=True)

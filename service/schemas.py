@@ -67,8 +67,8 @@ _REPAIR: JsonDict = {
         "repaired": 1,
         "unknown": 0,
         "contradicted": 0,
-        "codes": [{"code": 12, "said": "", "text": "\u0639", "known": True,
-                   "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}]}],
+        "codes": [{"code": 12, "said": "", "text": "\u0639", "contradicted": False, "known": True,
+                   "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}], "picture": None}],
     }],
     "document": "JVBERi0xLjcKJb/3ov4K...",
 }  # fmt: skip
@@ -230,8 +230,10 @@ class CodeFields(BaseModel):
     code: int
     said: str = Field(description="what copying gives; empty where the document says nothing")
     text: str = Field(description="what copying will give; empty where that is not known")
+    contradicted: bool = Field(description="whether it says what it surely does not show")
     known: bool | None = Field(description="as of glyphs; null where there is nothing to see")
     predictions: list[PredictionFields]
+    picture: str | None = Field(description="what it draws, a PNG in base64; null where none was asked for")
 
 
 class DocumentFontFields(BaseModel):

@@ -141,12 +141,14 @@ class DocumentCode:
     """A code of a font of a document, and what it shows, most probable first.
 
     said: what copying gave; text: what it gives in the repaired document; empty where there is none
+    contradicted: whether it says what it surely does not show
     known: as of an `IdentifiedGlyph`
     """
 
     code: int
     said: str
     text: str
+    contradicted: bool
     known: bool | None
     predictions: tuple[Prediction, ...]
 

@@ -12,10 +12,12 @@ import { Pad } from "./pad.js";
 import { readPicture } from "./picture.js";
 import { Primitives } from "./primitives.js";
 import { Recognise, describe, named } from "./recognise.js";
+import { Repair } from "./repair.js";
 import { Score } from "./score.js";
 import { typed } from "./text.js";
 
 const FONT = /\.(ttf|otf|ttc|otc|woff2?|pfb|t1|cff)$/i;
+const DOCUMENT = /\.pdf$/i;
 const ARCHIVE = /\.(zip|tar|tar\.gz|tgz)$/i;
 
 const pad = new Pad();
@@ -37,6 +39,7 @@ const known = new Known(() => {
 });
 const recognise = new Recognise({ pad, known, models, answers, alike, primitives });
 const identify = new Identify(models.parameters);
+const repair = new Repair(models.parameters);
 const score = new Score(models.parameters);
 
 // --- the pad's tools ---
@@ -75,14 +78,19 @@ byId("choose").addEventListener("change", event => {
 
 // --- what comes from elsewhere ---
 
-/** A font is identified; several, archives and what is given where fonts are scored are scored. Of pictures the first
- *  is recognised. */
+/** A font is identified; several, archives and what is given where fonts are scored are scored. Of documents the first
+ *  is repaired, of pictures the first recognised. */
 async function take(files, place) {
   const fonts = files.filter(({ name }) => FONT.test(name) || ARCHIVE.test(name));
   if (fonts.length) {
     const isOne = fonts.length === 1 && FONT.test(fonts[0].name) && !byId("score").contains(place);
     byId(isOne ? "identify" : "score").scrollIntoView();
     return isOne ? identify.post(fonts[0]) : score.post(fonts);
+  }
+  const [document] = files.filter(({ name }) => DOCUMENT.test(name));
+  if (document) {
+    byId("repair").scrollIntoView();
+    return repair.post(document);
   }
   if (!files.length) return;
   byId("pad").scrollIntoView({ block: "nearest" }); // wherever it was dropped: what comes of it is seen there

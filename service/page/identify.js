@@ -2,7 +2,8 @@
 
 import { addressed, ask, explained, newest } from "./api.js";
 import { byId, download, element, isolated, note, say, tell } from "./dom.js";
-import { characterOf, count, formName, ofLabel, percent, visible } from "./text.js";
+import { characterOf, formName, ofLabel, percent, visible, count } from "./text.js";
+import { tile, tiled } from "./tiles.js";
 
 // What can be said of a glyph; words for it stand on the glyph and, behind a number, for all of them.
 const KINDS = {
@@ -48,40 +49,30 @@ export class Identify {
   });
 }
 
-/** A font's glyphs, which scroll in a frame of their own since they can be thousands; and the answer as a file. */
+/** A font's glyphs, and the answer as a file. */
 function card(name, faces, answer) {
-  const tiles = faces.flatMap(face => face.glyphs.map(glyph => tile(glyph, faces.length > 1 ? `face ${face.face}, ` : "")));
-  const counts = Object.keys(KINDS).map(kind => [kind, tiles.filter(({ dataset }) => dataset.kind === kind).length]).filter(([, number]) => number)
-    .map(([kind, number]) => [kind, `${number.toLocaleString("en")} ${KINDS[kind]}`]);
-  const all = count(tiles.length, "glyph"), summary = [all, ...counts.map(([, words]) => words)].join(" · ");
-  const select = element("select", {}, ...[["", all], ...counts].map(([value, words]) => element("option", { value }, words)));
-  select.addEventListener("input", () => {
-    for (const one of tiles) one.hidden = select.value !== "" && one.dataset.kind !== select.value;
-  });
+  const { summary, choice, frame } = tiled(
+    faces.flatMap(face => face.glyphs.map(glyph => ofGlyph(glyph, faces.length > 1 ? `face ${face.face}, ` : ""))), "glyph", KINDS, `Glyphs of ${name}`);
   const save = element("button", { type: "button", "aria-label": `Save what was identified in ${name} as JSON` }, "JSON");
   save.addEventListener("click", () => download(answer, `${name}.json`));
   say(`${name}: ${summary}`);
   return element("article", { class: "job", "aria-label": name },
     element("header", {}, element("h3", {}, isolated(name)), element("span", { class: "small" }, ...families(faces))),
     element("p", { class: "small" }, summary),
-    element("p", { class: "buttons" }, element("label", { class: "tick" }, "Show ", select), save),
-    element("div", { class: "frame", tabIndex: 0, role: "region", "aria-label": `Glyphs of ${name}` }, element("ul", { class: "tiles" }, ...tiles)));
+    element("p", { class: "buttons" }, choice, save),
+    frame);
 }
 
 const families = ([{ family, style }, ...others]) =>
   [isolated(`${family} ${style}`), others.length ? ` and ${count(others.length, "other")}` : ""];
 
-function tile(glyph, where) {
+function ofGlyph(glyph, where) {
   const { glyph: index, name, mapped, advance, predictions: [best], reason } = glyph;
   const kind = kindOf(glyph);
   const says = mapped.flatMap(codepoint => [` · ${codepoint} `, isolated(visible({ character: characterOf(codepoint), form: null }))]);
-  return element("li", { "data-kind": kind },
-    isolated(best ? visible(best) : "", { class: "glyph" }),
-    element("div", {},
-      best ? element("p", { class: "name" }, [best.name, formName(best.form)].filter(Boolean).join(", ")) : null,
-      element("p", { class: "small" }, `${where}glyph ${index}, `, isolated(name),
-        best ? ` · ${best.label} · ${percent(best.probability)}` : advance === null ? "" : ` · advance ${advance} em`),
-      element("p", { class: "small says" }, reason || KINDS[kind], ...says)));
+  return tile(kind, isolated(best ? visible(best) : "", { class: "glyph" }), best && [best.name, formName(best.form)].filter(Boolean).join(", "),
+    [`${where}glyph ${index}, `, isolated(name), best ? ` · ${best.label} · ${percent(best.probability)}` : advance === null ? "" : ` · advance ${advance} em`],
+    reason || KINDS[kind], ...says);
 }
 
 function kindOf({ mapped, known, predictions: [best] }) {

@@ -30,6 +30,7 @@ from service.errors import (
 from service.models import Context
 from service.one_file import BINARY, DOCUMENT
 from service.parameters import Asked, Asking, Count, Scripts, check_count, listed, repairer_of, settings_of
+from service.pictures import as_picture
 from service.problems import documented
 from service.schemas import RepairResponse
 
@@ -70,6 +71,7 @@ class RepairQuery(Asked):
     ] = False
     scripts: Scripts = ""
     k: Annotated[Count, Field(description=_K)] = 1
+    pictures: Annotated[bool, Field(description="whether JSON has a picture of what each code draws")] = False
     timeout: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description=_TIMEOUT)] = None
 
 
@@ -106,7 +108,7 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
             return Response(document if repaired is None else repaired, headers=headers, media_type=_PDF)
         found: dict[str, Any] = {
             "model": identity, "pages": text.pages, "unread": text.unread, "repaired": count,
-            "fonts": [font.to_dict(query.k) for font in fonts],
+            "fonts": [_told(font, query.k, pictures=query.pictures) for font in fonts],
             "document": None if repaired is None else base64.b64encode(repaired).decode(),
         }  # fmt: skip
         return Response(to_json(found), media_type="application/json")
@@ -114,3 +116,11 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
     return await repairer.repair(
         document, asking.model, candidates, finish, everything=query.all, deadline=asking.deadline
     )
+
+
+def _told(font: ReadDocumentFont, k: int, *, pictures: bool) -> dict[str, Any]:
+    told = font.to_dict(k)
+    for code, read in zip(told["codes"], font.codes, strict=True):
+        raster = read.drawn.raster if pictures else None
+        code["picture"] = None if raster is None else as_picture(raster)
+    return told

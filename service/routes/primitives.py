@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from PIL import Image
 
 from service.errors import NoPrimitives, UnknownModel
 from service.models import ServedModel
 from service.parameters import Asked, Asking
+from service.pictures import as_picture
 from service.problems import documented
 from service.reading import PICTURE_BODY, PICTURE_PROBLEMS, Measured, read_glyph
 from service.routes.quick import QuickRoute
@@ -44,12 +42,10 @@ async def primitives(request: Request, query: Annotated[PrimitivesQuery, Query()
     def job(model: ServedModel) -> JSONResponse:
         raster = asking.engine.read(model, glyph)
         [grid] = model.recogniser.primitives(raster[None], glyph.metrics[None])
-        file = io.BytesIO()
-        Image.fromarray(255 - raster).save(file, "PNG")
         return JSONResponse(
             {
                 "model": model.identity,
-                "raster": base64.b64encode(file.getvalue()).decode("ascii"),
+                "raster": as_picture(raster),
                 "cell": len(raster) // len(grid),
                 "grid": grid.tolist(),
             }

@@ -140,7 +140,9 @@ def test_the_crop_is_seen_where_colours_are_forced(open_page, url, drop):
     page.get_by_role("slider", name="Left edge").press("Shift+ArrowRight")
     drawn = "box => [getComputedStyle(box).borderTopColor, getComputedStyle(box).boxShadow]"
     border, shade = page.locator(".crop-box").evaluate(drawn)
-    assert border == page.evaluate("getComputedStyle(document.querySelector('.edge'), '::after').backgroundColor")
+    assert border == page.evaluate(
+        "getComputedStyle(document.querySelector('.edge'), '::after').backgroundColor"
+    )
     assert shade != "none"
 
 
