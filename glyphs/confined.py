@@ -17,7 +17,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from glyphs.errors import GlypheryError
@@ -204,6 +206,9 @@ def serve(answer: Callable[[int, int], None]) -> None:
     """What a program does: with the descriptors that it is asked by and that it answers to."""
     for one in (signal.SIGINT, signal.SIGTERM):  # to all of a terminal or a service; the parent ends this
         signal.signal(one, signal.SIG_IGN)
+    with suppress(OSError):  # no Linux, or a system that does not let it
+        # Where memory runs out this process is killed, and not the service that has started it.
+        Path("/proc/self/oom_score_adj").write_text("1000")
     answers = os.dup(1)
     os.dup2(2, 1)  # what a parser prints is no part of an answer
     answer(0, answers)

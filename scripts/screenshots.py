@@ -44,10 +44,11 @@ def _main(
     with served(None) as url, browser_at(path) as browser:
         _recognised(browser, url, out / "page.png")
         _alike(browser, url, out / "page-dark.png")
+        _repaired(browser, url, out / "page-repair.png")
         _reports(browser, out)
     with served(Path(SHIPPED[1])) as url, browser_at(path) as browser:
         _primitives(browser, url, out / "page-primitives.png")
-    for name in ("page", "page-dark", "page-primitives", *_REPORTED):
+    for name in ("page", "page-dark", "page-repair", "page-primitives", *_REPORTED):
         picture = Image.open(out / f"{name}.png").convert("RGB")
         picture.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE).save(out / f"{name}.png", optimize=True)
 
@@ -80,6 +81,15 @@ def _alike(browser: Browser, url: str, out: Path) -> None:
     page.mouse.move(0, 0)
     page.wait_for_timeout(1000)  # for pictures that come into sight
     page.screenshot(path=out, clip={"x": 0, "y": 0, "width": 1200, "height": 606})
+
+
+def _repaired(browser: Browser, url: str, out: Path) -> None:
+    page = _opened(browser, url)
+    page.wait_for_selector(".bundle")
+    page.get_by_label("Choose a document").set_input_files("tests/data/silent.pdf")
+    page.get_by_role("button", name="Save the repaired PDF").wait_for()
+    page.mouse.move(0, 0)
+    page.locator("#repaired").screenshot(path=out)
 
 
 def _primitives(browser: Browser, url: str, out: Path) -> None:

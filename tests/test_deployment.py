@@ -203,8 +203,8 @@ def test_every_panel_asks_for_numbers_that_there_are(families: dict[str, set[str
         _check_query(query, families)
     for subject in (
         "glyphery_request_seconds_bucket", "glyphery_batch_glyphs_bucket", "glyphery_glyphs_waiting",
-        "glyphery_fonts_in_flight", "glyphery_problems_total", "glyphery_jobs", "glyphery_model_info",
-        "DCGM_FI_DEV_GPU_UTIL",
+        "glyphery_fonts_in_flight", "glyphery_documents_in_flight", "glyphery_problems_total",
+        "glyphery_jobs", "glyphery_model_info", "DCGM_FI_DEV_GPU_UTIL",
     ):  # fmt: skip
         assert any(subject in query for query in queries), subject
     numbers = [panel["id"] for panel in board["panels"]]

@@ -1,6 +1,7 @@
 """The Python client and `--server`, against real servers: ours, and small ones that misbehave."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -20,11 +21,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bundles import default_bundle
 from glyphery import AsyncClient, Client
 from glyphery.client import Glyph, ServiceError
 from glyphs.errors import BadFont, BadInput, BadPicture
 from recognition.bundle import Bundle, seal
 from tests.service.waits import at_work
+
+SILENT = Path(__file__).parents[1] / "data" / "silent.pdf"
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +154,50 @@ def test_a_font_is_identified(asking, server, font_dir):
     with pytest.raises(ServiceError, match="no font") as refused:
         asking.identify_font(b"nothing of the kind")
     assert refused.value.type == "urn:glyphery:problem:bad-font"
+
+
+@pytest.fixture(scope="module")
+def shipped(serve):
+    with serve(bundles=[default_bundle()]) as running:
+        yield running
+
+
+def test_a_document_is_repaired(kind, shipped):
+    asking = kind(shipped.url, retries=0)
+    said = {"scripts": "Latn,Cyrl,Zyyy", "k": 2, "model": "levit_128s", "timeout": 30}
+    found = asking.repair(SILENT, **said)
+    expected = document(
+        shipped.client.post(
+            "/documents/repair", content=SILENT.read_bytes(), params={**said, "format": "json"}
+        )
+    )
+    assert found.document == base64.b64decode(expected["document"])
+    told = json.loads(json.dumps(asdict(replace(found, document=None))))
+    for font in expected["fonts"]:
+        for code in font["codes"]:
+            del code["picture"]
+    assert told == expected | {"document": None}
+    again = asking.repair(found.document)
+    assert (again.document, again.repaired) == (None, 0)
+    assert asking.repair(str(SILENT), scripts=["Cyrl"], everything=True).fonts[0].unknown > 0
+    with pytest.raises(BadInput, match=r"nowhere\.pdf cannot be read"):
+        asking.repair("nowhere.pdf")
+    with pytest.raises(ServiceError, match="no PDF") as refused:
+        asking.repair(b"nothing of the kind")
+    assert refused.value.type == "urn:glyphery:problem:bad-document"
+
+
+def test_what_a_server_repaired_is_what_the_command_line_repairs(shipped, tmp_path):
+    for name, way in (("local", ()), ("asked", ("--server", shipped.url))):
+        done = run("repair", SILENT, "--out", tmp_path / f"{name}.pdf", *way, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "63 codes say what they show" in done.stderr
+    assert (tmp_path / "local.pdf").read_bytes() == (tmp_path / "asked.pdf").read_bytes()
+    (tmp_path / "no.pdf").write_text("nothing of the kind")
+    done = run("repair", "no.pdf", "--out", "out.pdf", "--server", shipped.url, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("glyphery: no.pdf: It is no PDF")
+    assert not (tmp_path / "out.pdf").exists()
 
 
 def test_embeddings_are_arrays(asking, server, picture):
