@@ -35,6 +35,9 @@ _FOREIGN = 0.02  # how likely a label of another script is in a text of one, tim
 # Labels with so much of the share of the likeliest are as good, as Latin A and Cyrillic А that are drawn as
 # one: the commonest of them is meant, rather than whichever happens to have a thousandth more.
 _AS_GOOD = 0.4
+# Several glyphs that are drawn alike have as many labels, but for those that fit so much worse: then they are
+# alternates of one.
+_SHARED = 0.3
 _CONSIDERED = 64  # labels of a glyph, by what it looks like and how common they are
 _SCALINGS = 50
 # A label that is taken again and again counts so much less at the least: what fits nothing else may share it,
@@ -103,7 +106,8 @@ class OneFont:
         """
         # What a text needs is told apart by its script.
         least = 1.0 if self._candidates.prior is Prior.TEXT else _AS_GOOD
-        as_good = max(min(copies, len(shares)), int((shares >= least * shares[0]).sum()))
+        shared = min(copies, int((shares >= _SHARED * shares[0]).sum()))
+        as_good = max(shared, int((shares >= least * shares[0]).sum()))
         common = np.argsort(-self._candidates.log_prior[columns[:as_good]], kind="stable")
         firsts = columns[common[np.arange(copies) % as_good]]
         labels = np.stack([np.r_[first, columns[columns != first]] for first in firsts])[:, :k]

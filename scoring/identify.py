@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glyphs.characters import code
+from glyphs.raster import Raster
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition, described
 from recognition.one_font import OneFont
@@ -31,6 +32,7 @@ class IdentifiedGlyph:
     """index: in the font; mapped: the code points whose glyph the font says it is
     advance: em; None where the glyph cannot be loaded
     recognition: None where there is nothing to recognise; why is in `reason` then
+    raster: None without ink, and where none was to be kept
     """
 
     index: int
@@ -39,6 +41,7 @@ class IdentifiedGlyph:
     advance: float | None
     recognition: Recognition | None
     reason: str = ""
+    raster: Raster | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As clients see it, by HTTP and with `--json`."""
@@ -67,12 +70,19 @@ class IdentifiedFace:
 
 
 def identify(
-    messages: Iterable[DrawnFace | Rasters], answer: Answer, bundle: Bundle, candidates: Candidates, k: int
+    messages: Iterable[DrawnFace | Rasters],
+    answer: Answer,
+    bundle: Bundle,
+    candidates: Candidates,
+    k: int,
+    *,
+    keep_rasters: bool = False,
 ) -> Iterator[IdentifiedFace]:
     """Faces that were read with every glyph, each followed by its rasters.
 
     answer: asks the model
     k: how many predictions of each glyph
+    keep_rasters: glyphs have them; of a large font they take as much memory as all else together
 
     Raises what messages and `answer` raise.
     """
@@ -81,23 +91,32 @@ def identify(
         if isinstance(message, DrawnFace):
             if reading is not None:
                 yield _identified(reading, k)
-            reading = _Reading(message, _metrics(message), _copies(message), OneFont(bundle, candidates))
+            together = OneFont(bundle, candidates)
+            reading = _Reading(message, _metrics(message), _copies(message), together, [])
         else:
             assert reading is not None
             rows = slice(message.first, message.first + len(message.pixels))
             reading.together.add(answer(message.pixels, reading.metrics[rows]), reading.copies[rows])
+            if keep_rasters:
+                reading.rasters.extend(message.pixels)
     if reading is not None:
         yield _identified(reading, k)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A face whose rasters come; metrics: (rasters, 4), em; copies: glyphs that are drawn as each of them."""
+    """A face whose rasters come.
+
+    metrics: (rasters, 4), em
+    copies: glyphs that are drawn as each of them
+    rasters: those that are kept
+    """
 
     face: DrawnFace
     metrics: NDArray[np.float32]
     copies: list[int]
     together: OneFont
+    rasters: list[Raster]
 
 
 def _metrics(face: DrawnFace) -> NDArray[np.float32]:
@@ -124,12 +143,15 @@ def _identified(reading: _Reading, k: int) -> IdentifiedFace:
     glyphs = []
     for place, drawn in enumerate(face.drawings):
         reason = _reason(drawn)
-        recognition = None if drawn.raster is None else next(found[drawn.raster])
+        recognition = raster = None
+        if drawn.raster is not None:
+            recognition = next(found[drawn.raster])
+            raster = reading.rasters[drawn.raster] if reading.rasters else None
         glyphs.append(
             IdentifiedGlyph(
                 index=drawn.index, name=drawn.name, mapped=tuple(mapped[place]),
                 advance=drawn.metrics[-1] if drawn.metrics else drawn.advance,
-                recognition=None if reason else recognition, reason=reason,
+                recognition=None if reason else recognition, reason=reason, raster=raster,
             )
         )  # fmt: skip
     return IdentifiedFace(face.face, face.family, face.style, tuple(glyphs))

@@ -56,12 +56,14 @@ class Identifier:
         k: int,
         finish: Callable[[list[IdentifiedFace]], T],
         *,
+        keep_rasters: bool,
         deadline: float,
     ) -> T:
         """What becomes of a font's faces.
 
         candidates: of the model
         finish: called in the thread
+        keep_rasters: glyphs have them
         deadline: on `time.monotonic`'s clock
 
         Raises:
@@ -70,7 +72,8 @@ class Identifier:
 
         def work(answer: Answer, left: float) -> T:
             with closing(self._reading_for(model).read(font, left)) as messages:
-                return finish(list(identify(messages, answer, model.bundle, candidates, k)))
+                found = identify(messages, answer, model.bundle, candidates, k, keep_rasters=keep_rasters)
+                return finish(list(found))
 
         try:
             return await self.fonts.do(work, model, deadline)

@@ -47,9 +47,10 @@ _IDENTIFY: JsonDict = {
         "style": "Regular",
         "glyphs": [
             {"glyph": 0, "name": ".notdef", "mapped": [], "advance": 0.5, "known": None, "predictions": [],
-             "reason": "It is the font's box for missing glyphs."},
+             "reason": "It is the font's box for missing glyphs.", "picture": None},
             {"glyph": 1, "name": "g1", "mapped": ["U+E001"], "advance": 0.61, "known": True,
-             "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}], "reason": ""},
+             "predictions": [{**_AIN, "probability": 0.99, "equivalents": []}], "reason": "",
+             "picture": None},
         ],
     }],
 }  # fmt: skip
@@ -204,6 +205,7 @@ class GlyphFields(BaseModel):
     )
     predictions: list[PredictionFields]
     reason: str = Field(description="why there is nothing to see")
+    picture: str | None = Field(description="a PNG in base64; null without ink, and where none was asked for")
 
 
 class FaceFields(BaseModel):
@@ -233,7 +235,7 @@ class CodeFields(BaseModel):
     contradicted: bool = Field(description="whether it says what it surely does not show")
     known: bool | None = Field(description="as of glyphs; null where there is nothing to see")
     predictions: list[PredictionFields]
-    picture: str | None = Field(description="what it draws, a PNG in base64; null where none was asked for")
+    picture: str | None = Field(description="what it draws, as of glyphs")
 
 
 class DocumentFontFields(BaseModel):

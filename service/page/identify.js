@@ -3,7 +3,7 @@
 import { addressed, ask, explained, newest } from "./api.js";
 import { byId, download, element, isolated, note, say, tell } from "./dom.js";
 import { characterOf, formName, ofLabel, percent, visible, count } from "./text.js";
-import { tile, tiled } from "./tiles.js";
+import { pictured, tile, tiled } from "./tiles.js";
 
 // What can be said of a glyph; words for it stand on the glyph and, behind a number, for all of them.
 const KINDS = {
@@ -36,11 +36,10 @@ export class Identify {
     byId("identified").replaceChildren();
     byId("drop-font").dataset.busy = "";
     try {
-      const answer = await (await ask(addressed("/fonts/identify", this.#model()), { method: "POST", body, signal })).blob();
-      const { faces } = JSON.parse(await answer.text());
+      const answer = await (await ask(addressed("/fonts/identify", { ...this.#model(), pictures: true }), { method: "POST", body, signal })).json();
       signal.throwIfAborted();
       note(line);
-      byId("identified").replaceChildren(card(file.name, faces, answer));
+      byId("identified").replaceChildren(card(file.name, answer));
     } catch (error) {
       if (signal.aborted) throw error;
       tell(line, ...explained(error, "The font did not get through. Choose it again once the server is back."));
@@ -50,11 +49,12 @@ export class Identify {
 }
 
 /** A font's glyphs, and the answer as a file. */
-function card(name, faces, answer) {
+function card(name, answer) {
+  const { faces } = answer;
   const { summary, choice, frame } = tiled(
     faces.flatMap(face => face.glyphs.map(glyph => ofGlyph(glyph, faces.length > 1 ? `face ${face.face}, ` : ""))), "glyph", KINDS, `Glyphs of ${name}`);
   const save = element("button", { type: "button", "aria-label": `Save what was identified in ${name} as JSON` }, "JSON");
-  save.addEventListener("click", () => download(answer, `${name}.json`));
+  save.addEventListener("click", () => download(new Blob([withoutPictures(answer)], { type: "application/json" }), `${name}.json`));
   say(`${name}: ${summary}`);
   return element("article", { class: "job", "aria-label": name },
     element("header", {}, element("h3", {}, isolated(name)), element("span", { class: "small" }, ...families(faces))),
@@ -63,15 +63,17 @@ function card(name, faces, answer) {
     frame);
 }
 
+const withoutPictures = answer => JSON.stringify(answer, (key, value) => (key === "picture" ? undefined : value));
+
 const families = ([{ family, style }, ...others]) =>
   [isolated(`${family} ${style}`), others.length ? ` and ${count(others.length, "other")}` : ""];
 
 function ofGlyph(glyph, where) {
-  const { glyph: index, name, mapped, advance, predictions: [best], reason } = glyph;
+  const { glyph: index, name, mapped, advance, predictions: [best], reason, picture } = glyph;
   const kind = kindOf(glyph);
   const says = mapped.flatMap(codepoint => [` · ${codepoint} `, isolated(visible({ character: characterOf(codepoint), form: null }))]);
-  return tile(kind, isolated(best ? visible(best) : "", { class: "glyph" }), best && [best.name, formName(best.form)].filter(Boolean).join(", "),
-    [`${where}glyph ${index}, `, isolated(name), best ? ` · ${best.label} · ${percent(best.probability)}` : advance === null ? "" : ` · advance ${advance} em`],
+  return tile(kind, picture ? pictured(picture) : isolated("", { class: "glyph" }), best && [best.name, formName(best.form)].filter(Boolean).join(", "),
+    [...best ? [isolated(visible(best), { class: "shows" }), " · "] : [], `${where}glyph ${index}, `, isolated(name), best ? ` · ${best.label} · ${percent(best.probability)}` : advance === null ? "" : ` · advance ${advance} em`],
     reason || KINDS[kind], ...says);
 }
 

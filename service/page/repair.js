@@ -3,7 +3,7 @@
 import { addressed, ask, explained, newest } from "./api.js";
 import { byId, download, element, isolated, note, say, tell } from "./dom.js";
 import { count, percent } from "./text.js";
-import { tile, tiled } from "./tiles.js";
+import { pictured, tile, tiled } from "./tiles.js";
 
 // What becomes of a code.
 const KINDS = {
@@ -69,7 +69,7 @@ function card(name, { pages, unread, fonts, document: whole }, believe) {
 function ofCode(code, font) {
   const { code: number, said, text, picture, predictions: [best] } = code;
   const kind = kindOf(code);
-  return tile(kind, element("img", { class: "glyph", alt: "", width: 64, height: 64, src: `data:image/png;base64,${picture}` }), best.name,
+  return tile(kind, pictured(picture), best.name,
     [isolated(font || "a font without a name"), ` · code ${number} · ${percent(best.probability)}`],
     KINDS[kind], " · ", isolated(text || "\ufffd"), said && said !== text ? " · was " : "", said && said !== text ? isolated(said) : "");
 }

@@ -8,6 +8,9 @@ export const tile = (kind, look, name, small, ...says) => element("li", { "data-
   element("div", {}, name ? element("p", { class: "name" }, name) : null,
     element("p", { class: "small" }, ...small), element("p", { class: "small says" }, ...says)));
 
+/** What a glyph looks like, from a PNG in base64. */
+export const pictured = png => element("img", { class: "glyph", alt: "", width: 64, height: 64, src: `data:image/png;base64,${png}` });
+
 /** Tiles in a frame of their own, for they can be thousands; a choice of kinds, which hides the others; and how many
  *  there are of each. kinds: words for each, by its name */
 export function tiled(tiles, noun, kinds, label) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -26,6 +26,7 @@ from service.errors import (
 )
 from service.one_file import FONT
 from service.parameters import Asked, Asking, Count, InContext, check_count, identifier_of, settings_of
+from service.pictures import as_picture
 from service.problems import documented
 from service.schemas import IdentifyResponse
 
@@ -47,6 +48,7 @@ class IdentifyQuery(InContext, Asked):
 
     k: Count = 3
     prior: Annotated[Prior, Field(description=_PRIOR)] = Prior.TEXT
+    pictures: Annotated[bool, Field(description="whether there is a picture of each glyph")] = False
 
 
 @router.post(
@@ -69,9 +71,17 @@ async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query(
     font = await FONT.read(request, settings.max_body_bytes, settings.max_upload_seconds)
 
     def finish(faces: list[IdentifiedFace]) -> Response:
-        found = {"model": asking.model.identity, "faces": [face.to_dict() for face in faces]}
+        found = {"model": asking.model.identity, "faces": list(map(_told, faces))}
         return Response(to_json(found), media_type="application/json")
 
     return await identifier.identify(
-        font, asking.model, candidates, query.k, finish, deadline=asking.deadline
-    )
+        font, asking.model, candidates, query.k, finish,
+        keep_rasters=query.pictures, deadline=asking.deadline,
+    )  # fmt: skip
+
+
+def _told(face: IdentifiedFace) -> dict[str, Any]:
+    told = face.to_dict()
+    for glyph, identified in zip(told["glyphs"], face.glyphs, strict=True):
+        glyph["picture"] = None if identified.raster is None else as_picture(identified.raster)
+    return told

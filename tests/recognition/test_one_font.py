@@ -93,6 +93,13 @@ def test_glyphs_that_are_drawn_alike_have_a_label_each_the_commonest_first(bundl
         assert shares == sorted(shares, reverse=True)
 
 
+def test_alternates_of_a_letter_that_are_drawn_alike_are_that_letter(bundle: Bundle) -> None:
+    font = OneFont(bundle, Candidates(bundle))
+    font.add(_answers({"a": 9.0, "o": 2.0}, {"o": 9.0}), [3, 1])
+    alternates, [other] = font.recognise(1)
+    assert _best([*alternates, other]) == "aaao"
+
+
 def test_of_labels_that_are_as_good_the_commonest_is_meant(bundle: Bundle) -> None:
     assert _best(_read(bundle, _answers({"а": 1.1, "a": 1.0}))) == "a"
 

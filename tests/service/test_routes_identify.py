@@ -1,5 +1,6 @@
 """Every glyph of a font is recognised while its client waits, and nobody else has to."""
 
+import base64
 import io
 import json
 import math
@@ -12,11 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 from bundles import default_bundle
+from glyphs.fonts import FontFile
+from glyphs.raster import draw
 from recognition.bundle import Bundle
 from service.models import ServedModel
 from service.schemas import IdentifyResponse
@@ -88,6 +93,7 @@ def test_answers_are_those_of_the_command_line(post, font_dir):
     assert response.json()["model"]["digest"] == Bundle.load(default_bundle()).digest
     [face] = faces(response)
     assert (face["face"], face["family"]) == (0, lines[0]["family"])
+    assert {glyph.pop("picture") for glyph in face["glyphs"]} == {None}
     told = [{key: line[key] for key in face["glyphs"][0]} for line in lines]
     assert best(face["glyphs"]) == best(told)
     for glyph, line in zip(face["glyphs"], lines, strict=True):
@@ -118,6 +124,21 @@ def test_glyphs_without_ink_have_a_reason(post, make_font):
     assert (blank["known"], blank["predictions"], blank["reason"]) == (None, [], "It has no ink.")
     assert blank["advance"] == square["advance"] > 0
     assert missing["predictions"] == []
+
+
+def test_glyphs_are_shown_where_that_is_asked_for(post, sans):
+    [face], [bare] = faces(post(sans, pictures=True)), faces(post(sans))
+    shown = {glyph["glyph"]: glyph.pop("picture") for glyph in face["glyphs"]}
+    assert [glyph | {"picture": None} for glyph in face["glyphs"]] == bare["glyphs"]
+    settings = Bundle.load(default_bundle()).manifest.raster
+    [font] = FontFile(Path(), sans, "").faces()
+    for glyph in face["glyphs"]:
+        drawn = font.glyph(glyph["glyph"])
+        if drawn is None:
+            assert shown[glyph["glyph"]] is None
+        else:
+            pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown[glyph["glyph"]]))))
+            assert (pixels == 255 - draw(drawn.outline, settings)).all()
 
 
 @pytest.mark.parametrize("field", ["font", "file"])

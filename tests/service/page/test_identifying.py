@@ -56,6 +56,7 @@ def test_glyphs_that_show_something_else_than_the_font_maps_are_marked_and_found
     expect(one).to_contain_text("not as mapped · U+0030 0")
     expect(one).to_contain_text("49 ·")  # the label
     expect(one).to_contain_text("%")
+    assert one.locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") == 64
     letter = found.get_by_role("listitem").filter(has_text="LATIN CAPITAL LETTER L").first
     expect(letter).to_contain_text("as mapped · U+004C L")
     before = found.get_by_role("listitem").count()
@@ -109,6 +110,7 @@ def test_what_was_identified_is_saved(open_page, url, font_dir):
     saved = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     [face] = saved["faces"]
     assert saved["model"]["name"] == "levit_128s"
+    assert "picture" not in face["glyphs"][0]
     assert len(face["glyphs"]) == card(page, "phagspa.ttf").get_by_role("listitem").count()
 
 
