@@ -139,7 +139,7 @@ class Readers:
         bundle = self._recogniser.bundle
         text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
         read = read_fonts(text, fonts, self._recogniser.answer, bundle, self._candidates)
-        out.write_bytes(self._reader.written({one.font.number: one.cmap() for one in read}))
+        out.write_bytes(self._reader.written({one.font.number: one.texts() for one in read}))
 
     @staticmethod
     def tesseract(path: Path, language: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from documents.contents import DocumentFont, DrawnCode, Text
 from glyphs.labels import fold
-from glyphs.to_unicode import cmap, letters
+from glyphs.to_unicode import letters
 from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Prediction, Recognition, described
 from recognition.in_text import CONSIDERED, in_text
@@ -91,10 +91,9 @@ class ReadDocumentFont:
         """Codes that say what they do not show."""
         return sum(code.contradicted for code in self.codes)
 
-    def cmap(self) -> str:
-        """What its codes stand for, as PDF has it."""
-        digits = 4 if self.font.kind == "Type0" else 2
-        return cmap(((code.drawn.code, code.text) for code in self.codes if code.text), digits=digits)
+    def texts(self) -> dict[int, str]:
+        """What its codes stand for, where that is known."""
+        return {code.drawn.code: code.text for code in self.codes if code.text}
 
     def to_dict(self, k: int) -> dict[str, Any]:
         """As clients see it, with so many predictions of each code."""

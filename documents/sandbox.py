@@ -7,8 +7,8 @@ The parent sends the settings and the document; the child (`documents.sandboxed`
     text     which codes of which fonts are set, and in which words, then
     font     each font with its codes, the rasters of those with ink being the body, and when all is read
     end      whose `error` and `remedy` say why the document cannot be read, where it cannot
-Then the parent may send maps, and gets
-    written  the document with these, which is the body, or `end` again
+Then the parent may send what codes stand for, and gets
+    written  the document that says so, which is the body, or `end` again
 """
 
 from __future__ import annotations
@@ -113,17 +113,18 @@ class Reader:
         except NO_ANSWER as error:
             raise self._broken(error) from None
 
-    def written(self, maps: Mapping[int, str], patience: float = math.inf) -> bytes:
-        """The document that was read last with other ToUnicode maps, by the numbers of fonts' objects.
+    def written(self, texts: Mapping[int, Mapping[int, str]], patience: float = math.inf) -> bytes:
+        """The document that was read last, whose fonts, by the numbers of their objects, say what these codes
+        stand for, and of others what they did.
 
         Raises:
             BadDocument: as above.
         """
         try:
             waiting = allowing(self._limits.seconds, patience)
-            told = {str(font): cmap for font, cmap in maps.items()}
-            self._program.send({}, json.dumps(told).encode(), waiting)
-            most = 2 * self._document + sum(map(len, maps.values())) + _GROWTH
+            told = json.dumps(texts).encode()
+            self._program.send({}, told, waiting)
+            most = 2 * self._document + 2 * len(told) + _GROWTH
             message, body = Heard(self._program.answers, waiting, _MIB).next(most)
             _check_end(message)
             if message["kind"] != "written":

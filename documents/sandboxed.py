@@ -17,10 +17,12 @@ from pdfminer.pdfdocument import PDFEncryptionError
 from documents.contents import DocumentFont, Text
 from documents.fonts import draw_fonts
 from documents.sandbox import MAX_NAME, BadDocument, Limits, TooManyCodes
-from documents.text import read_text
+from documents.text import read_map, read_text
 from glyphs.confined import limit, serve
+from glyphs.confined import text as writable
 from glyphs.pipe import receive, send
 from glyphs.raster import RasterSettings
+from glyphs.to_unicode import cmap
 
 _MIB = 2**20
 
@@ -36,8 +38,8 @@ def _answer(source: int, to: int) -> None:
         allowed = math.ceil(used.ru_utime + used.ru_stime + limits.seconds)
         limit(resource.RLIMIT_CPU, allowed, for_good=False)
         _tell_end(to, _error(limits, lambda: _read(to, data, settings, limits)))
-        _, maps = receive(source)
-        _tell_end(to, _error(limits, lambda: _write(to, data, json.loads(maps))))
+        _, texts = receive(source)
+        _tell_end(to, _error(limits, lambda: _write(to, data, json.loads(texts))))
     except (EOFError, OSError):  # nobody asks any more, or listens
         return
 
@@ -120,14 +122,27 @@ def _finite(value: float) -> float:
     return value if math.isfinite(value) else 0.0
 
 
-def _write(to: int, data: bytes, maps: dict[str, str]) -> None:
+def _write(to: int, data: bytes, texts: dict[str, dict[str, str]]) -> None:
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(data)) as document:
-        for number, cmap in maps.items():
-            document.get_object((int(number), 0)).ToUnicode = document.make_stream(cmap.encode())
+        for number, said in texts.items():
+            font = document.get_object((int(number), 0))
+            digits = 4 if font.Subtype == "/Type0" else 2
+            # Codes are also used where no text was read: in forms to be filled in, on pages that are broken.
+            whole = _said(font, 16**digits) | {int(code): text for code, text in said.items()}
+            font.ToUnicode = document.make_stream(cmap(sorted(whole.items()), digits=digits).encode())
         encrypted = document.is_encrypted  # which it stays, and for which identifiers have to be random
         document.save(out, encryption=encrypted, deterministic_id=not encrypted)
     send(to, json.dumps({"kind": "written"}).encode(), out.getvalue())
+
+
+def _said(font: pikepdf.Object, end: int) -> dict[int, str]:
+    """What a font's map says of codes below `end`."""
+    said = font.get("/ToUnicode")
+    if not isinstance(said, pikepdf.Stream):  # it may also be a name
+        return {}
+    found = read_map(said.read_bytes())
+    return {code: writable(text) for code, text in found.items() if 0 <= code < end and text}
 
 
 if __name__ == "__main__":

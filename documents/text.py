@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from collections import Counter
 from typing import Any, BinaryIO
 
+from pdfminer.cmapdb import CMapParser, FileUnicodeMap
 from pdfminer.pdfdevice import PDFTextDevice
 from pdfminer.pdfdocument import PDFDocument
 from pdfminer.pdffont import PDFFont
@@ -42,6 +44,18 @@ def read_text(file: BinaryIO) -> Text:
             unread += 1
         device.end()
     return Text(pages, unread, device.advances, device.words)
+
+
+def read_map(content: bytes) -> dict[int, str]:
+    """What codes stand for by a ToUnicode map, as far as it can be read."""
+    found = FileUnicodeMap()
+    try:
+        CMapParser(found, io.BytesIO(content)).run()
+    except MemoryError:
+        raise
+    except Exception:  # what is broken may say something all the same
+        pass
+    return found.cid2unichr
 
 
 class _Fonts(PDFResourceManager):

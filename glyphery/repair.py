@@ -132,8 +132,8 @@ def _repaired(
         try:
             text, fonts = reader.read(document.read_bytes(), used.manifest.raster)
             read = read_fonts(text, fonts, recogniser.answer, used, candidates, everything=everything)
-            maps = {font.font.number: font.cmap() for font in read if font.repaired}
-            whole = reader.written(maps) if write and maps else None
+            texts = {font.font.number: font.texts() for font in read if font.repaired}
+            whole = reader.written(texts) if write and texts else None
         except BadDocument as error:
             raise BadDocument(f"{document}: {error.message}", error.remedy) from None
     return _Done(text.pages, text.unread, [font.to_dict(k) for font in read], whole)

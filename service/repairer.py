@@ -66,9 +66,9 @@ class Repairer:
             began = time.monotonic()
             text, fonts = self._reader.read(document, model.bundle.manifest.raster, left)
             read = read_fonts(text, fonts, answer, model.bundle, candidates, everything=everything)
-            maps = {font.font.number: font.cmap() for font in read if font.repaired}
+            texts = {font.font.number: font.texts() for font in read if font.repaired}
             left -= time.monotonic() - began
-            return finish(text, read, self._reader.written(maps, left) if maps else None)
+            return finish(text, read, self._reader.written(texts, left) if texts else None)
 
         try:
             return await self.documents.do(work, model, deadline)

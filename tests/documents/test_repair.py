@@ -39,7 +39,7 @@ class Repairing:
     def said(self, path: Path, *, everything: bool = False) -> str:
         """The text of a document, once it is repaired, as people copy it."""
         read = self.read(path, everything=everything)
-        path.write_bytes(self._reader.written({one.font.number: one.cmap() for one in read}))
+        path.write_bytes(self._reader.written({one.font.number: one.texts() for one in read}))
         return copied(path)
 
 

@@ -18,9 +18,11 @@ from pikepdf import Dictionary, Name
 
 from documents.contents import DocumentFont, Text
 from documents.sandbox import BadDocument, Limits, Reader, ReaderKilled, TooManyCodes, _Answer
+from documents.text import read_map
 from glyphs.confined import NO_ANSWER, Heard
 from glyphs.pipe import Patience
 from glyphs.raster import RasterSettings
+from glyphs.to_unicode import cmap
 from tests.documents.printing import silent_pdf
 from tests.service.waits import eventually, unread
 
@@ -262,15 +264,41 @@ def test_computing_has_an_end(document: Path, tmp_path: Path) -> None:
 def test_only_what_fonts_say_is_changed(reader: Reader, document: Path, tmp_path: Path) -> None:
     _, [font] = reader.read(document.read_bytes(), SETTINGS)
     path = tmp_path / "b.pdf"
-    path.write_bytes(reader.written({font.number: "a map"}))
+    path.write_bytes(reader.written({font.number: {33: "x", 34: "ffi"}}))
     with pikepdf.open(document) as before, pikepdf.open(path) as after:
         [old], [new] = before.pages, after.pages
         assert new.Contents.read_bytes() == old.Contents.read_bytes()
         said = new.Resources.Font.F
-        assert said.ToUnicode.read_bytes() == b"a map"
+        assert said.ToUnicode.read_bytes() == cmap([(33, "x"), (34, "ffi")], digits=2).encode()
         del said.ToUnicode
         assert said.keys() == old.Resources.Font.F.keys()
         assert (
             said.FontDescriptor.FontFile2.read_bytes()
             == old.Resources.Font.F.FontDescriptor.FontFile2.read_bytes()
         )
+
+
+def test_what_a_font_says_of_codes_that_are_not_seen_is_kept(
+    reader: Reader, document: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pdf"
+    head, *others = cmap([(33, "t"), (34, "\ue001")], digits=2).partition("endcmap")
+    ranges = "2 beginbfrange\n<80> <82> <0061>\n<90> <91> [<00660066> <D835DC00>]\nendbfrange\n"
+    strange = "3 beginbfchar\n<FFFF> <0061>\n<A0> <D800>\n<A1> <>\nendbfchar\n"
+    with pikepdf.open(document) as opened:
+        font = opened.pages[0].Resources.Font.F
+        font.ToUnicode = opened.make_stream("".join([head, ranges, strange, *others]).encode())
+        opened.save(path)
+    _, [read] = reader.read(path.read_bytes(), SETTINGS)
+    path.write_bytes(reader.written({read.number: {34: "x"}}))
+    with pikepdf.open(path) as opened:
+        said = read_map(opened.pages[0].Resources.Font.F.ToUnicode.read_bytes())
+    kept = {128: "a", 129: "b", 130: "c", 144: "ff", 145: "\U0001d400"}
+    assert said == {33: "t", 34: "x"} | kept
+    with pikepdf.open(document) as opened:
+        opened.pages[0].Resources.Font.F.ToUnicode = Name("/Identity-H")
+        opened.save(path)
+    _, [read] = reader.read(path.read_bytes(), SETTINGS)
+    path.write_bytes(reader.written({read.number: {34: "x"}}))
+    with pikepdf.open(path) as opened:
+        assert read_map(opened.pages[0].Resources.Font.F.ToUnicode.read_bytes()) == {34: "x"}
