@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from documents.contents import DocumentFont, DrawnCode, Text
+from documents.contents import Code, DocumentFont, DrawnCode, Text
 from glyphs.labels import fold
 from glyphs.to_unicode import letters
 from recognition.bundle import Bundle
@@ -26,6 +26,9 @@ from recognition.recogniser import Answer
 
 _NO_TEXT = {"Cc", "Cn", "Co", "Cs"}  # controls, private use and what is no character
 _AT_ONCE = 256  # glyphs that the model is asked about
+# Codes of different words that are looked at: each takes half a kilobyte and some microseconds, in a process
+# that may answer others, and a book has no more that say anything.
+_WEIGHED = 1 << 18
 _LIKELY = 0.3  # so likely a label is told: a guess, where a reader would put something that nobody wrote
 _SURE = 0.9  # so likely a label, which is not what a code says, contradicts it
 
@@ -130,7 +133,7 @@ def read_fonts(
         )
     }
     words: Counter[tuple[int, ...]] = Counter()
-    for word, count in text.words.items():
+    for word, count in _commonest(text.words):
         for inked, part in groupby(map(places.get, word), lambda place: place is not None):
             if inked:  # and what is not is the space around words
                 words[tuple(place for place in part if place is not None)] += count
@@ -139,6 +142,15 @@ def read_fonts(
         ReadDocumentFont(font, tuple(_codes(font, iter(read), bundle, everything)))
         for font, read in zip(fonts, together, strict=True)
     ]
+
+
+def _commonest(words: Counter[tuple[Code, ...]]) -> Iterator[tuple[tuple[Code, ...], int]]:
+    """The commonest words that fit into what is weighed together."""
+    left = _WEIGHED
+    for word, count in words.most_common():
+        if len(word) <= left:
+            left -= len(word)
+            yield word, count
 
 
 def _recognise(

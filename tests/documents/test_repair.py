@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pypdfium2
 import pytest
 
 from bundles import default_bundle
-from documents.repair import ReadDocumentFont, read_fonts
+from documents.repair import _WEIGHED, ReadDocumentFont, _commonest, read_fonts
 from documents.sandbox import Reader
 from glyphs.to_unicode import cmap
 from recognition.bundle import Bundle
@@ -107,3 +108,11 @@ def test_a_document_without_text_has_no_fonts(repairing: Repairing, tmp_path: Pa
         document.add_blank_page()
         document.save(path)
     assert repairing.read(path) == []
+
+
+def test_no_more_words_are_weighed_than_fit_and_the_commonest_are() -> None:
+    a, b, c = (5, 1), (5, 2), (5, 3)
+    long, half = (a,) * (_WEIGHED + 1), (b,) * (_WEIGHED // 2)
+    words = Counter({long: 9, (a, b): 1, half: 2, (*half, b): 3, (c,): 4})
+    assert [count for _, count in _commonest(words)] == [4, 3, 1]
+    assert len(list(_commonest(Counter({(a, b): 2, (c,): 1})))) == 2
