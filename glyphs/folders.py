@@ -81,11 +81,13 @@ def is_full(error: Exception) -> bool:
 
 
 def put(content: bytes | memoryview, path: Path) -> None:
-    """Write a file whole or not at all: beside its place, and then there.
+    """Write a file whole or not at all: beside its place, and then there. A link stays, and what it leads to
+    is replaced.
 
     Raises:
         OSError: it cannot be written.
     """
+    path = Path(os.path.realpath(path))
     unfinished = path.with_name(f"{prefix_beside(path)}{os.getpid()}")
     try:
         unfinished.write_bytes(content)

@@ -24,10 +24,10 @@ class Draft:
 
     def __init__(self, path: Path, *, newline: str = "\n") -> None:
         """Raises BadInput where no file can be written there."""
-        self._path = path
         with written(path):
-            if path.is_dir():
-                raise BadInput(f"{path} is a folder.", "Name a file.")
+            if path.exists() and not path.is_file():  # a device or a pipe is nothing to be replaced
+                raise BadInput(f"{path} is {'a folder' if path.is_dir() else 'no file'}.", "Name a file.")
+            path = self._path = Path(os.path.realpath(path))  # a link stays
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, self._beside = tempfile.mkstemp(prefix=prefix_beside(path), dir=path.parent)
         self.text = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline=newline)  # noqa: SIM115

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,7 @@ def test_without_a_place_it_only_looks(ask: Ask, silent: Path, tmp_path: Path) -
         (["."], ". is no file"),
         (["silent.pdf", "--out", "silent.pdf"], "would take the place of"),
         (["silent.pdf", "--out", "folder"], "is a folder"),
+        (["silent.pdf", "--out", "pipe"], "pipe is no file"),
         (["silent.pdf", "--scripts", "Xyzz"], "None of the"),
         (["broken.pdf", "--out", "out.pdf"], "broken.pdf: It is no PDF that can be read"),
         (["silent.pdf", "--bundle", "nowhere", "--out", "out.pdf"], "nowhere"),
@@ -66,10 +68,13 @@ def test_what_cannot_be_done_is_said_in_a_line_and_nothing_is_left(
 ) -> None:
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     before = silent.read_bytes()
     done = ask("repair", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.pdf", "folder", "silent.pdf"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "broken.pdf", "folder", "pipe", "silent.pdf",
+    ]  # fmt: skip
     assert silent.read_bytes() == before

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glyphs.errors import BadInput
-from glyphs.folders import is_free, replacing
+from glyphs.folders import is_free, put, replacing
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -78,3 +78,14 @@ def test_a_place_that_cannot_be_written_is_bad_input_and_an_error_within_stays_w
     with pytest.raises(OSError, match="mine"), replacing(tmp_path / "new"):
         raise OSError("mine")
     assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_of_a_link_to_a_file_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    target, link = tmp_path / "store" / "a.pdf", tmp_path / "a.pdf"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for content in (b"new", b"newer"):
+        put(content, link)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert [file.name for file in target.parent.iterdir()] == ["a.pdf"]

@@ -145,3 +145,18 @@ def test_a_file_is_readable_by_whom_files_usually_are(tmp_path: Path) -> None:
 def _content(place: Path) -> dict[str, bytes]:
     files = place.iterdir() if place.is_dir() else [place]
     return {file.name: file.read_bytes() for file in files}
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    for link, target in (("to a pipe", pipe), ("to a file", file)):
+        (tmp_path / link).symlink_to(target)
+    for place in (pipe, tmp_path / "to a pipe"):  # such as /dev/stdout
+        with pytest.raises(BadInput, match="is no file"):
+            write(place, "text")
+    assert pipe.is_fifo()
+    write(tmp_path / "to a file", "text")
+    assert (tmp_path / "to a file").is_symlink()
+    assert file.read_text() == "text"
+    assert len(list(tmp_path.iterdir())) == 4
