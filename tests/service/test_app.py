@@ -58,6 +58,7 @@ def test_the_description_lists_the_endpoints(document):
         ("/embed/batch", "post"),
         ("/fonts/score", "post"),
         ("/fonts/identify", "post"),
+        ("/documents/repair", "post"),
         ("/jobs", "get"),
         ("/jobs/{id}", "get"),
         ("/jobs/{id}", "delete"),

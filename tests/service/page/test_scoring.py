@@ -148,7 +148,9 @@ def test_who_works_by_key_keeps_the_place_in_a_job(open_page, url, fonts, font_f
     expect(cancel).to_be_focused()
     page.keyboard.press("Enter")
     expect(going.get_by_role("button", name="Remove")).to_be_focused()
+    before = page.get_by_role("article").count()
     choose.set_input_files(fonts[0])
+    expect(page.get_by_role("article")).to_have_count(before + 1)  # there may be others of that name below
     done = job(page, "one.ttf").first
     save = done.get_by_role("button", name="Save the report as CSV")
     with page.expect_download():
