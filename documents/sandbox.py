@@ -208,4 +208,4 @@ def _check_end(message: dict[str, Any]) -> None:
     """Raises BadDocument where a message says that the document cannot be read."""
     if error := message.get("error", ""):
         kind = TooManyCodes if message["too_many"] else BadDocument
-        raise kind(str(error)[:_LONGEST_ERROR], str(message["remedy"])[:_LONGEST_ERROR])
+        raise kind(text(error, _LONGEST_ERROR), text(message["remedy"], _LONGEST_ERROR))

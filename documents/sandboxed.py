@@ -129,7 +129,10 @@ def _write(to: int, data: bytes, texts: dict[str, dict[str, str]]) -> None:
             font = document.get_object((int(number), 0))
             digits = 4 if font.Subtype == "/Type0" else 2
             # Codes are also used where no text was read: in forms to be filled in, on pages that are broken.
-            whole = _said(font, 16**digits) | {int(code): text for code, text in said.items()}
+            whole = _said(font, 16**digits)
+            for code, text in ((int(code), text) for code, text in said.items()):
+                if text != " " or not whole.get(code, "").isspace():  # of spaces there are many
+                    whole[code] = text
             font.ToUnicode = document.make_stream(cmap(sorted(whole.items()), digits=digits).encode())
         encrypted = document.is_encrypted  # which it stays, and for which identifiers have to be random
         document.save(out, encryption=encrypted, deterministic_id=not encrypted)

@@ -245,6 +245,14 @@ def test_nonsense_is_no_font(font: object, body: bytes) -> None:
         heard((TEXT, b""), (font, body), (END, b""))
 
 
+def test_why_it_cannot_be_read_is_text() -> None:
+    with pytest.raises(BadDocument, match="\ufffd!"):
+        heard((END | {"error": "\ud800!"}, b""))
+    for why in (7, ["x"], "x" * 1001):
+        with pytest.raises(NO_ANSWER):
+            heard((END | {"error": why}, b""))
+
+
 def test_no_font_comes_twice() -> None:
     for many in (2, 50):
         with pytest.raises(NO_ANSWER):
@@ -282,7 +290,7 @@ def test_what_a_font_says_of_codes_that_are_not_seen_is_kept(
     reader: Reader, document: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.pdf"
-    head, *others = cmap([(33, "t"), (34, "\ue001")], digits=2).partition("endcmap")
+    head, *others = cmap([(33, "t"), (34, "\ue001"), (35, "\u3000")], digits=2).partition("endcmap")
     ranges = "2 beginbfrange\n<80> <82> <0061>\n<90> <91> [<00660066> <D835DC00>]\nendbfrange\n"
     strange = "3 beginbfchar\n<FFFF> <0061>\n<A0> <D800>\n<A1> <>\nendbfchar\n"
     with pikepdf.open(document) as opened:
@@ -290,11 +298,11 @@ def test_what_a_font_says_of_codes_that_are_not_seen_is_kept(
         font.ToUnicode = opened.make_stream("".join([head, ranges, strange, *others]).encode())
         opened.save(path)
     _, [read] = reader.read(path.read_bytes(), SETTINGS)
-    path.write_bytes(reader.written({read.number: {34: "x"}}))
+    path.write_bytes(reader.written({read.number: {34: "x", 35: " "}}))
     with pikepdf.open(path) as opened:
         said = read_map(opened.pages[0].Resources.Font.F.ToUnicode.read_bytes())
     kept = {128: "a", 129: "b", 130: "c", 144: "ff", 145: "\U0001d400"}
-    assert said == {33: "t", 34: "x"} | kept
+    assert said == {33: "t", 34: "x", 35: "\u3000"} | kept
     with pikepdf.open(document) as opened:
         opened.pages[0].Resources.Font.F.ToUnicode = Name("/Identity-H")
         opened.save(path)
