@@ -54,7 +54,10 @@ def repair(
         ),
     ] = 100_000,
     max_memory: Annotated[
-        int, typer.Option(min=1, help="Of the process that reads it, GiB; a server has its own limit.")
+        int,
+        typer.Option(
+            min=1, max=1 << 20, help="Of the process that reads it, GiB; a server has its own limit."
+        ),
     ] = 4,
     server: Server = None,
     json: Json = False,
@@ -77,7 +80,7 @@ def repair(
         raise BadInput(f"{document} is no file.")
     with sigterm_as_exit(), show.console(stderr=True).status("Reading"):
         if server:
-            done = _repaired_by(server, document, scripts, k, everything=all_)
+            done = _repaired_by(server, document, scripts, k, max_seconds, everything=all_)
         else:
             limits = Limits(max_codes, max_seconds, max_memory << 30)
             done = _repaired(document, bundle, limits, scripts, k, everything=all_, write=out is not None)
@@ -139,13 +142,15 @@ def _repaired(
     return _Done(text.pages, text.unread, [font.to_dict(k) for font in read], whole)
 
 
-def _repaired_by(server: str, document: Path, scripts: str, k: int, *, everything: bool) -> _Done:
+def _repaired_by(
+    server: str, document: Path, scripts: str, k: int, seconds: int, *, everything: bool
+) -> _Done:
     """A service repairs."""
     from glyphery.client import Client, ServiceError
 
     with Client(server) as client:
         try:
-            found = client.repair(document, everything=everything, scripts=scripts, k=k)
+            found = client.repair(document, everything=everything, scripts=scripts, k=k, timeout=seconds)
         except ServiceError as error:
             raise named(str(document), error) from None
     return _Done(found.pages, found.unread, [asdict(font) for font in found.fonts], found.document)

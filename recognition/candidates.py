@@ -53,6 +53,7 @@ class Candidates:
     """The possible labels of a bundle with their prior; made once, used for many rasters.
 
     Attributes:
+        bundle: that they are of
         prior: which it is
         places: (C,) of the candidates in the bundle
         log_prior: (C,) float32, up to a constant
@@ -73,7 +74,7 @@ class Candidates:
         Raises:
             NoCandidates: nothing is left.
         """
-        self._bundle = bundle
+        self.bundle = bundle
         allowed = np.ones(len(bundle.labels), bool)
         script_set, character_set, label_set = (
             {s.title() for s in scripts},
@@ -100,7 +101,7 @@ class Candidates:
         """(N, L) logits -> (N, candidates), rows sum to 1."""
         # As `logits[:, places]` lays them out rows would be added up otherwise in a batch than alone.
         here = logits.take(self.places, axis=1)
-        return posterior(here, self.log_prior, self._bundle.manifest.temperature)
+        return posterior(here, self.log_prior, self.bundle.manifest.temperature)
 
     def best(self, logits: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The k best labels of each of N rows, fewer where fewer are possible, best first: their places
@@ -135,17 +136,17 @@ class Candidates:
 
     def _anywhere(self, answers: Answers) -> NDArray[np.float32]:
         """(N, L) probabilities over all labels under the font prior."""
-        return posterior(answers.logits, self._font_prior, self._bundle.manifest.temperature)
+        return posterior(answers.logits, self._font_prior, self.bundle.manifest.temperature)
 
     def _known(self, answers: Answers, anywhere: NDArray[np.float32]) -> NDArray[np.bool_]:
-        familiar = familiarity(anywhere, answers.embeddings, self._bundle.prototypes)
-        known: NDArray[np.bool_] = familiar >= self._bundle.manifest.known_threshold
+        familiar = familiarity(anywhere, answers.embeddings, self.bundle.prototypes)
+        known: NDArray[np.bool_] = familiar >= self.bundle.manifest.known_threshold
         return known
 
     def _prediction(self, place: np.intp, probability: np.float32) -> Prediction:
-        label = self._bundle.labels[place]
-        name = self._bundle.names.get(label, label.character.name)
-        return Prediction(label, float(probability), self._bundle.equivalence.equivalents(label), name)
+        label = self.bundle.labels[place]
+        name = self.bundle.names.get(label, label.character.name)
+        return Prediction(label, float(probability), self.bundle.equivalence.equivalents(label), name)
 
 
 def likeliest(probabilities: NDArray[np.float32], k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

@@ -16,6 +16,7 @@ are scaled, label by label, until no label is taken more than once in all (Sinkh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,14 +124,8 @@ class OneFont:
         candidates = self._candidates
         if candidates.prior is Prior.UNIFORM:
             return np.ones(len(candidates.places), np.float32)
-        families, chances = _kinds(self._bundle, candidates, len(columns))
-        scripts = np.zeros(len(candidates.places), np.intp)  # of which there is but one
-        if candidates.prior is Prior.TEXT:
-            scripts = scripts_of([self._bundle.labels[place] for place in candidates.places])
-        common: NDArray[np.float64] = np.bincount(
-            scripts, np.exp(candidates.log_prior, dtype=np.float64)
-        ).astype(np.float64)
-        return _mixture(families, chances, scripts, common, columns, fits)
+        families, chances = _kinds(candidates, len(columns))
+        return _mixture(families, chances, *_by_script(candidates), columns, fits)
 
 
 def _mixture(
@@ -172,6 +167,16 @@ def _in_one(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return left
 
 
+@lru_cache(2)  # of a service fonts and documents, one of each at a time
+def _by_script(candidates: Candidates) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """(C,) scripts of the candidates, and (S,) how common these are."""
+    scripts = np.zeros(len(candidates.places), np.intp)  # of which there is but one
+    if candidates.prior is Prior.TEXT:
+        scripts = scripts_of([candidates.bundle.labels[place] for place in candidates.places])
+    common = np.bincount(scripts, np.exp(candidates.log_prior, dtype=np.float64))
+    return scripts, common.astype(np.float64)
+
+
 def scripts_of(labels: Sequence[Label]) -> NDArray[np.intp]:
     """(C,): numbers of the scripts that texts are in, 0 of what is in any."""
     numbers = numbered_writings(labels)
@@ -196,20 +201,27 @@ def once_each(columns: NDArray[np.intp], weighed: Floats, copies: Floats, labels
     return shares
 
 
-def _kinds(
-    bundle: Bundle, candidates: Candidates, glyphs: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _kinds(candidates: Candidates, glyphs: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of K kinds of repertoires: how many fonts are of each, (K,), and how likely one of so many glyphs of
     such a font has each of the candidates, (K, C), rows summing to 1.
     """
-    known = repertoires_of(bundle.labels)
-    chances = known.chances.astype(np.float64)
-    usual = normalised(np.exp(bundle.log_prior, dtype=np.float64))
-    chances = (1 - _ELSEWHERE) * normalised(chances) + _ELSEWHERE * usual
+    families, chances, text = _known_kinds(candidates)
     if candidates.prior is Prior.TEXT:  # whether a text has a character at all
-        text = normalised(np.exp(log_prior(bundle, Prior.TEXT), dtype=np.float64))
         chances = chances * -np.expm1(-_LENGTH * glyphs**2 * text)
-    return known.families.astype(np.float64), normalised(chances[:, candidates.places])
+    return families, normalised(chances)
+
+
+@lru_cache(2)  # of a service fonts and documents, one of each at a time
+def _known_kinds(
+    candidates: Candidates,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The same of any number of glyphs, rows not summing to 1, and how often texts have each, (C,)."""
+    bundle, places = candidates.bundle, candidates.places
+    known = repertoires_of(bundle.labels)
+    usual = normalised(np.exp(bundle.log_prior, dtype=np.float64))
+    chances = (1 - _ELSEWHERE) * normalised(known.chances.astype(np.float64)) + _ELSEWHERE * usual
+    text = normalised(np.exp(log_prior(bundle, Prior.TEXT), dtype=np.float64))
+    return known.families.astype(np.float64), chances[:, places], text[places]
 
 
 def normalised(shares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 from documents.contents import Text
 from documents.repair import ReadDocumentFont
 from recognition.candidates import NoCandidates
+from recognition.in_text import CONSIDERED
 from recognition.priors import Prior
 from service.errors import (
     OF_THE_ENGINE,
@@ -29,7 +30,7 @@ from service.errors import (
 )
 from service.models import Context
 from service.one_file import BINARY, DOCUMENT
-from service.parameters import Asked, Asking, Count, Scripts, check_count, listed, repairer_of, settings_of
+from service.parameters import Asked, Asking, Scripts, listed, repairer_of, settings_of
 from service.pictures import as_picture
 from service.problems import documented
 from service.schemas import RepairResponse
@@ -40,7 +41,7 @@ _PROBLEMS = (
     NoCandidates, UnusableDocument, TooManyCodes,
 )  # fmt: skip
 _TIMEOUT = "seconds after which the answer is of no use; the server has a limit, 60 unless set otherwise"
-_K = "of each code in JSON, how many predictions; the server has a limit, 100 unless set otherwise"
+_K = "of each code in JSON, how many predictions"
 _HEADERS = {
     "X-Glyphery-Model": {"description": "digest of the bundle that answered", "schema": {"type": "string"}},
     "X-Glyphery-Repaired": {
@@ -70,7 +71,7 @@ class RepairQuery(Asked):
         bool, Field(description="believe the pictures, also where the document says something else")
     ] = False
     scripts: Scripts = ""
-    k: Annotated[Count, Field(description=_K)] = 1
+    k: Annotated[int, Field(ge=1, le=CONSIDERED, description=_K)] = 1
     pictures: Annotated[bool, Field(description="whether JSON has a picture of what each code draws")] = False
     timeout: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description=_TIMEOUT)] = None
 
@@ -94,7 +95,6 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
     """
     settings, repairer = settings_of(request), repairer_of(request)
     asking = Asking.of(request, query, settings.document_timeout)
-    check_count(request, query.k)
     repairer.documents.admit()
     context = Context(prior=Prior.TEXT, scripts=frozenset(listed(query.scripts)))
     candidates = await asyncio.to_thread(asking.model.candidates, context)
