@@ -88,9 +88,8 @@ def test_each_answer_says_what_it_is_and_is_copied(open_page, url):
 
 def test_what_is_copied_over_plain_http_leaves_the_focus_where_it_was(open_page, url):
     page = open_page(url)
-    page.evaluate(
-        "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
-    )  # as browsers have it there
+    # As browsers have it there.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.get_by_label("or type it").fill("b")
     copy = page.get_by_role("button", name="Copy the code point U+0062")
     copy.press("Enter")
