@@ -113,6 +113,15 @@ def test_a_finger_draws(open_page, url):
     assert page.locator("#pad").bounding_box()["width"] < 320
 
 
+def test_a_whole_glyph_is_drawn_on_a_phone_that_lies_on_its_side(open_page, url):
+    page = open_page(url, viewport={"width": 740, "height": 340}, is_mobile=True, has_touch=True)
+    page.evaluate("document.getElementById('glance').scrollIntoView({ block: 'end' })")
+    expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
+    draw(page, STROKES["L"])
+    expect(page.locator("#glance")).to_contain_text("%")
+    expect(page.locator("#glance")).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_dark_is_dark_and_ink_is_light_there(open_page, url):
     def levels(scheme: str) -> tuple[int, int]:
         page = open_page(url, color_scheme=scheme)
