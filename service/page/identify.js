@@ -9,7 +9,7 @@ import { pictured, tile, tiled } from "./tiles.js";
 const KINDS = {
   same: "as mapped",
   differs: "not as mapped",
-  unmapped: "not mapped",
+  unmapped: "mapped to no character",
   unknown: "like nothing known",
   blank: "with nothing to see",
 };
@@ -80,7 +80,7 @@ function ofGlyph(glyph, where) {
 function kindOf({ mapped, known, predictions: [best] }) {
   if (!best) return "blank";
   if (!known) return "unknown";
-  if (!mapped.length) return "unmapped";
+  if (mapped.map(characterOf).every(character => /\p{Co}/u.test(character))) return "unmapped"; // of private use, or none
   const alike = [best, ...best.equivalents.map(ofLabel)].map(({ character }) => character);
   return mapped.map(characterOf).some(character => alike.includes(character) || alike.includes(letterOf(character))) ? "same" : "differs";
 }

@@ -78,10 +78,24 @@ def test_a_font_without_a_map_is_dropped_where_pictures_are(open_page, url, font
     expect(found).to_contain_text("239 glyphs · ")
     expect(found).to_contain_text("Glyphery Test Sans Regular")
     letters = found.get_by_role("listitem").filter(has_text="LATIN CAPITAL LETTER B")
-    expect(letters.first).to_contain_text("not mapped")
+    expect(letters.first).to_contain_text("mapped to no character")
     blank = found.get_by_role("listitem").filter(has_text="It has no ink.")
     expect(blank.first).to_contain_text("advance 0.26 em")
     expect(page.locator("#jobs article")).to_have_count(0)
+
+
+def test_private_use_says_nothing_of_what_is_shown(open_page, url, font_dir):
+    def hidden(font: TTFont) -> None:
+        for table in font["cmap"].tables:
+            table.cmap = {0xE000 + code: name for code, name in table.cmap.items() if code < 0x80}
+
+    page = open_page(url)
+    choose(page, "hidden.otf", edited(font_dir / "mono.otf", hidden))
+    found = card(page, "hidden.otf")
+    letter = found.get_by_role("listitem").filter(has_text="U+E04C")
+    expect(letter).to_contain_text("LATIN CAPITAL LETTER L")
+    expect(letter).to_contain_text("mapped to no character · U+E04C")
+    expect(found).not_to_contain_text("not as mapped")
 
 
 def test_presentation_forms_are_the_letters_they_are_forms_of(open_page, url, font_dir):
