@@ -141,9 +141,8 @@ class Readers:
         time.sleep(1)  # it takes half of that to start
 
     def repair(self, path: Path, out: Path) -> None:
-        bundle = self._recogniser.bundle
-        text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
-        read = read_fonts(text, fonts, self._recogniser.answer, bundle, self._candidates)
+        text, fonts = self._reader.read(path.read_bytes(), self._recogniser.bundle.manifest.raster)
+        read = read_fonts(text, fonts, self._recogniser.answer, self._candidates)
         out.write_bytes(self._reader.written({one.font.number: one.texts() for one in read}))
 
     @staticmethod

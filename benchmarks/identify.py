@@ -163,7 +163,7 @@ def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, read: Read)
     candidates = Candidates(bundle, prior=prior)
     strict, equivalent = [], []
     for font in fonts:
-        found = _read(bundle, candidates, font, read)
+        found = _read(candidates, font, read)
         best = [one.predictions[0].label for one in found]
         strict.append([label in truth for label, truth in zip(best, font.truth, strict=True)])
         equivalent.append(
@@ -178,10 +178,10 @@ def figures(bundle: Bundle, fonts: Iterable[ReadFont], prior: Prior, read: Read)
     )  # fmt: skip
 
 
-def _read(bundle: Bundle, candidates: Candidates, font: ReadFont, read: Read) -> list[Recognition]:
+def _read(candidates: Candidates, font: ReadFont, read: Read) -> list[Recognition]:
     if read is Read.ALONE:
         return candidates.recognise(font.answers, 1)
-    together = OneFont(bundle, candidates)
+    together = OneFont(candidates)
     together.add(font.answers, [1] * len(font.answers))
     found = [one for [one] in together.recognise(CONSIDERED)]
     return found if read is Read.TOGETHER else in_text([found], font.words)[0]

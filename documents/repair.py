@@ -112,20 +112,19 @@ def read_fonts(
     text: Text,
     fonts: Sequence[DocumentFont],
     answer: Answer,
-    bundle: Bundle,
     candidates: Candidates,
     *,
     everything: bool = False,
 ) -> list[ReadDocumentFont]:
     """What the fonts of a document show, each read together, and all of them in the text that they set.
 
-    answer: asks the model of the bundle, of which the candidates are
+    answer: asks the model whose labels the candidates are
     everything: what a document says is not believed
 
     Raises what `answer` raises.
     """
     shown = [[code for code in font.codes if code.raster is not None] for font in fonts]
-    alone = [_recognise(codes, answer, bundle, candidates) for codes in shown]
+    alone = [_recognise(codes, answer, candidates) for codes in shown]
     places = {
         (font.number, code.code): place
         for place, (font, code) in enumerate(
@@ -139,7 +138,7 @@ def read_fonts(
                 words[tuple(place for place in part if place is not None)] += count
     together = in_text(alone, words)
     return [
-        ReadDocumentFont(font, tuple(_codes(font, iter(read), bundle, everything)))
+        ReadDocumentFont(font, tuple(_codes(font, iter(read), candidates.bundle, everything)))
         for font, read in zip(fonts, together, strict=True)
     ]
 
@@ -153,10 +152,8 @@ def _commonest(words: Counter[tuple[Code, ...]]) -> Iterator[tuple[tuple[Code, .
             yield word, count
 
 
-def _recognise(
-    codes: Sequence[DrawnCode], answer: Answer, bundle: Bundle, candidates: Candidates
-) -> list[Recognition]:
-    font = OneFont(bundle, candidates)
+def _recognise(codes: Sequence[DrawnCode], answer: Answer, candidates: Candidates) -> list[Recognition]:
+    font = OneFont(candidates)
     for first in range(0, len(codes), _AT_ONCE):
         some = codes[first : first + _AT_ONCE]
         rasters = np.stack([code.raster for code in some if code.raster is not None])

@@ -143,12 +143,11 @@ def _with(
     with closing(Sandbox(limits)) as sandbox:
         sandbox.start()  # which takes as long as the model takes to load
         recogniser = Recogniser(Bundle.load(bundle or default_bundle()), threads=0)
-        used = recogniser.bundle
-        sandbox.draw_for(None, used.manifest.raster)
-        candidates = Candidates(used, prior=likely, scripts=codes, charset=charset)
+        sandbox.draw_for(None, recogniser.bundle.manifest.raster)
+        candidates = Candidates(recogniser.bundle, prior=likely, scripts=codes, charset=charset)
 
         def identified(name: str, font: bytes) -> list[dict[str, Any]]:
-            found = identify(sandbox.read(font), recogniser.answer, used, candidates, k)
+            found = identify(sandbox.read(font), recogniser.answer, candidates, k)
             return [face.to_dict() for face in found]
 
         yield identified

@@ -134,7 +134,7 @@ def _repaired(
         candidates = Candidates(used, prior=Prior.TEXT, scripts=iso_15924(scripts))
         try:
             text, fonts = reader.read(document.read_bytes(), used.manifest.raster)
-            read = read_fonts(text, fonts, recogniser.answer, used, candidates, everything=everything)
+            read = read_fonts(text, fonts, recogniser.answer, candidates, everything=everything)
             texts = {font.font.number: font.texts() for font in read if font.repaired}
             whole = reader.written(texts) if write and texts else None
         except BadDocument as error:

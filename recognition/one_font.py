@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from glyphs.labels import Label
 from glyphs.neighbours import numbered_writings, writing
 from glyphs.repertoires import repertoires_of
-from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition
 from recognition.priors import Prior, log_prior
 from recognition.recogniser import Answers
@@ -57,8 +56,8 @@ class OneFont:
         which is known only that each is there once
     """
 
-    def __init__(self, bundle: Bundle, candidates: Candidates) -> None:
-        self._bundle, self._candidates = bundle, candidates
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
         self._known: list[NDArray[np.bool_]] = []
         self._columns: list[NDArray[np.intp]] = []
         self._logits: list[Floats] = []
@@ -89,7 +88,7 @@ class OneFont:
         columns, logits = np.concatenate(self._columns), np.concatenate(self._logits)
         copies = np.array(self._copies, np.float32)
         logits = logits - logits.max(axis=1, keepdims=True)
-        logits /= np.float32(self._bundle.manifest.temperature)
+        logits /= np.float32(self._candidates.bundle.manifest.temperature)
         fits: Floats = np.exp(logits)
         labels = len(self._candidates.places)
         shares = once_each(columns, fits * self._weights(columns, fits)[columns], copies, labels)

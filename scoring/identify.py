@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from glyphs.characters import code
 from glyphs.raster import Raster
-from recognition.bundle import Bundle
 from recognition.candidates import Candidates, Recognition, described
 from recognition.one_font import OneFont
 from recognition.recogniser import Answer
@@ -72,7 +71,6 @@ class IdentifiedFace:
 def identify(
     messages: Iterable[DrawnFace | Rasters],
     answer: Answer,
-    bundle: Bundle,
     candidates: Candidates,
     k: int,
     *,
@@ -80,7 +78,7 @@ def identify(
 ) -> Iterator[IdentifiedFace]:
     """Faces that were read with every glyph, each followed by its rasters.
 
-    answer: asks the model
+    answer: asks the model whose labels the candidates are
     k: how many predictions of each glyph
     keep_rasters: glyphs have them; of a large font they take as much memory as all else together
 
@@ -91,7 +89,7 @@ def identify(
         if isinstance(message, DrawnFace):
             if reading is not None:
                 yield _identified(reading, k)
-            together = OneFont(bundle, candidates)
+            together = OneFont(candidates)
             reading = _Reading(message, _metrics(message), _copies(message), together, [])
         else:
             assert reading is not None

@@ -72,7 +72,7 @@ class Identifier:
 
         def work(answer: Answer, left: float) -> T:
             with closing(self._reading_for(model).read(font, left)) as messages:
-                found = identify(messages, answer, model.bundle, candidates, k, keep_rasters=keep_rasters)
+                found = identify(messages, answer, candidates, k, keep_rasters=keep_rasters)
                 return finish(list(found))
 
         try:

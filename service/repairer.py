@@ -65,7 +65,7 @@ class Repairer:
         def work(answer: Answer, left: float) -> T:
             began = time.monotonic()
             text, fonts = self._reader.read(document, model.bundle.manifest.raster, left)
-            read = read_fonts(text, fonts, answer, model.bundle, candidates, everything=everything)
+            read = read_fonts(text, fonts, answer, candidates, everything=everything)
             texts = {font.font.number: font.texts() for font in read if font.repaired}
             left -= time.monotonic() - began
             return finish(text, read, self._reader.written(texts, left) if texts else None)

@@ -31,11 +31,8 @@ class Repairing:
         self._candidates = Candidates(self._recogniser.bundle, prior=Prior.TEXT)
 
     def read(self, path: Path, *, everything: bool = False) -> list[ReadDocumentFont]:
-        bundle = self._recogniser.bundle
-        text, fonts = self._reader.read(path.read_bytes(), bundle.manifest.raster)
-        return read_fonts(
-            text, fonts, self._recogniser.answer, bundle, self._candidates, everything=everything
-        )
+        text, fonts = self._reader.read(path.read_bytes(), self._recogniser.bundle.manifest.raster)
+        return read_fonts(text, fonts, self._recogniser.answer, self._candidates, everything=everything)
 
     def said(self, path: Path, *, everything: bool = False) -> str:
         """The text of a document, once it is repaired, as people copy it."""

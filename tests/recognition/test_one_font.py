@@ -41,7 +41,7 @@ def _answers(*glyphs: dict[str, float]) -> Answers:
 
 
 def _read(bundle: Bundle, *batches: Answers, prior: Prior = Prior.FONTS, k: int = 2) -> list[Recognition]:
-    font = OneFont(bundle, Candidates(bundle, prior=prior))
+    font = OneFont(Candidates(bundle, prior=prior))
     for answers in batches:
         font.add(answers, [1] * len(answers))
     return [found for [found] in font.recognise(k)]
@@ -83,7 +83,7 @@ def test_a_text_is_in_one_script(bundle: Bundle) -> None:
 
 
 def test_glyphs_that_are_drawn_alike_have_a_label_each_the_commonest_first(bundle: Bundle) -> None:
-    font = OneFont(bundle, Candidates(bundle))
+    font = OneFont(Candidates(bundle))
     font.add(_answers({"а": 3.0, "a": 2.9}, {"0": 9.0}), [2, 1])
     twice, once = font.recognise(2)
     assert [_best([one]) for one in twice] == ["a", "а"]
@@ -94,7 +94,7 @@ def test_glyphs_that_are_drawn_alike_have_a_label_each_the_commonest_first(bundl
 
 
 def test_alternates_of_a_letter_that_are_drawn_alike_are_that_letter(bundle: Bundle) -> None:
-    font = OneFont(bundle, Candidates(bundle))
+    font = OneFont(Candidates(bundle))
     font.add(_answers({"a": 9.0, "o": 2.0}, {"o": 9.0}), [3, 1])
     alternates, [other] = font.recognise(1)
     assert _best([*alternates, other]) == "aaao"
@@ -105,7 +105,7 @@ def test_of_labels_that_are_as_good_the_commonest_is_meant(bundle: Bundle) -> No
 
 
 def test_candidates_hold(bundle: Bundle) -> None:
-    font = OneFont(bundle, Candidates(bundle, scripts=["Cyrl"]))
+    font = OneFont(Candidates(bundle, scripts=["Cyrl"]))
     font.add(_answers({"a": 9.0, "а": 1.0}, {"o": 9.0}), [1, 1])
     found = [one for [one] in font.recognise(9)]
     assert {prediction.label.character.script for one in found for prediction in one.predictions} == {"Cyrl"}

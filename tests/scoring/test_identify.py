@@ -28,7 +28,7 @@ def sandbox(recogniser: Recogniser) -> Iterator[Sandbox]:
 
 def _identified(recogniser: Recogniser, sandbox: Sandbox, data: bytes, k: int = 3) -> list[IdentifiedFace]:
     bundle = recogniser.bundle
-    return list(identify(sandbox.read(data), recogniser.answer, bundle, Candidates(bundle), k))
+    return list(identify(sandbox.read(data), recogniser.answer, Candidates(bundle), k))
 
 
 def _unmapped(font: TTFont) -> None:
@@ -174,7 +174,7 @@ def test_the_prior_and_candidates_are_the_caller_s(
 ) -> None:
     bundle, data = recogniser.bundle, (font_dir / "mono.otf").read_bytes()
     only = Candidates(bundle, prior=Prior.TEXT, charset="0123456789")
-    [face] = identify(sandbox.read(data), recogniser.answer, bundle, only, 1)
+    [face] = identify(sandbox.read(data), recogniser.answer, only, 1)
     told = {chr(glyph.mapped[0]): _text(glyph) for glyph in face.glyphs if glyph.mapped}
     assert "".join(told[digit] for digit in "0123456789") == "0123456789"
     assert set(told.values()) <= set("0123456789") | {""}
