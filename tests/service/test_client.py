@@ -141,6 +141,8 @@ def test_a_font_is_identified(asking, server, font_dir):
             "/fonts/identify", content=path.read_bytes(), params={**said, "labels": "65,98,1593_init"}
         )
     )
+    for glyph in expected["faces"][0]["glyphs"]:
+        del glyph["picture"]
     assert json.loads(json.dumps(asdict(found))) == expected
     [face] = found.faces
     blank, shown = (
