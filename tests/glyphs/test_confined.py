@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from glyphs.confined import NoReader, Program, allowing, finite, number, text
+from glyphs.confined import NoReader, Program, allowing, finite, limit, number, text
 from tests.service.waits import eventually
 
 
@@ -20,6 +21,20 @@ def test_where_memory_runs_out_the_parser_goes_first() -> None:
         eventually(lambda: score.read_text() == "1000\n")
     finally:
         program.close()
+
+
+def test_a_limit_that_the_system_does_not_take_is_passed_over_on_macos_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(which: int, limits: tuple[int, int]) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    limit(resource.RLIMIT_AS, 2**30)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(ValueError, match="exceeds"):
+        limit(resource.RLIMIT_AS, 2**30)
 
 
 def test_a_program_that_ends_before_it_is_told_anything_is_none() -> None:
