@@ -1,0 +1,84 @@
+"""The outside test: what is kept of npm's packages, and which families are asked about."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.outside.dataset import judged, outside_dataset
+from benchmarks.outside.fetch import Package, regular, unpack
+from glyphs.dataset.build import build
+from glyphs.dataset.store import Dataset
+from glyphs.errors import BadDataset, BadInput
+from glyphs.splits import Split
+
+FONTS = Path("tests/data/fonts")
+
+
+def test_every_listed_package_is_of_a_version_and_listed_once() -> None:
+    listed = Package.listed()
+    assert len({package.family for package in listed}) == len(listed) > 900
+    assert all(package.version.count(".") == 2 for package in listed)
+
+
+def test_the_upright_font_of_the_weight_nearest_to_regular_is_kept() -> None:
+    names = ["package/LICENSE", "package/Lato_100Thin.ttf", "package/Lato_300Light_Italic.ttf"]
+    assert regular([*names, "package/700Bold/Lato_700Bold.ttf"]) == "package/Lato_100Thin.ttf"
+    assert regular([*names, "package/300Light/Lato_300Light.ttf"]) == "package/300Light/Lato_300Light.ttf"
+    with pytest.raises(BadInput, match="upright"):
+        regular(["package/400Regular_Italic/Lato_400Regular_Italic.ttf", "package/index.js"])
+
+
+def test_a_package_is_unpacked_whole_or_not_at_all(tmp_path: Path) -> None:
+    font = "package/400Regular/X_400Regular.ttf"
+    archive = _packed(tmp_path, {font: b"font", "package/LICENSE_FONT": b"free", "package/index.js": b""})
+    unpack(archive, tmp_path / "x")
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "x").iterdir()}
+    assert kept == {"X_400Regular.ttf": b"font", "LICENSE_FONT": b"free"}
+    nothing = _packed(tmp_path, {"package/index.js": b""})
+    with pytest.raises(BadInput):
+        unpack(nothing, tmp_path / "y")
+    assert not (tmp_path / "y").exists()
+
+
+def test_of_families_that_share_outlines_one_is_asked_about_unless_one_is_known() -> None:
+    splits, siblings = judged([["Known", "Its copy"], ["New", "New Condensed"]], {"Known", "Another"})
+    assert splits == {
+        "Known": Split.TRAIN, "Its copy": Split.TRAIN, "New": Split.TEST, "New Condensed": Split.TEST,
+    }  # fmt: skip
+    assert siblings == {"New Condensed": "shares outlines with New"}
+
+
+def test_only_families_from_elsewhere_test(tmp_path: Path) -> None:
+    inside, out, fonts = tmp_path / "inside.db", tmp_path / "outside.db", tmp_path / "fonts"
+    list(build([FONTS / "sans.ttf", FONTS / "serif.otf"], inside))
+    fonts.mkdir()
+    for name in ("mono.otf", "sans.ttf"):
+        (fonts / name).write_bytes((FONTS / name).read_bytes())
+    before = inside.read_bytes()
+    assert [progress.reason for progress in outside_dataset(fonts, inside, out)] == [None, None]
+    with Dataset.open(inside) as dataset:
+        known = {name for _, name, _, _ in dataset.families()}
+    with Dataset.open(out) as dataset:
+        splits = {name: split for _, name, split, _ in dataset.families()}
+        assert len(dataset.table(Split.TEST)) > 100
+        assert dataset.meta("digest") == dataset.content_digest()
+    assert {name for name, split in splits.items() if split is Split.TRAIN} == known
+    assert len(splits) == len(known) + 1
+    assert inside.read_bytes() == before
+    with pytest.raises(BadDataset, match="already"):
+        list(outside_dataset(fonts, inside, out))
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def _packed(folder: Path, files: dict[str, bytes]) -> Path:
+    archive = folder / "package.tgz"
+    with tarfile.open(archive, "w:gz") as packed:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+    return archive
