@@ -16,12 +16,14 @@ class Text:
     """What a document sets.
 
     unread: pages that cannot be read
+    signed: whether a signature vouches for the file, which it does for no other
     advances: of every code that is used, in em
     words: how often codes stand one after the other, with space around them
     """
 
     pages: int = 0
     unread: int = 0
+    signed: bool = False
     advances: dict[Code, float] = field(default_factory=dict)
     words: Counter[tuple[Code, ...]] = field(default_factory=Counter)
 

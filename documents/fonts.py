@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from documents.contents import DocumentFont, DrawnCode
+from documents.objects import fonts_of
 from glyphs import bits
 from glyphs.fonts import Metrics
 from glyphs.raster import INK, Raster, RasterSettings
@@ -34,13 +35,13 @@ def draw_fonts(
     document: pikepdf.Pdf, advances: Mapping[int, Mapping[int, float]], settings: RasterSettings
 ) -> list[DocumentFont]:
     """advances: of each font, by the number of its object, the codes that are used, in em."""
-    return [_drawn(document, number, used, settings) for number, used in advances.items()]
+    fonts = fonts_of(document)
+    return [_drawn(fonts[number], number, used, settings) for number, used in advances.items()]
 
 
 def _drawn(
-    document: pikepdf.Pdf, number: int, advances: Mapping[int, float], settings: RasterSettings
+    font: pikepdf.Object, number: int, advances: Mapping[int, float], settings: RasterSettings
 ) -> DocumentFont:
-    font = document.get_object((number, 0))
     name = kind = ""
     codes: tuple[DrawnCode, ...] = ()
     try:

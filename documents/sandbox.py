@@ -201,7 +201,16 @@ def _text(message: dict[str, Any]) -> Text:
     words: Counter[tuple[Code, ...]] = Counter()
     for times, *word in message["words"]:
         words[tuple(places[number(place, len(places))] for place in word)] += number(times, _MOST)
-    return Text(number(message["pages"], _MOST), number(message["unread"], _MOST), advances, words)
+    return Text(
+        number(message["pages"], _MOST), number(message["unread"], _MOST), _flag(message["signed"]),
+        advances, words,
+    )  # fmt: skip
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
 
 
 def _check_end(message: dict[str, Any]) -> None:

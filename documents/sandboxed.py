@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pikepdf
-from pdfminer.pdfdocument import PDFEncryptionError
 
 from documents.contents import DocumentFont, Text
 from documents.fonts import draw_fonts
+from documents.objects import fonts_of
 from documents.sandbox import MAX_NAME, BadDocument, Limits, TooManyCodes
 from documents.text import read_map, read_text
 from glyphs.confined import limit, serve
@@ -54,7 +54,7 @@ def _error(limits: Limits, task: Callable[[], None]) -> BadDocument | None:
         raise
     except MemoryError:
         return BadDocument(f"It takes more than {limits.max_memory // _MIB} MiB of memory.")
-    except (pikepdf.PasswordError, PDFEncryptionError):
+    except pikepdf.PasswordError:
         return BadDocument("It is encrypted.", "Remove its password first.")
     except Exception as error:  # parsers raise anything on a broken file
         return BadDocument(f"It is no PDF that can be read: {type(error).__name__}.")
@@ -72,7 +72,7 @@ def _tell_end(to: int, error: BadDocument | None) -> None:
 
 
 def _read(to: int, data: bytes, settings: RasterSettings, limits: Limits) -> None:
-    text = read_text(io.BytesIO(data))
+    text = read_text(data)
     if len(text.advances) > limits.max_codes:
         raise TooManyCodes(f"Its fonts set more than {limits.max_codes:,} different codes.")
     message = json.dumps(_text(text)).encode()
@@ -96,7 +96,7 @@ def _check(told: int, limits: Limits) -> None:
 def _text(text: Text) -> dict[str, Any]:
     places = {code: place for place, code in enumerate(text.advances)}
     return {
-        "kind": "text", "pages": text.pages, "unread": text.unread,
+        "kind": "text", "pages": text.pages, "unread": text.unread, "signed": text.signed,
         "used": list(text.advances), "advances": list(map(_finite, text.advances.values())),
         "words": [[times, *map(places.__getitem__, word)] for word, times in text.words.items()],
     }  # fmt: skip
@@ -125,8 +125,9 @@ def _finite(value: float) -> float:
 def _write(to: int, data: bytes, texts: dict[str, dict[str, str]]) -> None:
     out = io.BytesIO()
     with pikepdf.open(io.BytesIO(data)) as document:
+        fonts = fonts_of(document)
         for number, said in texts.items():
-            font = document.get_object((int(number), 0))
+            font = fonts[int(number)]
             digits = 4 if font.Subtype == "/Type0" else 2
             # Codes are also used where no text was read: in forms to be filled in, on pages that are broken.
             whole = _said(font, 16**digits)

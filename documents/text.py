@@ -6,8 +6,9 @@ import io
 import logging
 import math
 from collections import Counter
-from typing import Any, BinaryIO
+from typing import Any
 
+import pikepdf
 from pdfminer.cmapdb import CMapParser, FileUnicodeMap
 from pdfminer.pdfdevice import PDFTextDevice
 from pdfminer.pdfdocument import PDFDocument
@@ -18,32 +19,35 @@ from pdfminer.pdfparser import PDFParser
 from pdfminer.utils import Matrix
 
 from documents.contents import Code, Text
+from documents.objects import NUMBER, is_signed, sound_copy
 
 # Farther from where the last one ended, in em, a glyph begins another word: a space is about a quarter.
 _GAP = 0.15
 _NOWHERE = math.inf, math.inf
 
 
-def read_text(file: BinaryIO) -> Text:
+def read_text(data: bytes) -> Text:
     """The text of all pages that can be read.
 
-    Raises what pdfminer raises where a document is broken: anything.
+    Raises what pikepdf and pdfminer raise where a document is broken: anything.
     """
+    with pikepdf.open(io.BytesIO(data)) as document:
+        pages, signed = len(document.pages), is_signed(document)
+        file = io.BytesIO(sound_copy(document))
     logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
     fonts = _Fonts()
     device = _Setting(fonts)
     interpreter = PDFPageInterpreter(fonts, device)
-    pages = unread = 0
-    for page in PDFPage.create_pages(PDFDocument(PDFParser(file))):
-        pages += 1
+    unread = 0
+    for place, page in enumerate(PDFPage.create_pages(PDFDocument(PDFParser(file)))):
         try:
             interpreter.process_page(page)
         except MemoryError:
             raise
         except Exception:  # a page that is broken does not spoil the others
-            unread += 1
+            unread += place < pages
         device.end()
-    return Text(pages, unread, device.advances, device.words)
+    return Text(pages, unread, signed, device.advances, device.words)
 
 
 def read_map(content: bytes) -> dict[int, str]:
@@ -63,7 +67,7 @@ class _Fonts(PDFResourceManager):
 
     def __init__(self) -> None:
         super().__init__()
-        self.numbers: dict[int, int] = {}  # by identity: a font lives as long as this
+        self.numbers: dict[PDFFont, int] = {}
 
     def get_font(self, objid: object, spec: Any) -> PDFFont:
         try:
@@ -72,8 +76,8 @@ class _Fonts(PDFResourceManager):
             raise
         except Exception:  # a font that is broken does not spoil the pages that name it
             return PDFFont({}, {})
-        if isinstance(objid, int):
-            self.numbers[id(font)] = objid
+        if isinstance(objid, int) and isinstance(number := spec.get(NUMBER), int):
+            self.numbers[font] = number
         return font
 
 
@@ -82,7 +86,7 @@ class _Setting(PDFTextDevice):
 
     def __init__(self, fonts: _Fonts) -> None:
         super().__init__(fonts)
-        self._numbers = fonts.numbers
+        self._fonts = fonts
         self.advances: dict[Code, float] = {}
         self.words: Counter[tuple[Code, ...]] = Counter()
         self._word: list[Code] = []
@@ -93,7 +97,7 @@ class _Setting(PDFTextDevice):
     ) -> float:
         advance = font.char_width(cid)
         width: float = advance * fontsize * scaling
-        number = self._numbers.get(id(font))
+        number = self._fonts.numbers.get(font)
         if number is None:  # written out where it is used, which hardly any program does
             self.end()
             return width

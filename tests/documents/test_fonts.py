@@ -20,8 +20,7 @@ SETTINGS = RasterSettings(64, 56)
 
 
 def _fonts(path: Path) -> list[DocumentFont]:
-    with path.open("rb") as file:
-        text = read_text(file)
+    text = read_text(path.read_bytes())
     with pikepdf.open(path) as document:
         return draw_fonts(document, text.advances_by_font(), SETTINGS)
 

@@ -63,6 +63,22 @@ def test_text_is_copied_as_it_is_seen(
     assert repairing.said(path) == " ".join(LINES)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [(b"/Type /Page ", b"/Tipe /Page "), (b"startxref", b"starting.")],
+)
+def test_what_viewers_show_is_repaired(
+    repairing: Repairing, broken: tuple[bytes, bytes], font_dir: Path, tmp_path: Path
+) -> None:
+    path = silent_pdf(tmp_path / "a.pdf", "TrueType by glyph indices", font_dir / "sans.ttf", LINES)
+    assert broken[0] in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(*broken))
+    repaired = repairing.said(path)
+    assert repaired.replace(" ", "") == "".join(LINES).replace(
+        " ", ""
+    )  # from the top, lines have none between
+
+
 def test_scripts_that_share_a_font_are_told_apart_word_by_word(
     repairing: Repairing, font_dir: Path, tmp_path: Path
 ) -> None:

@@ -180,8 +180,8 @@ def test_whoever_asks_may_have_less_patience(document: Path, patience: float) ->
 
 SIZE = 8
 TEXT = {
-    "kind": "text", "pages": 1, "unread": 0, "used": [[5, 65], [5, 66]], "advances": [0.5, 0.6],
-    "words": [[3, 0, 1], [1, 1]],
+    "kind": "text", "pages": 1, "unread": 0, "signed": False, "used": [[5, 65], [5, 66]],
+    "advances": [0.5, 0.6], "words": [[3, 0, 1], [1, 1]],
 }  # fmt: skip
 FONT = {
     "kind": "font", "number": 5, "name": "F", "type": "Type0", "obstacle": "",
@@ -218,6 +218,7 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
     "text",
     [
         b"", b"[]", b"7", b"{}", b"\xff", b"[" * 5_000, b" " * 40_000,
+        TEXT | {"signed": 1}, TEXT | {"signed": None},
         TEXT | {"pages": -1}, TEXT | {"pages": "1"}, TEXT | {"unread": 1.5}, TEXT | {"used": [[5]]},
         TEXT | {"used": [[5, 2**40], [5, 66]]}, TEXT | {"advances": [0.5]}, TEXT | {"words": [[1, 2]]},
         TEXT | {"words": [[-1, 0]]}, TEXT | {"words": [[1, -1]]}, TEXT | {"words": 3}, TEXT | {"words": [[]]},

@@ -12,8 +12,7 @@ LINES = ["to be or", "not to"]
 
 
 def _read(path: Path) -> Text:
-    with path.open("rb") as file:
-        return read_text(file)
+    return read_text(path.read_bytes())
 
 
 @pytest.mark.parametrize("kind", ["TrueType by glyph indices", "Type 3"])
