@@ -16,6 +16,7 @@ from pdfminer.pdffont import PDFFont
 from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
 from pdfminer.pdfpage import PDFPage
 from pdfminer.pdfparser import PDFParser
+from pdfminer.psparser import LIT
 from pdfminer.utils import Matrix
 
 from documents.contents import Code, Text
@@ -24,6 +25,9 @@ from documents.objects import NUMBER, is_signed, sound_copy
 # Farther from where the last one ended, in em, a glyph begins another word: a space is about a quarter.
 _GAP = 0.15
 _NOWHERE = math.inf, math.inf
+_ACROSS = LIT("Identity-H")
+_OF_INDICES = LIT("CIDFontType0"), LIT("CIDFontType2")
+_MOST_SAID = 1 << 16  # a map says something of each code once
 
 
 def read_text(data: bytes) -> Text:
@@ -52,7 +56,7 @@ def read_text(data: bytes) -> Text:
 
 def read_map(content: bytes) -> dict[int, str]:
     """What codes stand for by a ToUnicode map, as far as it can be read."""
-    found = FileUnicodeMap()
+    found = _Said()
     try:
         CMapParser(found, io.BytesIO(content)).run()
     except MemoryError:
@@ -60,6 +64,18 @@ def read_map(content: bytes) -> dict[int, str]:
     except Exception:  # what is broken may say something all the same
         pass
     return found.cid2unichr
+
+
+class _Said(FileUnicodeMap):
+    """A map that has an end: a line of it can speak of more codes than memory holds."""
+
+    _left = _MOST_SAID
+
+    def add_cid2unichr(self, cid: int, code: Any) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("it says more than there are codes")
+        super().add_cid2unichr(cid, code)
 
 
 class _Fonts(PDFResourceManager):
@@ -70,6 +86,10 @@ class _Fonts(PDFResourceManager):
         self.numbers: dict[PDFFont, int] = {}
 
     def get_font(self, objid: object, spec: Any) -> PDFFont:
+        # What codes stand for is not asked here, and reading it may take all memory, from a font's file, too.
+        spec = {key: value for key, value in spec.items() if key != "ToUnicode"}
+        if spec.get("Subtype") in _OF_INDICES:
+            spec["ToUnicode"] = _ACROSS
         try:
             font = super().get_font(objid, spec)
         except MemoryError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -118,6 +119,25 @@ def test_a_document_that_unpacks_without_end_is_stopped(document: Path, tmp_path
     assert path.stat().st_size < 1 << 20
     with Reader(Limits(max_memory=1 << 30)) as reader, pytest.raises(BadDocument, match=r"MiB of memory"):
         reader.read(path.read_bytes(), SETTINGS)
+
+
+@pytest.mark.parametrize("said", [b"<00000000> <FFFFFFFF> <0000>", b"<0000000000> <00FFFFFFFF> <0061>"])
+def test_a_map_without_end_costs_nothing_but_itself(document: Path, tmp_path: Path, said: bytes) -> None:
+    path = tmp_path / "bomb.pdf"
+    with pikepdf.open(document) as opened:
+        fonts = opened.pages[0].Resources.Font
+        fonts.B = opened.make_indirect(Dictionary(fonts.F))
+        fonts.B.ToUnicode = opened.make_stream(b"1 beginbfrange " + said + b" endbfrange")
+        opened.pages[0].contents_add(b' BT /B 9 Tf (!") Tj ET')
+        opened.save(path)
+    with Reader(Limits(max_memory=1 << 30, seconds=20)) as reader:
+        text, fonts = reader.read(path.read_bytes(), SETTINGS)
+        assert text.unread == 0
+        assert sorted((font.obstacle, len(font.codes)) for font in fonts) == [("", 2), ("", 7)]
+        written = reader.written({font.number: {33: "x"} for font in fonts})
+    with pikepdf.open(io.BytesIO(written)) as opened:
+        for font in opened.pages[0].Resources.Font.values():
+            assert read_map(font.ToUnicode.read_bytes())[33] == "x"
 
 
 def test_documents_with_too_many_codes_are_told_from_others(document: Path) -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 
 from documents.contents import Text
-from documents.text import read_text
+from documents.text import read_map, read_text
 from tests.documents.printing import silent_pdf
 
 LINES = ["to be or", "not to"]
@@ -33,3 +35,24 @@ def test_a_space_is_a_code_like_any_other(font_dir: Path, tmp_path: Path) -> Non
     assert list(codes) == sorted(codes)
     assert sum(word.count((font, 33)) for word in text.words) == 3
     assert 0.2 < codes[33] < 0.4  # em
+
+
+def test_a_font_that_knows_variants_of_characters_is_read(font_dir: Path, tmp_path: Path) -> None:
+    """Its map has a table (of format 14) that pdfminer cannot read."""
+    font = TTFont(font_dir / "sans.ttf")
+    variants = CmapSubtable.newSubtable(14)
+    variants.platformID, variants.platEncID, variants.language, variants.cmap = 0, 5, 0, {}
+    variants.uvsDict = {0xFE00: [(0x61, None)]}
+    font["cmap"].tables.append(variants)
+    font.save(tmp_path / "variants.ttf")
+    text = _read(
+        silent_pdf(tmp_path / "a.pdf", "TrueType by glyph indices", tmp_path / "variants.ttf", LINES)
+    )
+    assert (text.unread, len(text.words)) == (0, 2)
+
+
+def test_a_map_that_has_no_end_is_read_as_far_as_there_are_codes() -> None:
+    said = b"1 beginbfchar <0007> <0061> endbfchar 1 beginbfrange <00000008> <FFFFFFFF> <0000> endbfrange"
+    found = read_map(said)
+    assert found[7] == "a"
+    assert len(found) <= 1 << 16
