@@ -106,8 +106,10 @@ def _em(kind: str, advances: Sequence[float]) -> float:
 def _sheets(font: pikepdf.Object, kind: str, codes: Sequence[int], size: float) -> bytes:
     """A document of a page for each code."""
     sheets = pikepdf.new()
-    resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F=sheets.copy_foreign(font)))
-    digits = 4 if kind == "Type0" else 2
+    copied, digits = sheets.copy_foreign(font), 2
+    if kind == "Type0":  # also what is set from top to bottom stands on a line here
+        copied.Encoding, digits = pikepdf.Name("/Identity-H"), 4
+    resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F=copied))
     for code in codes:
         page = sheets.add_blank_page(page_size=(_PAGE, _PAGE))
         page.Resources = resources

@@ -79,11 +79,15 @@ class _Said(FileUnicodeMap):
 
 
 class _Fonts(PDFResourceManager):
-    """Fonts that know which object of the document they are."""
+    """Fonts that know which object of the document they are.
+
+    across: those that are set from top to bottom, as they would be from the left to the right
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers: dict[PDFFont, int] = {}
+        self.across: dict[PDFFont, PDFFont] = {}
 
     def get_font(self, objid: object, spec: Any) -> PDFFont:
         # What codes stand for is not asked here, and reading it may take all memory, from a font's file, too.
@@ -92,6 +96,8 @@ class _Fonts(PDFResourceManager):
             spec["ToUnicode"] = _ACROSS
         try:
             font = super().get_font(objid, spec)
+            if objid is None and font.is_vertical():
+                self.across[font] = super().get_font(None, spec | {"Encoding": _ACROSS})
         except MemoryError:
             raise
         except Exception:  # a font that is broken does not spoil the pages that name it
@@ -123,9 +129,11 @@ class _Setting(PDFTextDevice):
             return width
         a, b, c, d, x, y = matrix
         code = number, cid
-        self.advances.setdefault(code, advance)
+        if code not in self.advances:
+            self.advances[code] = self._fonts.across.get(font, font).char_width(cid)
         em = abs(fontsize) * math.sqrt(abs(a * d - b * c))
-        begin, end = (x, y), (x + a * width, y + b * width)
+        along = (c, d) if font.is_vertical() else (a, b)
+        begin, end = (x, y), (x + along[0] * width, y + along[1] * width)
         # What is written from the right to the left is set glyph by glyph, each before the last one.
         if not min(math.dist(self._ends[1], begin), math.dist(self._ends[0], end)) <= _GAP * em:
             self.end()

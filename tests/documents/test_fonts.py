@@ -48,6 +48,18 @@ def test_codes_draw_what_the_font_does(kind: str, font_dir: Path, tmp_path: Path
             assert getattr(code.metrics, field) == pytest.approx(getattr(glyph.metrics, field), abs=0.004)
 
 
+def test_codes_that_are_set_from_top_to_bottom_are_drawn_on_a_line(font_dir: Path, tmp_path: Path) -> None:
+    path = silent_pdf(tmp_path / "a.pdf", "CFF by glyph indices", font_dir / "serif.otf", [TEXT])
+    [across] = _fonts(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as document:
+        document.pages[0].Resources.Font.F.Encoding = Name("/Identity-V")
+        document.save()
+    [down] = _fonts(path)
+    for one, other in zip(across.codes, down.codes, strict=True):
+        assert one.metrics == other.metrics
+        assert np.array_equal(one.raster, other.raster) if one.raster is not None else other.raster is None
+
+
 def test_small_marks_are_as_sharp_as_letters(font_dir: Path, tmp_path: Path) -> None:
     [font] = _fonts(silent_pdf(tmp_path / "a.pdf", "TrueType by bytes", font_dir / "sans.ttf", ["."]))
     [dot] = font.codes

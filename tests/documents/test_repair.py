@@ -65,7 +65,7 @@ def test_text_is_copied_as_it_is_seen(
 
 @pytest.mark.parametrize(
     "broken",
-    [(b"/Type /Page ", b"/Tipe /Page "), (b"startxref", b"starting.")],
+    [(b"/Type /Page ", b"/Tipe /Page "), (b"/Identity-H", b"/Identity-V"), (b"startxref", b"starting.")],
 )
 def test_what_viewers_show_is_repaired(
     repairing: Repairing, broken: tuple[bytes, bytes], font_dir: Path, tmp_path: Path

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pikepdf
 import pytest
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
+from pikepdf import Name
 
 from documents.contents import Text
 from documents.text import read_map, read_text
@@ -35,6 +37,15 @@ def test_a_space_is_a_code_like_any_other(font_dir: Path, tmp_path: Path) -> Non
     assert list(codes) == sorted(codes)
     assert sum(word.count((font, 33)) for word in text.words) == 3
     assert 0.2 < codes[33] < 0.4  # em
+
+
+def test_what_is_set_from_top_to_bottom_has_words_and_is_as_wide(font_dir: Path, tmp_path: Path) -> None:
+    path = silent_pdf(tmp_path / "a.pdf", "TrueType by glyph indices", font_dir / "sans.ttf", LINES)
+    across = _read(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as document:
+        document.pages[0].Resources.Font.F.Encoding = Name("/Identity-V")
+        document.save()
+    assert _read(path) == across
 
 
 def test_a_font_that_knows_variants_of_characters_is_read(font_dir: Path, tmp_path: Path) -> None:
