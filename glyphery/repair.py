@@ -87,6 +87,8 @@ def repair(
         if out:
             with written(out):
                 put(document.read_bytes() if done.document is None else done.document, out)
+    if done.signed and done.document is not None:
+        show.say(f"{document} is signed; no signature vouches for what is repaired.")
     if json:
         for font in done.fonts:
             show.as_json(font)
@@ -103,6 +105,7 @@ class _Done:
 
     pages: int
     unread: int
+    signed: bool
     fonts: Sequence[Font]
     document: bytes | None
 
@@ -139,7 +142,7 @@ def _repaired(
             whole = reader.written(texts) if write and texts else None
         except BadDocument as error:
             raise BadDocument(f"{document}: {error.message}", error.remedy) from None
-    return _Done(text.pages, text.unread, [font.to_dict(k) for font in read], whole)
+    return _Done(text.pages, text.unread, text.signed, [font.to_dict(k) for font in read], whole)
 
 
 def _repaired_by(
@@ -153,7 +156,8 @@ def _repaired_by(
             found = client.repair(document, everything=everything, scripts=scripts, k=k, timeout=seconds)
         except ServiceError as error:
             raise named(str(document), error) from None
-    return _Done(found.pages, found.unread, [asdict(font) for font in found.fonts], found.document)
+    fonts = [asdict(font) for font in found.fonts]
+    return _Done(found.pages, found.unread, found.signed, fonts, found.document)
 
 
 def _print(document: Path, done: _Done) -> None:

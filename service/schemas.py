@@ -58,6 +58,7 @@ _REPAIR: JsonDict = {
     "model": _MODEL,
     "pages": 1,
     "unread": 0,
+    "signed": False,
     "repaired": 1,
     "fonts": [{
         "font": "ABCDEF+Amiri",
@@ -260,6 +261,9 @@ class RepairResponse(BaseModel):
     model: ServedBy
     pages: int
     unread: int = Field(description="pages that cannot be read")
+    signed: bool = Field(
+        description="whether a signature vouches for what was posted, which it does not for what is repaired"
+    )
     repaired: int = Field(description="codes that say something else than they did, of all fonts")
     fonts: list[DocumentFontFields]
     document: str | None = Field(description="the PDF in base64; null where nothing was to be repaired")

@@ -180,6 +180,7 @@ class RepairedDocument:
     """A PDF whose text can be copied.
 
     unread: pages that cannot be read
+    signed: whether a signature vouches for what was given, which it does not for what is repaired
     repaired: codes that say something else than they did, of all fonts
     document: the PDF; None where nothing was to be repaired
     """
@@ -187,6 +188,7 @@ class RepairedDocument:
     model: Model
     pages: int
     unread: int
+    signed: bool
     repaired: int
     fonts: tuple[DocumentFont, ...]
     document: bytes | None

@@ -107,7 +107,8 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
             headers = {"X-Glyphery-Model": identity["digest"], "X-Glyphery-Repaired": str(count)}
             return Response(document if repaired is None else repaired, headers=headers, media_type=_PDF)
         found: dict[str, Any] = {
-            "model": identity, "pages": text.pages, "unread": text.unread, "repaired": count,
+            "model": identity, "pages": text.pages, "unread": text.unread, "signed": text.signed,
+            "repaired": count,
             "fonts": [_told(font, query.k, pictures=query.pictures) for font in fonts],
             "document": None if repaired is None else base64.b64encode(repaired).decode(),
         }  # fmt: skip

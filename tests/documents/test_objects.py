@@ -16,7 +16,7 @@ from documents.fonts import draw_fonts
 from documents.objects import is_signed
 from documents.text import read_text
 from glyphs.raster import RasterSettings
-from tests.documents.printing import silent_pdf
+from tests.documents.printing import sign, silent_pdf
 
 SETTINGS = RasterSettings(64, 56)
 
@@ -136,13 +136,6 @@ def test_notes_that_are_broken_do_not_count_as_pages(document: bytes) -> None:
 
 
 def test_a_signature_is_seen(document: bytes) -> None:
-    def sign(opened: pikepdf.Pdf) -> None:
-        value = Dictionary(
-            Type=Name.Sig, Filter=Name("/Adobe.PPKLite"), ByteRange=[0, 1, 2, 3], Contents=b"0"
-        )
-        field = Dictionary(FT=Name.Sig, T="Signature", V=opened.make_indirect(value))
-        opened.Root.AcroForm = Dictionary(SigFlags=3, Fields=[opened.make_indirect(field)])
-
     with pikepdf.open(io.BytesIO(document)) as opened:
         assert not is_signed(opened)
         sign(opened)

@@ -6,9 +6,10 @@ import json
 import os
 from pathlib import Path
 
+import pikepdf
 import pytest
 
-from tests.documents.printing import silent_pdf
+from tests.documents.printing import sign, silent_pdf
 from tests.documents.test_repair import copied
 from tests.glyphery.conftest import Ask
 
@@ -48,6 +49,18 @@ def test_without_a_place_it_only_looks(ask: Ask, silent: Path, tmp_path: Path) -
     assert {code["text"] for code in font["codes"]} == set(TEXT)
     assert [path.name for path in tmp_path.iterdir()] == ["silent.pdf"]
     assert "--out writes the document" in ask("repair", silent).stderr
+
+
+def test_whoever_voids_a_signature_is_told(ask: Ask, silent: Path, tmp_path: Path) -> None:
+    said = "silent.pdf is signed; no signature vouches for what is repaired."
+    assert said not in ask("repair", silent, "--out", tmp_path / "out.pdf").stderr
+    with pikepdf.open(silent, allow_overwriting_input=True) as document:
+        sign(document)
+        document.save()
+    assert said not in ask("repair", silent).stderr  # nothing is written
+    for form in ([], ["--json"]):
+        assert said in ask("repair", silent, "--out", tmp_path / "out.pdf", *form).stderr
+    assert said not in ask("repair", tmp_path / "out.pdf", "--out", tmp_path / "copy.pdf").stderr
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bundles import default_bundle
 from recognition.bundle import Bundle
 from service.schemas import RepairResponse
-from tests.documents.printing import SHOWN, silent_pdf
+from tests.documents.printing import SHOWN, sign, silent_pdf
 from tests.service.waits import eventually, unread
 
 DATA = Path(__file__).parents[1] / "data"
@@ -97,6 +97,14 @@ def test_what_its_fonts_show_is_told(post, silent):
     assert (whole["document"], whole["repaired"]) == (None, 0)
 
 
+def test_signatures_are_told(post, silent):
+    assert post(silent, format="json").json()["signed"] is False
+    with pikepdf.open(io.BytesIO(silent)) as opened:
+        sign(opened)
+        opened.save(out := io.BytesIO())
+    assert post(out.getvalue(), format="json").json()["signed"] is True
+
+
 def test_pictures_are_believed_where_that_is_asked_for(post, silent):
     opened, out = pikepdf.open(io.BytesIO(post(silent).content)), io.BytesIO()
     font = opened.pages[0].Resources.Font.F
@@ -120,7 +128,7 @@ def test_a_document_is_posted_in_a_form_too(service, post, silent, field):
 
 def test_what_cannot_be_used_is_a_problem(service, post, silent, font_dir, is_problem, tmp_path):
     assert "no PDF" in is_problem(post(b"nothing of the kind"), 422, "bad-document")["detail"]
-    is_problem(post(silent[:500]), 422, "bad-document")
+    is_problem(post(silent[:50]), 422, "bad-document")
     is_problem(post(b""), 400, "empty-body")
     is_problem(post(silent, "font/ttf"), 415, "unsupported-media-type")
     is_problem(post(silent, model="moons"), 404, "unknown-model")
