@@ -81,6 +81,9 @@ _INKLESS = frozenset(
 # Drawn as one by some designs, however little by others: in italics, and the signs of pound and lira, which
 # the Unicode Standard (22.1, "Currency Symbols") calls two designs of one.
 _AS_ONE = tuple({ord(first), ord(second)} for first, second in ("дg", "иu", "пn", "тm", "£₤"))
+# Vowels of Khmer in two parts: shaping sets the one before the consonant by itself, and whether the glyph has
+# it, too, is the font's affair.
+_IN_TWO_PARTS = frozenset({0x17BE, 0x17BF, 0x17C0, 0x17C4, 0x17C5})
 _DESIGN = 2  # others that are drawn like one, at least, for it to be a design and no fault
 _OGHAM_SPACE = 0x1680  # a space that is a line
 _NO_INK = (0.0, 0.0, 0.0, 0.0)
@@ -276,6 +279,8 @@ class _Judge:
     def _recognised(self, number: int, claim: Claim, evidence: Evidence) -> list[Finding]:
         """What the model and the face hold against a claim, and which of the checks that is."""
         limits, rival, own = self._limits, evidence.rival, claim.label
+        if may_be_a_part(own, rival):
+            return []
         if fault := self._fault_of_marks(claim, evidence):
             return [Finding("dots", Status.FAIL, fault)]
         if form := self._other_form(number, evidence):
@@ -292,7 +297,8 @@ class _Judge:
             message = f"Its reflection looks like {_called(own)}, it does not."
             if self._turned_by_design(own):
                 return [Finding("mirrored", Status.WARN, f"{message} Nor do others with the same mark.")]
-            return [Finding("mirrored", Status.FAIL, message)]
+            # What leans or curls the other way in a script face is hardly in doubt as it is.
+            return [Finding("mirrored", Status.FAIL if doubt >= limits.supported else Status.WARN, message)]
         if doubt >= (limits.supported if copied else limits.fail):
             status = Status.FAIL
         elif doubt >= limits.warn:
@@ -416,7 +422,7 @@ class _Judge:
 
     def _may_look_alike(self, first: Label, second: Label) -> bool:
         """Whether two labels drawn as one are no news: alike in other fonts, one letter, or never learned."""
-        if self._same(first, second) or _as_one(first, second):
+        if self._same(first, second) or _as_one(first, second) or may_be_a_part(first, second):
             return True
         lone = [label for label in (first, second) if label.codepoint == JOINS_NOT]
         if len(lone) == 2 or any(label.form.joins_after for label in lone):
@@ -437,6 +443,13 @@ def _look(drawn: DrawnGlyph) -> tuple[str, int]:
 
 def _as_one(first: Label, second: Label) -> bool:
     return {first.codepoint, second.codepoint} in _AS_ONE
+
+
+def may_be_a_part(first: Label, second: Label) -> bool:
+    """Whether one may be drawn as the other, a vowel of the same script, with which shaping completes it."""
+    if not _IN_TWO_PARTS & {first.codepoint, second.codepoint}:
+        return False
+    return first.character.script == second.character.script
 
 
 def _marks(label: Label) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """`python -m benchmarks.outside`: an outside test, fonts that neither training nor choice has seen.
 
-Run `fetch`, then `dataset`; then `python -m benchmarks.glyphs --dataset runs/outside.db --split test`, and
-`glyphery score runs/outside-fonts` (docs/BENCHMARK.md).
+Run `fetch`, then `dataset`; then `python -m benchmarks.glyphs --dataset runs/outside.db --split test
+--out runs/outside-benchmark`, then `kinds`; and `glyphery score runs/outside-fonts` (docs/BENCHMARK.md).
 """
 
 from __future__ import annotations
@@ -47,6 +47,25 @@ def dataset_(
     with _told(), show.bar("Reading fonts") as advance:
         for progress in outside_dataset(fonts, dataset, out):
             advance(progress.done, progress.total)
+
+
+@app.command("kinds")
+def kinds_(
+    fonts: Fonts = _FONTS,
+    dataset: Annotated[Path, typer.Option(help="The outside dataset.")] = Path("runs/outside.db"),
+    benchmark: Annotated[
+        Path, typer.Option(help="Where benchmarks.glyphs was told to keep its parts.")
+    ] = Path("runs/outside-benchmark"),
+) -> None:
+    """What benchmarks.glyphs found, by kind of family."""
+    from benchmarks.outside.fetch import Package
+    from benchmarks.outside.kinds import by_kind, kinds_of_families
+
+    with _told():
+        kinds = kinds_of_families(fonts, Package.listed())
+        for answers in sorted((benchmark / "parts").glob("recognition-*.npz")):
+            table = by_kind(answers.stem.removeprefix("recognition-"), answers, dataset, kinds)
+            show.table(table.title, table.columns, table.rows)
 
 
 @contextmanager

@@ -31,15 +31,20 @@ _LARGEST = 2**26  # bytes of a file in a package
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One family as npm has it."""
+    """One family as npm has it.
 
-    family: str  # as npm writes it, in small letters and with dashes
+    family: as npm writes it, in small letters and with dashes
+    kind: what Google Fonts calls it
+    """
+
+    family: str
     version: str
+    kind: str
 
     @classmethod
     def listed(cls) -> list[Self]:
         """What the outside test is made of."""
-        return [cls(family, version) for family, version in rows_of(LISTED.read_text(encoding="utf-8"))]
+        return [cls(*row) for row in rows_of(LISTED.read_text(encoding="utf-8"))]
 
     @property
     def spec(self) -> str:

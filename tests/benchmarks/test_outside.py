@@ -6,10 +6,12 @@ import io
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.outside.dataset import judged, outside_dataset
 from benchmarks.outside.fetch import Package, regular, unpack
+from benchmarks.outside.kinds import TEXT, by_kind, kinds_of_families
 from glyphs.dataset.build import build
 from glyphs.dataset.store import Dataset
 from glyphs.errors import BadDataset, BadInput
@@ -22,6 +24,7 @@ def test_every_listed_package_is_of_a_version_and_listed_once() -> None:
     listed = Package.listed()
     assert len({package.family for package in listed}) == len(listed) > 900
     assert all(package.version.count(".") == 2 for package in listed)
+    assert {package.kind for package in listed} == {*TEXT, "display", "handwriting"}
 
 
 def test_the_upright_font_of_the_weight_nearest_to_regular_is_kept() -> None:
@@ -72,6 +75,31 @@ def test_only_families_from_elsewhere_test(tmp_path: Path) -> None:
     with pytest.raises(BadDataset, match="already"):
         list(outside_dataset(fonts, inside, out))
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_answers_are_counted_by_the_kind_of_their_family(tmp_path: Path, dataset_file: Path) -> None:
+    fonts = {"mono.otf": ("mono", "monospace"), "didone.otf": ("didone", "display")}
+    for name, (family, _) in fonts.items():
+        (tmp_path / family).mkdir()
+        (tmp_path / family / name).write_bytes((FONTS / name).read_bytes())
+    kinds = kinds_of_families(tmp_path, [Package(family, "1.0.0", kind) for family, kind in fonts.values()])
+    assert sorted(kinds.values()) == ["display", "monospace"]
+    with Dataset.open(dataset_file) as dataset:
+        mono, didone = sorted(
+            (number for number, name, _, _ in dataset.families() if name in kinds),
+            key=lambda number: kinds[next(name for n, name, _, _ in dataset.families() if n == number)],
+            reverse=True,
+        )
+    answers = tmp_path / "recognition-some.npz"
+    np.savez(
+        answers, truth=np.array([0, 1, 2, 3]), places=np.array([[0, 4], [4, 1], [4, 5], [3, 4]]),
+        equal=np.array([True, True, False, True]), family=np.array([mono, mono, mono, didone]),
+    )  # fmt: skip
+    rows = {row[0]: row[1:] for row in by_kind("some", answers, dataset_file, kinds).rows}
+    assert rows["monospace"] == ("1", "3", "33.3", "66.7", "66.7")
+    assert rows["display"] == ("1", "1", "100.0", "100.0", "100.0")
+    assert rows["all"] == ("2", "4", "50.0", "75.0", "75.0")
+    assert rows["serif"] == ("0", "0", "–", "–", "–")
 
 
 def _packed(folder: Path, files: dict[str, bytes]) -> Path:

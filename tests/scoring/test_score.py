@@ -11,10 +11,10 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 from glyphs.fonts import FontFile
-from glyphs.labels import Form
+from glyphs.labels import Form, Label
 from glyphs.shaping import Shaper
 from recognition.recogniser import Recogniser
-from scoring.judge import Thresholds
+from scoring.judge import Thresholds, may_be_a_part
 from scoring.score import Scorer
 from scoring.verdicts import FontScore, Status, Verdict
 from tests.conftest import FontMaker
@@ -128,6 +128,31 @@ def test_many_mirrored_glyphs_are_found_however_many_are_looked_at_at_once(
     assert scores[0] == scores[1]
     mirrored = [found for found in _problems(scores[0]).values() if found.principal.check == "mirrored"]
     assert len(mirrored) > 16  # which is more than are asked about together
+
+
+def test_a_reflection_that_fits_better_is_a_warning_where_the_glyph_is_hardly_in_doubt(
+    recogniser: Recogniser, font_dir: Path
+) -> None:
+    data = edited(font_dir / "sans.ttf", drawn_as("R", "R", (-1, 0, 0, 1, 620, 0)))
+    with Scorer(recogniser, thresholds=Thresholds(supported=1000.0)) as scorer:
+        score = scorer.score("f", data)
+    assert "82" not in _problems(score)
+    assert _checks(_problems(score, Status.WARN))["82"] == "mirrored"
+
+
+def test_vowels_of_khmer_in_two_parts_may_show_one_and_nothing_else(scorer: Scorer, font_dir: Path) -> None:
+    aa, oo, latin = Label(0x17B6), Label(0x17C4), Label(ord("g"))
+    assert may_be_a_part(oo, aa)
+    assert not may_be_a_part(oo, latin)
+    assert not may_be_a_part(aa, Label(0x17B8))
+
+    def map_to_g(font: TTFont) -> None:
+        for table in font["cmap"].tables:
+            if table.isUnicode():
+                table.cmap[oo.codepoint] = font.getBestCmap()[latin.codepoint]
+
+    found = _problems(scorer.score("f", edited(font_dir / "sans.ttf", map_to_g)))
+    assert _checks(found) == {str(oo): "identity"}
 
 
 def with_tildes(turned: str) -> Edit:
