@@ -41,7 +41,7 @@ class Thresholds:
         plain it is three of four, lest many defects be taken for a design
     suspicious: least doubt at which the reflection is looked at
     reflection: by how much less the reflection must be doubted for the glyph to be mirrored
-    upright: greatest doubt about the reflection then
+    upright: greatest doubt about the reflection then; a glyph in no more doubt itself is only warned of
     decorative: share of a face's glyphs in doubt from which it is decorative, of at least `judged` glyphs
     plain: median doubt up to which a face, or a script in it, is plain text, whose doubts are defects, unless
         as many are in doubt as `encoded`
@@ -298,7 +298,8 @@ class _Judge:
             if self._turned_by_design(own):
                 return [Finding("mirrored", Status.WARN, f"{message} Nor do others with the same mark.")]
             # What leans or curls the other way in a script face is hardly in doubt as it is.
-            return [Finding("mirrored", Status.FAIL if doubt >= limits.supported else Status.WARN, message)]
+            status = Status.FAIL if evidence.doubt > limits.upright else Status.WARN
+            return [Finding("mirrored", status, message)]
         if doubt >= (limits.supported if copied else limits.fail):
             status = Status.FAIL
         elif doubt >= limits.warn:

@@ -134,7 +134,7 @@ def test_a_reflection_that_fits_better_is_a_warning_where_the_glyph_is_hardly_in
     recogniser: Recogniser, font_dir: Path
 ) -> None:
     data = edited(font_dir / "sans.ttf", drawn_as("R", "R", (-1, 0, 0, 1, 620, 0)))
-    with Scorer(recogniser, thresholds=Thresholds(supported=1000.0)) as scorer:
+    with Scorer(recogniser, thresholds=Thresholds(upright=1000.0)) as scorer:
         score = scorer.score("f", data)
     assert "82" not in _problems(score)
     assert _checks(_problems(score, Status.WARN))["82"] == "mirrored"
