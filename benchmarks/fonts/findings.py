@@ -1,6 +1,8 @@
-"""The picture of docs/FINDINGS.md: glyphs of published fonts beside what they should be.
+"""The pictures of docs/FINDINGS.md: glyphs of published fonts beside what they should be.
 
-python -m benchmarks.fonts.findings --out docs/findings.png
+python -m benchmarks.fonts.findings
+python -m benchmarks.fonts.findings --listed benchmarks/outside/findings.tsv --fonts runs/outside-fonts \
+    --out docs/findings-outside.png
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ _LARGE, _SMALL = 96, 64
 def main(
     out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("docs/findings.png"),
     fonts: Annotated[Path, typer.Option(help="Folder of the fonts.")] = Path("/usr/share/fonts"),
+    listed: Annotated[Path, typer.Option(help="What is to be drawn.")] = LIST,
 ) -> None:
     """Draw the findings that are listed, in their order."""
-    rows = read_rows(LIST)
+    rows = read_rows(listed)
     wanted = {row[0] for row in rows}
     faces = {
         digest: next(FontFile.read(path).faces())
@@ -44,7 +47,9 @@ def main(
     sheet = Image.new("L", (_COLUMNS * _WIDTH, -(-len(rows) // _COLUMNS) * _HEIGHT), 255)
     for number, (digest, code, form, font, what) in enumerate(rows):
         if digest not in faces:
-            raise BadInput(f"{font} is not in {fonts}.", "`make fonts` gets the fonts.")
+            raise BadInput(
+                f"{font} is not in {fonts}.", "`make fonts` or `python -m benchmarks.outside fetch` gets it."
+            )
         codepoint = int(code.removeprefix("U+"), 16)
         label = Label(codepoint, Form(form)) if form else fold(codepoint)
         place = number % _COLUMNS * _WIDTH, number // _COLUMNS * _HEIGHT
