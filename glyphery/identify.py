@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glyphery import show
-from glyphery.recognise import BundlePath, Charset, Json, Scripts, Server, named, one_of, prior_of
+from glyphery.recognise import (
+    BundlePath,
+    Charset,
+    Json,
+    Scripts,
+    Server,
+    named,
+    one_of,
+    prior_of,
+    without_picture,
+)
 from glyphery.scoring import check_apart, sigterm_as_exit
 from glyphs.errors import BadFont, BadInput
 
@@ -162,7 +172,8 @@ def _by(server: str, context: Context) -> Iterator[Identify]:
 
         def identified(name: str, font: bytes) -> list[dict[str, Any]]:
             try:
-                return [asdict(face) for face in client.identify_font(font, **context).faces]
+                faces = client.identify_font(font, **context).faces
+                return [asdict(face, dict_factory=without_picture) for face in faces]
             except ServiceError as error:
                 if error.type.endswith(_OF_FONTS):
                     raise BadFont(error.detail) from None

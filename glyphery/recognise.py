@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
@@ -241,6 +241,11 @@ def named(file: object, error: ServiceError) -> GlypheryError:
     named = GlypheryError(f"{file}: {error.detail}")
     named.exit_code = error.exit_code
     return named
+
+
+def without_picture(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """For `asdict`: what a service tells of a glyph, as it is told here."""
+    return {name: value for name, value in members if name != "picture"}
 
 
 def _exists(path: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glyphery import show
-from glyphery.recognise import BundlePath, Json, Scripts, Server, named, one_of
+from glyphery.recognise import BundlePath, Json, Scripts, Server, named, one_of, without_picture
 from glyphery.scoring import check_apart, sigterm_as_exit
 from glyphs.errors import BadInput
 
@@ -156,7 +156,7 @@ def _repaired_by(
             found = client.repair(document, everything=everything, scripts=scripts, k=k, timeout=seconds)
         except ServiceError as error:
             raise named(str(document), error) from None
-    fonts = [asdict(font) for font in found.fonts]
+    fonts = [asdict(font, dict_factory=without_picture) for font in found.fonts]
     return _Done(found.pages, found.unread, found.signed, fonts, found.document)
 
 

@@ -133,10 +133,15 @@ class AsyncClient(Connection):
         return rows.all
 
     async def identify_font(
-        self, font: File, *, timeout: float | None = None, **context: Unpack[Context]
+        self,
+        font: File,
+        *,
+        pictures: bool = False,
+        timeout: float | None = None,
+        **context: Unpack[Context],
     ) -> IdentifiedFont:
         """As Client.identify_font."""
-        return await self._ask(questions.identify_font(font, timeout, context))
+        return await self._ask(questions.identify_font(font, pictures, timeout, context))
 
     async def repair(
         self,
@@ -145,11 +150,12 @@ class AsyncClient(Connection):
         everything: bool = False,
         scripts: str | Iterable[str] = (),
         k: int = 1,
+        pictures: bool = False,
         model: str | None = None,
         timeout: float | None = None,
     ) -> RepairedDocument:
         """As Client.repair."""
-        return await self._ask(questions.repair(document, everything, scripts, k, model, timeout))
+        return await self._ask(questions.repair(document, everything, scripts, k, pictures, model, timeout))
 
     async def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """As Client.score_fonts."""

@@ -162,15 +162,21 @@ class Client(Connection):
         return rows.all
 
     def identify_font(
-        self, font: File, *, timeout: float | None = None, **context: Unpack[Context]
+        self,
+        font: File,
+        *,
+        pictures: bool = False,
+        timeout: float | None = None,
+        **context: Unpack[Context],
     ) -> IdentifiedFont:
         """What every glyph of a font shows, whatever the font's character map says.
 
         font: a file, or its bytes
+        pictures: each glyph with ink has one
         timeout: seconds after which the answer is of no use
         context: k, model, prior, scripts, charset, labels; see `Context`
         """
-        return self._ask(questions.identify_font(font, timeout, context))
+        return self._ask(questions.identify_font(font, pictures, timeout, context))
 
     def repair(
         self,
@@ -179,6 +185,7 @@ class Client(Connection):
         everything: bool = False,
         scripts: str | Iterable[str] = (),
         k: int = 1,
+        pictures: bool = False,
         model: str | None = None,
         timeout: float | None = None,
     ) -> RepairedDocument:
@@ -188,9 +195,10 @@ class Client(Connection):
         everything: believe the pictures, also where the document says something else
         scripts: which are possible, no others, as "Latn,Zyyy,Zinh"
         k: how many predictions of each code
+        pictures: each code with ink has one
         timeout: seconds after which the answer is of no use
         """
-        return self._ask(questions.repair(document, everything, scripts, k, model, timeout))
+        return self._ask(questions.repair(document, everything, scripts, k, pictures, model, timeout))
 
     def score_fonts(self, fonts: Font | Iterable[Font], *, model: str | None = None) -> Job:
         """Have every glyph of fonts checked against what it claims to be.

@@ -27,6 +27,7 @@ _URL: Final = "http://127.0.0.1:8000"
 _PASSWORD = re.compile(r"(?<=://)([^/:]*):[^/]*@")
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.25, 8.0  # seconds
 _LONGEST_WAIT = 60  # seconds; a service that wants to be left alone for longer is not waited for
+_NOT_FOUND: Final = "urn:glyphery:problem:not-found"  # there is no such path
 # The connection failed, rather than the service: to ask again is no harm, and may help.
 _LOST = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
 # The service may have heard what was asked.
@@ -74,10 +75,18 @@ class Connection:
         """The error that a response is; its body has been read."""
         after = _seconds(response.headers.get("retry-after", ""))
         try:
-            return error_of(response.json(), retry_after=after)
+            refusal = error_of(response.json(), retry_after=after)
         except Exception:  # it comes from something in between
             said = f"{response.status_code} {response.reason_phrase}".strip()
             return ServiceError(f"{self.url} answers {said}.", status=response.status_code, retry_after=after)
+        if refusal.type != _NOT_FOUND:
+            return refusal
+        asked = f"{response.request.method} {response.request.url.path}"
+        return ServiceError(
+            f"{self.url} does not know {asked}: it may be older than this client. GET /v2 tells its version.",
+            type=refusal.type,
+            status=refusal.status,
+        )
 
     def _failure(self, error: httpx.RequestError, once: bool = False) -> ServiceError:
         """What has become of a request that was not answered.

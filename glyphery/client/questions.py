@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -129,9 +129,11 @@ def embed_batch(lines: list[bytes], model: str | None) -> Question[tuple[NDArray
     return Question("/embed/batch", read, params, b"".join(lines), "application/x-ndjson")
 
 
-def identify_font(font: File, timeout: float | None, context: Context) -> Question[IdentifiedFont]:
+def identify_font(
+    font: File, pictures: bool, timeout: float | None, context: Context
+) -> Question[IdentifiedFont]:
     data = font if isinstance(font, bytes) else _read(font, BadFont)
-    params = of_context(**context) | _query(timeout=timeout)
+    params = of_context(**context) | _query(timeout=timeout, pictures=_set(pictures))
     return Question("/fonts/identify", lambda response: _identified(response.json()), params, data)
 
 
@@ -140,12 +142,13 @@ def repair(
     everything: bool,
     scripts: str | Iterable[str],
     k: int,
+    pictures: bool,
     model: str | None,
     timeout: float | None,
 ) -> Question[RepairedDocument]:
     data = document if isinstance(document, bytes) else _read(document, BadInput)
     params = of_context(scripts=scripts) | _query(
-        k=k, model=model, timeout=timeout, format="json", all="true" if everything else None
+        k=k, model=model, timeout=timeout, format="json", all=_set(everything), pictures=_set(pictures)
     )
     seconds = (timeout or _DOCUMENT_SECONDS) + _ON_THE_WAY
     return Question(
@@ -292,6 +295,11 @@ def _query(**given: str | float | None) -> Params:
     return said
 
 
+def _set(flag: bool) -> str | None:
+    """A flag that is said only where it is set: a service that is older does not know it."""
+    return "true" if flag else None
+
+
 def _listed(names: str | Iterable[str]) -> str:
     return names if isinstance(names, str) else ",".join(names)
 
@@ -349,7 +357,7 @@ def recognition(document: Any) -> Recognition:
 def _identified(document: Any) -> IdentifiedFont:
     faces = [
         {**face, "glyphs": [
-            _made(IdentifiedGlyph, {**glyph, "predictions": _predictions(glyph)}) for glyph in face["glyphs"]
+            _made(IdentifiedGlyph, {**glyph, **_seen(glyph)}) for glyph in face["glyphs"]
         ]}
         for face in document["faces"]
     ]  # fmt: skip
@@ -360,16 +368,23 @@ def _identified(document: Any) -> IdentifiedFont:
 def _repaired(document: Any) -> RepairedDocument:
     fonts = tuple(
         _made(DocumentFont, {**font, "codes": tuple(
-            _made(DocumentCode, {**code, "predictions": _predictions(code)}) for code in font["codes"]
+            _made(DocumentCode, {**code, **_seen(code)}) for code in font["codes"]
         )})
         for font in document["fonts"]
     )  # fmt: skip
-    whole = document["document"]
     given = {
-        "model": _made(Model, document["model"]), "fonts": fonts,
-        "document": None if whole is None else base64.b64decode(whole, validate=True),
+        "model": _made(Model, document["model"]), "fonts": fonts, "document": _decoded(document["document"]),
     }  # fmt: skip
     return _made(RepairedDocument, {**document, **given})
+
+
+def _seen(glyph: Mapping[str, Any]) -> dict[str, Any]:
+    """What a glyph of a font or document shows, as our records have it."""
+    return {"predictions": _predictions(glyph), "picture": _decoded(glyph.get("picture"))}
+
+
+def _decoded(base64_: str | None) -> bytes | None:
+    return None if base64_ is None else base64.b64decode(base64_, validate=True)
 
 
 def _predictions(document: Any) -> tuple[Prediction, ...]:
@@ -381,8 +396,14 @@ def _neighbours(response: httpx.Response) -> list[Neighbour]:
 
 
 def _made(kind: type[T], document: Mapping[str, Any]) -> T:
-    """One of our records; what a newer service says beside it is passed over."""
-    values = {each.name: document[each.name] for each in fields(kind)}  # type: ignore[arg-type]
+    """One of our records; what a newer service says beside it is passed over, what an older one does not yet
+    say is as by default.
+    """
+    values = {
+        each.name: document[each.name]
+        for each in fields(kind)  # type: ignore[arg-type]
+        if each.name in document or each.default is MISSING
+    }
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 

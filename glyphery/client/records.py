@@ -1,10 +1,13 @@
-"""What the clients tell: typed answers, and what may be said with a question."""
+"""What the clients tell: typed answers, and what may be said with a question.
+
+What answers gained after their first version has a default, for services that do not say it yet.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from glyphs.errors import BadInput, GlypheryError
@@ -100,17 +103,19 @@ class IdentifiedGlyph:
     """A glyph of a font by its index, and what it shows, most probable first.
 
     mapped: the code points whose glyph the font says it is
-    advance: em; None where the glyph cannot be loaded
+    advance: em; None where the glyph cannot be loaded, or the service is older than 0.18
     known: false for what is like nothing learned; None where there is nothing to see, and `reason` says why
+    picture: what it draws, a PNG; None without ink, and where none was asked for
     """
 
     glyph: int
     name: str
     mapped: tuple[str, ...]
-    advance: float | None
+    advance: float | None = field(default=None, kw_only=True)
     known: bool | None
     predictions: tuple[Prediction, ...]
     reason: str
+    picture: bytes | None = field(default=None, repr=False)
 
     @property
     def best(self) -> Prediction | None:
@@ -142,7 +147,7 @@ class DocumentCode:
 
     said: what copying gave; text: what it gives in the repaired document; empty where there is none
     contradicted: whether it says what it surely does not show
-    known: as of an `IdentifiedGlyph`
+    known, picture: as of an `IdentifiedGlyph`
     """
 
     code: int
@@ -151,6 +156,7 @@ class DocumentCode:
     contradicted: bool
     known: bool | None
     predictions: tuple[Prediction, ...]
+    picture: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ class ServedModel(Model):
     quality: Mapping[str, Any]
     index: bool
     references: int
-    primitives: bool
+    primitives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
