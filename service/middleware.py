@@ -3,7 +3,7 @@
 Observation    a request has a name, is counted and timed, and has a line in the log
 Tracing        a request is a span, where traces are configured; in `service.tracing`
 SafeHeaders    browsers take every answer for what it says it is, and for nothing to be shown inside a page
-Departures     a request whose client has gone is dropped
+Departures     a request whose client has gone is dropped; one that the end of the service cuts short hears so
 Admission      a request that could not be answered in time is refused before its body is read
 Heads          HEAD is answered as GET, without the body
 """
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.books import LEFT, Books
 from service.engine import Engine
-from service.errors import Unavailable
+from service.errors import NotReady, Unavailable
 from service.exchange import CURRENT, path_of
 from service.problems import answer_to
 from service.routes import ROUTERS
@@ -33,6 +33,7 @@ _CSP = {b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'
 SAFE_ALONE = tuple((_SAFE | _SAME_ORIGIN | _CSP).items())  # for what is no page and not shared
 # Endpoints with one piece of interactive work each, which the engine may refuse.
 _ADMITTED = ("/classify", "/embed", "/similar", "/primitives")
+_SUCCESSION = 5  # seconds within which there may be another service in place of one that ends
 _NO_ROUTE = "none"
 _TEMPLATES = [(route.path_regex, route.path) for router in ROUTERS for route in router.routes]
 
@@ -105,7 +106,8 @@ class SafeHeaders:
 class Departures:
     """Cancels a request when its client goes away, once its body has come in whole.
 
-    Whoever waits for the engine is cancelled with it, whereby the work counts as abandoned.
+    Whoever waits for the engine is cancelled with it, whereby the work counts as abandoned. So it is where
+    the server cancels what takes longer than its shutdown may; there somebody still waits for an answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -119,6 +121,12 @@ class Departures:
         assert request is not None
         watching: asyncio.Task[None] | None = None
         gone = asyncio.Event()
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
 
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
@@ -137,10 +145,14 @@ class Departures:
             return message
 
         try:
-            await self.app(scope, watched, send)
+            await self.app(scope, watched, watched_send)
         except asyncio.CancelledError:
-            if not gone.is_set():
+            if gone.is_set():
+                return
+            if started:
                 raise
+            ending = NotReady("The service is shutting down.", "Ask again.", retry_after=_SUCCESSION)
+            await answer_to(Request(scope), ending)(scope, receive, send)
         finally:
             if watching is not None:
                 watching.cancel()

@@ -236,10 +236,18 @@ class Running:
 
 
 @contextmanager
-def _running(app: FastAPI, wait: bool = True, port: int = 0) -> Iterator[Running]:
+def _running(app: FastAPI, wait: bool = True, port: int = 0, drain: int | None = None) -> Iterator[Running]:
     http = connection_class(app.state.settings.max_header_seconds)
     server = uvicorn.Server(
-        uvicorn.Config(app, http=http, log_config=None, access_log=False, ws="none", lifespan="on")
+        uvicorn.Config(
+            app,
+            http=http,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            lifespan="on",
+            timeout_graceful_shutdown=drain,
+        )
     )
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server may come back to its port
@@ -295,10 +303,15 @@ def serve(bundle: Path) -> Serve:
     """Gives servers with other settings, on a free port unless told; `wait=False` meets one not ready yet."""
 
     def start(
-        app: FastAPI | None = None, *, wait: bool = True, port: int = 0, **given: object
+        app: FastAPI | None = None,
+        *,
+        wait: bool = True,
+        port: int = 0,
+        drain: int | None = None,
+        **given: object,
     ) -> AbstractContextManager[Running]:
         settings = Settings(**{"bundles": [bundle], "executors": 2, "job_nice": 0, **given})  # type: ignore[arg-type]
-        return _running(app or create_app(settings), wait, port)
+        return _running(app or create_app(settings), wait, port, drain)
 
     return start
 

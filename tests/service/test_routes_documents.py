@@ -222,6 +222,18 @@ def test_whoever_leaves_ends_the_work_on_their_document(service, silent, halted)
     eventually(lambda: halted.poll() is not None)
 
 
+def test_what_a_service_that_ends_no_longer_waits_for_is_told_so(serve, silent, is_problem):
+    with ThreadPoolExecutor(1) as others:
+        with serve(bundles=[default_bundle()], drain=1) as running:
+            reader = process_of(running)
+            reader.send_signal(signal.SIGSTOP)
+            asked = others.submit(httpx.post, f"{running.url}/documents/repair", content=silent, timeout=30)
+            eventually(lambda: unread(reader))
+        assert "shutting down" in is_problem(asked.result(), 503, "not-ready")["detail"]
+        assert int(asked.result().headers["retry-after"]) > 0
+    assert reader.poll() is not None
+
+
 def test_nothing_is_left_behind(serve, silent):
     threads = threading.active_count()
     with serve(bundles=[default_bundle()]) as running:
