@@ -33,6 +33,11 @@ export class Alike {
     return this.again();
   }
 
+  /** What is shown is of an earlier question, until the next is answered. */
+  outdate() {
+    this.#list.ariaBusy = "true";
+  }
+
   clear() {
     this.#question = null;
     return this.again();
@@ -40,6 +45,7 @@ export class Alike {
 
   again = newest(async signal => {
     const question = this.#question;
+    this.outdate();
     if (!question) return this.#show([], "");
     try {
       const { neighbours } = await this.#find(question, signal);
@@ -80,6 +86,7 @@ export class Alike {
     const addresses = await Promise.all(neighbours.map(({ raster }) => pictureAddress(addressed(raster, this.#model()), signal)));
     this.#addresses.filter(address => address.startsWith("blob:")).forEach(address => URL.revokeObjectURL(address));
     this.#addresses = addresses;
+    this.#list.ariaBusy = "false";
     note(byId("alike-note"), ...(of && !neighbours.length ? ["No reference is left. Allow more scripts, or the same character."] : []));
     byId("alike-empty").hidden = of !== "";
     byId("alike-of").textContent = of && neighbours.length

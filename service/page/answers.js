@@ -22,6 +22,11 @@ export class Answers {
     });
   }
 
+  /** What is shown is of earlier content, until another answer comes. */
+  outdate() {
+    byId("findings").ariaBusy = "true";
+  }
+
   show({ known, predictions }) {
     this.#predictions = predictions;
     note(byId("findings-note"), ...(known ? [] : ["It looks like nothing that the model has learned. The nearest:"]));
@@ -44,6 +49,7 @@ export class Answers {
   }
 
   #render() {
+    byId("findings").ariaBusy = "false";
     const all = this.#predictions, open = this.#more.getAttribute("aria-expanded") === "true";
     this.#more.hidden = all.length <= FEW;
     this.#more.textContent = open ? "Show fewer" : "Show more";

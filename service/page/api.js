@@ -172,7 +172,7 @@ export function hasNewKey() {
 function askForKey() {
   const dialog = byId("key"), field = byId("key-text");
   if (hasKey()) note(byId("key-note"), "The key you gave is not known here. Is it whole?");
-  field.value = "";
+  field.form.reset(); // emptied, and not yet wrong
   dialog.returnValue = "";
   byId("no-key").onclick = () => dialog.close();
   dialog.showModal();

@@ -4,7 +4,7 @@ import { Alike } from "./alike.js";
 import { Answers } from "./answers.js";
 import { ask, explained, hasKey, hasNewKey, service } from "./api.js";
 import { Crop } from "./crop.js";
-import { byId, note } from "./dom.js";
+import { byId, download, note, tell } from "./dom.js";
 import { Identify } from "./identify.js";
 import { Known } from "./known.js";
 import { Models } from "./models.js";
@@ -78,6 +78,8 @@ byId("choose").addEventListener("change", event => {
 
 // --- what comes from elsewhere ---
 
+const isFolder = item => Boolean(item.webkitGetAsEntry?.()?.isDirectory);
+
 /** A font is identified; several, archives and what is given where fonts are scored are scored. Of documents the first
  *  is repaired, of pictures the first recognised. */
 async function take(files, place) {
@@ -133,7 +135,10 @@ document.addEventListener("dragover", event => event.preventDefault());
 document.addEventListener("drop", event => {
   event.preventDefault();
   dragging(-depth);
-  take([...event.dataTransfer.files], event.target);
+  const { files, items } = event.dataTransfer;
+  if (![...items].some(isFolder)) return take([...files], event.target);
+  byId("pad").scrollIntoView({ block: "nearest" });
+  answers.problem("A folder cannot be taken. Drop the files that are in it, or an archive of them.");
 });
 
 // --- the server ---
@@ -152,6 +157,19 @@ service.addEventListener("back", () => {
   isAway = false;
   note(notice);
   start();
+});
+
+// Its description loads more than a link can send a key with.
+byId("programs").addEventListener("click", async event => {
+  if (byId("change-key").hidden) return;
+  event.preventDefault();
+  const line = byId("programs-note");
+  try {
+    download(await (await ask("/openapi.json")).blob(), "glyphery-openapi.json");
+    tell(line, "The description for programs is saved as glyphery-openapi.json. They send the key as X-API-Key.");
+  } catch (error) {
+    tell(line, ...explained(error));
+  }
 });
 
 byId("change-key").addEventListener("click", async () => { if (await hasNewKey()) start(); });

@@ -136,7 +136,7 @@ export class Pad extends EventTarget {
     rule(context, side, colours.getPropertyValue("--rule"), "lines" in this.#canvas.dataset);
     context.fillStyle = context.strokeStyle = colours.getPropertyValue("--ink");
     if (this.#content.kind === "strokes") draw(context, this.#content.strokes, side, 0, 0);
-    if (this.#content.kind === "text") write(context, this.#content.text, EM * side, side / 2, BASELINE * side);
+    if (this.#content.kind === "text") write(context, this.#content.text, EM * side, BASELINE * side, side);
   }
 
   #paintPicture(context, side) {
@@ -192,10 +192,16 @@ function draw(context, strokes, scale, left, top) {
   }
 }
 
-function write(context, text, em, x, baseline) {
+/** A character with its ink in the middle across, smaller where it would not fit. Gives its metrics in em. */
+function write(context, text, em, baseline, side) {
   context.font = `${em}px ${TYPEFACE}`;
-  context.textAlign = "center";
-  context.fillText(text, x, baseline);
+  const { width, actualBoundingBoxLeft: left, actualBoundingBoxRight: right, actualBoundingBoxAscent: ascent,
+    actualBoundingBoxDescent: descent } = context.measureText(text);
+  const room = side * (1 - 2 * MARGIN / SENT);
+  const scale = 1 / Math.max(1, (left + right) / room, ascent / baseline, descent / (side - baseline));
+  context.font = `${scale * em}px ${TYPEFACE}`;
+  context.fillText(text, side / 2 + scale * (left - right) / 2, baseline);
+  return { width: (left + right) / em, height: (ascent + descent) / em, bottom: -descent / em, advance: width / em };
 }
 
 function extent(strokes) {
@@ -223,11 +229,7 @@ function drawn(strokes) {
 /** A character in this device's font, whose metrics are known. */
 async function written(text) {
   const { canvas, context } = onWhite();
-  const em = SENT / 2;
-  write(context, text, em, SENT / 2, 0.65 * SENT);
-  const { width, actualBoundingBoxLeft: left, actualBoundingBoxRight: right, actualBoundingBoxAscent: ascent,
-    actualBoundingBoxDescent: descent } = context.measureText(text);
-  const metrics = { width: (left + right) / em, height: (ascent + descent) / em, bottom: -descent / em, advance: width / em };
+  const metrics = write(context, text, SENT / 2, 0.65 * SENT, SENT);
   return { picture: await encoded(canvas), metrics };
 }
 

@@ -51,6 +51,8 @@ export class Recognise {
   #ask = newest(async (signal, isDone) => {
     const { pad, known, models, answers, alike, primitives } = this.#parts;
     const { content } = pad;
+    answers.outdate();
+    alike.outdate();
     const taken = await pad.taken();
     if (signal.aborted) return;
     if (!taken) {

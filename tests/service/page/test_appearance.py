@@ -105,6 +105,13 @@ def test_nothing_is_wider_than_the_screen(open_page, url, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_no_field_is_so_small_that_a_phone_zooms_in_on_it(open_page, url):
+    page = open_page(url)
+    fields = page.locator("select, input:not([type=radio], [type=checkbox], [type=file])")
+    sizes = fields.evaluate_all("fields => fields.map(field => parseFloat(getComputedStyle(field).fontSize))")
+    assert min(sizes) >= 16
+
+
 def test_a_finger_draws(open_page, url):
     page = open_page(url, **PHONE)
     draw(page, STROKES["V"])

@@ -260,6 +260,57 @@ def test_a_character_is_typed_and_its_look_alikes_are_gone_on_from(open_page, ur
     expect(page.locator("#sheet")).to_have_attribute("aria-label", "Drawing area: the character ع")
 
 
+def test_a_character_that_is_wide_is_drawn_whole(open_page, url):
+    page = open_page(url)
+    # Playwright does not see bodies that are blobs.
+    page.evaluate(
+        """() => {
+            const fetched = window.fetch;
+            window.asked = new Promise(resolve => {
+                window.fetch = (path, options) => {
+                    if (path.startsWith("/classify")) {
+                        options.body.arrayBuffer().then(bytes => resolve([path, [...new Uint8Array(bytes)]]));
+                    }
+                    return fetched(path, options);
+                };
+            });
+        }"""
+    )
+    page.get_by_label("or type it").fill("\u2e3b")  # a dash of three em
+    path, picture = page.evaluate("asked")
+    sent = Image.open(io.BytesIO(bytes(picture))).convert("L").point(lambda grey: 255 - grey)
+    left, top, right, bottom = sent.getbbox()
+    assert 0 < left < right < sent.width
+    assert 0 < top < bottom < sent.height
+    [width] = parse_qs(urlsplit(path).query)["width"]
+    assert right - left > sent.width / 2  # as large as fits
+    assert float(width) > 2
+
+
+def test_answers_to_what_was_there_before_are_marked_as_such(open_page, url):
+    page = open_page(url)
+    page.get_by_label("or type it").fill("L")
+    page.wait_for_selector("#references li")
+    held = []
+    page.route("**/classify*", lambda route: held.append(route))
+    page.get_by_label("or type it").fill("A")
+    for place in ("#findings", "#references"):
+        expect(page.locator(place)).to_have_attribute("aria-busy", "true")
+        expect(page.locator(place)).to_have_css("opacity", "0.45")
+    held.pop().continue_()
+    for place in ("#findings", "#references"):
+        expect(page.locator(place)).to_have_attribute("aria-busy", "false")
+    assert "A" in characters(page)
+
+
+def test_a_folder_that_is_dropped_is_said_to_be_one(open_page, url, drop):
+    page = open_page(url)
+    # No script can make a folder to drop, only the browser itself.
+    page.evaluate("DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true })")
+    drop(page, "#score", ("fonts", "", b""))
+    expect(page.locator("#findings-note")).to_contain_text("A folder cannot be taken")
+
+
 def test_what_an_input_method_composes_is_taken(open_page, url):
     page = open_page(url)
     page.get_by_label("or type it").focus()
@@ -401,6 +452,9 @@ def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
     with serve(keys=keys, jobs=tmp_path / "jobs") as running:
         page = open_page(running.url, allowed=NETWORK, ready=False)
         dialog = page.get_by_role("dialog", name="This server asks for a key")
+        field = page.get_by_label("API key")
+        as_it_is = page.locator("#type").evaluate("field => getComputedStyle(field).borderColor")
+        expect(field).to_have_css("border-color", as_it_is)  # nothing is wrong with what nobody has typed yet
         page.get_by_label("API key").fill("wrong")
         page.keyboard.press("Enter")
         expect(dialog).to_contain_text("not known here")
@@ -418,6 +472,10 @@ def test_a_key_is_asked_for_and_kept(open_page, serve, tmp_path):
         page.wait_for_selector(".bundle")
         assert page.evaluate("localStorage.length") == 0
         expect(page.get_by_role("button", name="Change key")).to_be_visible()
+        with page.expect_download() as saved:  # a link alone would bring no key
+            page.get_by_role("link", name="For programs").click()
+        assert "/classify" in saved.value.path().read_text()
+        expect(page.locator("#programs-note")).to_contain_text("X-API-Key")
 
 
 def test_a_busy_server_is_spoken_of_no_longer_than_it_is_waited_for(open_page, serve):
