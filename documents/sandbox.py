@@ -4,7 +4,8 @@ Nothing is believed that comes back: all that is said of one document is limited
 to make sense. A document that takes the process over can lie about itself, and about no other.
 
 The parent sends the settings and the document; the child (`documents.sandboxed`) answers
-    text     which codes of which fonts are set, and in which words, then
+    text     which codes of which fonts are set, then
+    words    some of the words that they are set in, as often as there are more, then
     font     each font with its codes, the rasters of those with ink being the body, and when all is read
     end      whose `error` and `remedy` say why the document cannot be read, where it cannot
 Then the parent may send what codes stand for, and gets
@@ -17,7 +18,7 @@ import json
 import math
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -165,10 +166,14 @@ class _Answer:
         message, _ = self._heard.next(0)
         _check_end(message)
         found = _text(message)
+        places = list(found.advances)
         left = {font: tuple(codes) for font, codes in found.advances_by_font().items()}
         fonts: list[DocumentFont] = []
         while True:
             message, body = self._heard.next(max(map(len, left.values()), default=0) * self._size**2)
+            if message["kind"] == "words":
+                _add_words(found, places, message["words"])
+                continue
             if message["kind"] == "end":
                 _check_end(message)
                 return found, fonts
@@ -198,13 +203,17 @@ class _Answer:
 def _text(message: dict[str, Any]) -> Text:
     places: list[Code] = [(number(font, _MOST), number(code, _MOST)) for font, code in message["used"]]
     advances = dict(zip(places, finite(message["advances"]), strict=True))
-    words: Counter[tuple[Code, ...]] = Counter()
-    for times, *word in message["words"]:
-        words[tuple(places[number(place, len(places))] for place in word)] += number(times, _MOST)
+    if len(advances) != len(places):
+        raise ValueError("a code is told twice")
     return Text(
         number(message["pages"], _MOST), number(message["unread"], _MOST), _flag(message["signed"]),
-        advances, words,
+        advances,
     )  # fmt: skip
+
+
+def _add_words(found: Text, places: Sequence[Code], words: Any) -> None:
+    for times, *word in words:
+        found.words[tuple(places[number(place, len(places))] for place in word)] += number(times, _MOST)
 
 
 def _flag(value: Any) -> bool:

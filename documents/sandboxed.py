@@ -6,8 +6,9 @@ import io
 import json
 import math
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from glyphs.raster import RasterSettings
 from glyphs.to_unicode import cmap
 
 _MIB = 2**20
+_WORDS = 1024  # of one message: nothing else is done in the parent while one is parsed
 
 
 def _answer(source: int, to: int) -> None:
@@ -72,34 +74,44 @@ def _tell_end(to: int, error: BadDocument | None) -> None:
 
 
 def _read(to: int, data: bytes, settings: RasterSettings, limits: Limits) -> None:
+    told = 0
+
+    def tell(message: dict[str, Any], body: bytes = b"") -> None:
+        nonlocal told
+        encoded = json.dumps(message).encode()
+        told += len(encoded)
+        if told > limits.max_answer:
+            raise BadDocument(f"What is in it takes more than {limits.max_answer // _MIB} MiB to tell.")
+        send(to, encoded, body)
+
     text = read_text(data)
     if len(text.advances) > limits.max_codes:
         raise TooManyCodes(f"Its fonts set more than {limits.max_codes:,} different codes.")
-    message = json.dumps(_text(text)).encode()
-    told = len(message)
-    _check(told, limits)
-    send(to, message)
+    tell(_text(text))
+    for words in words_of(text):
+        tell(words)
     with pikepdf.open(io.BytesIO(data)) as document:
         for font in draw_fonts(document, text.advances_by_font(), settings):
-            message = json.dumps(_font(font)).encode()
-            told += len(message)
-            _check(told, limits)
             rasters = [code.raster for code in font.codes if code.raster is not None]
-            send(to, message, np.stack(rasters).tobytes() if rasters else b"")
-
-
-def _check(told: int, limits: Limits) -> None:
-    if told > limits.max_answer:
-        raise BadDocument(f"What is in it takes more than {limits.max_answer // _MIB} MiB to tell.")
+            tell(_font(font), np.stack(rasters).tobytes() if rasters else b"")
 
 
 def _text(text: Text) -> dict[str, Any]:
-    places = {code: place for place, code in enumerate(text.advances)}
     return {
         "kind": "text", "pages": text.pages, "unread": text.unread, "signed": text.signed,
         "used": list(text.advances), "advances": list(map(_finite, text.advances.values())),
-        "words": [[times, *map(places.__getitem__, word)] for word, times in text.words.items()],
     }  # fmt: skip
+
+
+def words_of(text: Text) -> Iterator[dict[str, Any]]:
+    """Messages that tell the words of a text."""
+    places = {code: place for place, code in enumerate(text.advances)}
+    words = iter(text.words.items())
+    while some := list(islice(words, _WORDS)):
+        yield {
+            "kind": "words",
+            "words": [[times, *map(places.__getitem__, word)] for word, times in some],
+        }
 
 
 def _font(font: DocumentFont) -> dict[str, Any]:

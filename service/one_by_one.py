@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from glyphs.confined import NoReader
 from recognition.recogniser import Answer, Answers
@@ -160,6 +161,20 @@ class OneByOne:
             np.concatenate([part.logits for part in parts]),
             np.concatenate([part.embeddings for part in parts]),
         )
+
+
+def in_pieces(value: Any, depth: int) -> bytes:
+    """JSON of what may be large, piece by piece: no other thread goes on while one is made.
+
+    depth: of lists and objects that are taken apart
+    """
+    if depth and isinstance(value, dict):
+        members = [to_json(name) + b":" + in_pieces(of, depth - 1) for name, of in value.items()]
+        return b"{%b}" % b",".join(members)
+    if depth and isinstance(value, list):
+        # No `map` within `join`: between its steps no other thread would have its turn either.
+        return b"[%b]" % b",".join([in_pieces(one, depth - 1) for one in value])
+    return to_json(value)
 
 
 def _as_it_is(answers: Answers) -> Answers:

@@ -29,7 +29,7 @@ Finish = Callable[[Text, Sequence[ReadDocumentFont], bytes | None], T]
 _MOST = 4  # documents that wait or are at work
 _FIRST_GUESS = 3.0  # seconds a document, before any has been repaired
 _MOST_MEMORY = 768 * 2**20  # bytes of the process that reads
-# Bytes that a document may be told in: nothing else is done in this process while they are parsed.
+# Bytes that a document may be told in.
 _MOST_TOLD = 16 * 2**20
 
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
-from pydantic_core import to_json
 
 from documents.contents import Text
 from documents.repair import ReadDocumentFont
@@ -29,6 +28,7 @@ from service.errors import (
     UnusableDocument,
 )
 from service.models import Context
+from service.one_by_one import in_pieces
 from service.one_file import BINARY, DOCUMENT
 from service.parameters import Asked, Asking, Scripts, listed, repairer_of, settings_of
 from service.pictures import as_picture
@@ -36,6 +36,7 @@ from service.problems import documented
 from service.schemas import RepairResponse
 
 _PDF = "application/pdf"
+_DEPTH = 4  # of a code in the answer
 _PROBLEMS = (
     EmptyBody, MalformedBody, SlowBody, BodyTooLarge, UnsupportedBody, *OF_THE_ENGINE, UnknownModel,
     NoCandidates, UnusableDocument, TooManyCodes,
@@ -112,7 +113,7 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
             "fonts": [_told(font, query.k, pictures=query.pictures) for font in fonts],
             "document": None if repaired is None else base64.b64encode(repaired).decode(),
         }  # fmt: skip
-        return Response(to_json(found), media_type="application/json")
+        return Response(in_pieces(found, _DEPTH), media_type="application/json")
 
     return await repairer.repair(
         document, asking.model, candidates, finish, everything=query.all, deadline=asking.deadline

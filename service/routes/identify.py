@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
-from pydantic_core import to_json
 
 from glyphs.errors import BadLabel
 from recognition.candidates import NoCandidates
@@ -24,6 +23,7 @@ from service.errors import (
     UnsupportedBody,
     UnusableFont,
 )
+from service.one_by_one import in_pieces
 from service.one_file import FONT
 from service.parameters import Asked, Asking, Count, InContext, check_count, identifier_of, settings_of
 from service.pictures import as_picture
@@ -39,6 +39,7 @@ _PRIOR = (
     "what the glyphs are: text: those that some text needs, as in fonts that documents embed; fonts: all or"
     " most of what a font has; uniform: any"
 )
+_DEPTH = 4  # of a glyph in the answer
 
 router = APIRouter(tags=["recognition"])
 
@@ -72,7 +73,7 @@ async def identify_font(request: Request, query: Annotated[IdentifyQuery, Query(
 
     def finish(faces: list[IdentifiedFace]) -> Response:
         found = {"model": asking.model.identity, "faces": list(map(_told, faces))}
-        return Response(to_json(found), media_type="application/json")
+        return Response(in_pieces(found, _DEPTH), media_type="application/json")
 
     return await identifier.identify(
         font, asking.model, candidates, query.k, finish,

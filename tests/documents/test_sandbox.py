@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from pikepdf import Dictionary, Name
 
 from documents.contents import DocumentFont, Text
 from documents.sandbox import BadDocument, Limits, Reader, ReaderKilled, TooManyCodes, _Answer
+from documents.sandboxed import words_of
 from documents.text import read_map
 from glyphs.confined import NO_ANSWER, Heard
 from glyphs.pipe import Patience
@@ -201,7 +203,7 @@ def test_whoever_asks_may_have_less_patience(document: Path, patience: float) ->
 SIZE = 8
 TEXT = {
     "kind": "text", "pages": 1, "unread": 0, "signed": False, "used": [[5, 65], [5, 66]],
-    "advances": [0.5, 0.6], "words": [[3, 0, 1], [1, 1]],
+    "advances": [0.5, 0.6],
 }  # fmt: skip
 FONT = {
     "kind": "font", "number": 5, "name": "F", "type": "Type0", "obstacle": "",
@@ -210,6 +212,9 @@ FONT = {
 END = {"kind": "end", "error": "", "remedy": "", "too_many": False}
 INK = bytes(SIZE**2)
 Message = tuple[object, bytes]
+
+
+WORDS = {"kind": "words", "words": [[3, 0, 1], [1, 1]]}
 
 
 def heard(*messages: Message) -> tuple[Text, list[DocumentFont]]:
@@ -225,8 +230,8 @@ def heard(*messages: Message) -> tuple[Text, list[DocumentFont]]:
 
 
 def test_an_answer_that_makes_sense_is_taken() -> None:
-    text, [font] = heard((TEXT, b""), (FONT, INK), (END, b""))
-    assert text.words == {((5, 65), (5, 66)): 3, ((5, 66),): 1}
+    text, [font] = heard((TEXT, b""), (WORDS, b""), (WORDS, b""), (FONT, INK), (END, b""))
+    assert text.words == {((5, 65), (5, 66)): 6, ((5, 66),): 2}
     assert [code.spoken for code in font.codes] == ["A", ""]
     assert font.codes[0].raster is not None
     assert font.codes[0].raster.shape == (SIZE, SIZE)
@@ -240,8 +245,8 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
         b"", b"[]", b"7", b"{}", b"\xff", b"[" * 5_000, b" " * 40_000,
         TEXT | {"signed": 1}, TEXT | {"signed": None},
         TEXT | {"pages": -1}, TEXT | {"pages": "1"}, TEXT | {"unread": 1.5}, TEXT | {"used": [[5]]},
-        TEXT | {"used": [[5, 2**40], [5, 66]]}, TEXT | {"advances": [0.5]}, TEXT | {"words": [[1, 2]]},
-        TEXT | {"words": [[-1, 0]]}, TEXT | {"words": [[1, -1]]}, TEXT | {"words": 3}, TEXT | {"words": [[]]},
+        TEXT | {"used": [[5, 2**40], [5, 66]]}, TEXT | {"advances": [0.5]},
+        TEXT | {"used": [[5, 65], [5, 65]]},
         json.dumps(TEXT).replace("0.5", "NaN").encode(), json.dumps(TEXT).replace("0.5", "1e999").encode(),
         END,
     ],
@@ -249,6 +254,19 @@ def test_an_answer_that_makes_sense_is_taken() -> None:
 def test_nonsense_is_no_text(text: object) -> None:
     with pytest.raises(NO_ANSWER):
         heard((text, b""), (FONT, INK), (END, b""))
+
+
+@pytest.mark.parametrize("words", [[[1, 2]], [[-1, 0]], [[1, -1]], 3, [[]]])
+def test_nonsense_is_no_words(words: object) -> None:
+    with pytest.raises(NO_ANSWER):
+        heard((TEXT, b""), (WORDS | {"words": words}, b""), (FONT, INK), (END, b""))
+
+
+def test_many_words_are_told_a_thousand_at_a_time() -> None:
+    places = [(5, code) for code in range(40)]
+    words = Counter({(one, other): 1 for one in places for other in places})
+    told = list(words_of(Text(1, 0, dict.fromkeys(places, 0.5), words)))
+    assert [len(message["words"]) for message in told] == [1024, 576]
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,14 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic_core import to_json
 
 from bundles import default_bundle
 from glyphs.fonts import FontFile
 from glyphs.raster import draw
 from recognition.bundle import Bundle
 from service.models import ServedModel
+from service.one_by_one import in_pieces
 from service.schemas import IdentifyResponse
 from tests.service.waits import eventually, unread
 
@@ -82,6 +84,12 @@ def numbers(running):
         for family in text_string_to_metric_families(running.client.get("/metrics").text)
         for sample in family.samples
     }
+
+
+def test_an_answer_in_pieces_is_the_answer():
+    value = {"faces": [{"glyphs": [{"name": 'a"\u0639', "advance": 0.5}, {}], "none": None}, []], "\u0639": 1}
+    for depth in range(6):
+        assert in_pieces(value, depth) == to_json(value)
 
 
 def test_answers_are_those_of_the_command_line(post, font_dir):
