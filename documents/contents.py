@@ -17,6 +17,7 @@ class Text:
 
     unread: pages that cannot be read
     signed: whether a signature vouches for the file, which it does for no other
+    damaged: whether the file is not as it should be, so that more may have been in it than was found
     advances: of every code that is used, in em
     words: how often codes stand one after the other, with space around them
     """
@@ -24,6 +25,7 @@ class Text:
     pages: int = 0
     unread: int = 0
     signed: bool = False
+    damaged: bool = False
     advances: dict[Code, float] = field(default_factory=dict)
     words: Counter[tuple[Code, ...]] = field(default_factory=Counter)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -207,7 +206,7 @@ def _text(message: dict[str, Any]) -> Text:
         raise ValueError("a code is told twice")
     return Text(
         number(message["pages"], _MOST), number(message["unread"], _MOST), _flag(message["signed"]),
-        advances,
+        _flag(message["damaged"]), advances,
     )  # fmt: skip
 
 

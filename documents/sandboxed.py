@@ -99,6 +99,7 @@ def _read(to: int, data: bytes, settings: RasterSettings, limits: Limits) -> Non
 def _text(text: Text) -> dict[str, Any]:
     return {
         "kind": "text", "pages": text.pages, "unread": text.unread, "signed": text.signed,
+        "damaged": text.damaged,
         "used": list(text.advances), "advances": list(map(_finite, text.advances.values())),
     }  # fmt: skip
 

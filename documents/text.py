@@ -38,6 +38,7 @@ def read_text(data: bytes) -> Text:
     with pikepdf.open(io.BytesIO(data)) as document:
         pages, signed = len(document.pages), is_signed(document)
         file = io.BytesIO(sound_copy(document))
+        damaged = bool(document.get_warnings())
     logging.getLogger("pdfminer").setLevel(logging.CRITICAL)
     fonts = _Fonts()
     device = _Setting(fonts)
@@ -51,7 +52,7 @@ def read_text(data: bytes) -> Text:
         except Exception:  # a page that is broken does not spoil the others
             unread += place < pages
         device.end()
-    return Text(pages, unread, signed, device.advances, device.words)
+    return Text(pages, unread, signed, damaged, device.advances, device.words)
 
 
 def read_map(content: bytes) -> dict[int, str]:

@@ -87,6 +87,8 @@ def repair(
         if out:
             with written(out):
                 put(document.read_bytes() if done.document is None else done.document, out)
+    if done.damaged:
+        show.say(f"{document} is damaged: more may have been in it than was found.")
     if done.signed and done.document is not None:
         show.say(f"{document} is signed; no signature vouches for what is repaired.")
     if json:
@@ -106,6 +108,7 @@ class _Done:
     pages: int
     unread: int
     signed: bool
+    damaged: bool
     fonts: Sequence[Font]
     document: bytes | None
 
@@ -142,7 +145,9 @@ def _repaired(
             whole = reader.written(texts) if write and texts else None
         except BadDocument as error:
             raise BadDocument(f"{document}: {error.message}", error.remedy) from None
-    return _Done(text.pages, text.unread, text.signed, [font.to_dict(k) for font in read], whole)
+    return _Done(
+        text.pages, text.unread, text.signed, text.damaged, [font.to_dict(k) for font in read], whole
+    )
 
 
 def _repaired_by(
@@ -157,7 +162,7 @@ def _repaired_by(
         except ServiceError as error:
             raise named(str(document), error) from None
     fonts = [asdict(font, dict_factory=without_picture) for font in found.fonts]
-    return _Done(found.pages, found.unread, found.signed, fonts, found.document)
+    return _Done(found.pages, found.unread, found.signed, found.damaged, fonts, found.document)
 
 
 def _print(document: Path, done: _Done) -> None:

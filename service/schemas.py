@@ -59,6 +59,7 @@ _REPAIR: JsonDict = {
     "pages": 1,
     "unread": 0,
     "signed": False,
+    "damaged": False,
     "repaired": 1,
     "fonts": [{
         "font": "ABCDEF+Amiri",
@@ -263,6 +264,9 @@ class RepairResponse(BaseModel):
     unread: int = Field(description="pages that cannot be read")
     signed: bool = Field(
         description="whether a signature vouches for what was posted, which it does not for what is repaired"
+    )
+    damaged: bool = Field(
+        description="whether the file is not as it should be: more may have been in it than was found"
     )
     repaired: int = Field(description="codes that say something else than they did, of all fonts")
     fonts: list[DocumentFontFields]

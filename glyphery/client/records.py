@@ -187,6 +187,7 @@ class RepairedDocument:
 
     unread: pages that cannot be read
     signed: whether a signature vouches for what was given, which it does not for what is repaired
+    damaged: whether what was given is not as a PDF should be: more may have been in it than was found
     repaired: codes that say something else than they did, of all fonts
     document: the PDF; None where nothing was to be repaired
     """
@@ -194,7 +195,8 @@ class RepairedDocument:
     model: Model
     pages: int
     unread: int
-    signed: bool
+    signed: bool = field(default=False, kw_only=True)
+    damaged: bool = field(default=False, kw_only=True)
     repaired: int
     fonts: tuple[DocumentFont, ...]
     document: bytes | None

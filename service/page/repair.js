@@ -48,7 +48,7 @@ export class Repair {
 }
 
 /** What the codes of a document's fonts show, and what can be done: to save it, and to believe what contradicts it. */
-function card(name, { pages, unread, signed, fonts, document: whole }, believe) {
+function card(name, { pages, unread, signed, damaged, fonts, document: whole }, believe) {
   const contradicted = fonts.reduce((total, font) => total + font.contradicted, 0);
   const { summary, choice, frame } = tiled(
     fonts.flatMap(font => font.codes.filter(({ predictions }) => predictions.length).map(code => ofCode(code, font.font))), "code", KINDS, `Codes of ${name}`);
@@ -61,6 +61,7 @@ function card(name, { pages, unread, signed, fonts, document: whole }, believe) 
     element("header", {}, element("h3", {}, isolated(name)), element("span", { class: "small" }, pagesRead)),
     element("p", { class: "small" }, summary),
     contradicted && believe ? element("p", { class: "small" }, "What a document says is kept, also where it is not what is shown, unless you believe the pictures.") : null,
+    damaged ? element("p", { class: "small" }, "It is damaged: more may have been in it than was found.") : null,
     signed && whole ? element("p", { class: "small" }, "It is signed; no signature vouches for what is repaired.") : null,
     ...fonts.filter(({ reason }) => reason).map(({ font, reason }) => element("p", { class: "small" }, isolated(font), ` is left as it is: ${reason}`)),
     element("p", { class: "buttons" }, ...buttons),

@@ -49,6 +49,8 @@ _HEADERS = {
         "description": "codes that say what they show now",
         "schema": {"type": "integer"},
     },
+    "X-Glyphery-Signed": {"description": "whether what was posted is", "schema": {"type": "boolean"}},
+    "X-Glyphery-Damaged": {"description": "whether what was posted is", "schema": {"type": "boolean"}},
 }
 
 router = APIRouter(tags=["recognition"])
@@ -105,11 +107,15 @@ async def repair_document(request: Request, query: Annotated[RepairQuery, Query(
     def finish(text: Text, fonts: Sequence[ReadDocumentFont], repaired: bytes | None) -> Response:
         count = sum(font.repaired for font in fonts)
         if query.format is Format.PDF:
-            headers = {"X-Glyphery-Model": identity["digest"], "X-Glyphery-Repaired": str(count)}
+            headers = {
+                "X-Glyphery-Model": identity["digest"], "X-Glyphery-Repaired": str(count),
+                "X-Glyphery-Signed": str(text.signed).lower(),
+                "X-Glyphery-Damaged": str(text.damaged).lower(),
+            }  # fmt: skip
             return Response(document if repaired is None else repaired, headers=headers, media_type=_PDF)
         found: dict[str, Any] = {
             "model": identity, "pages": text.pages, "unread": text.unread, "signed": text.signed,
-            "repaired": count,
+            "damaged": text.damaged, "repaired": count,
             "fonts": [_told(font, query.k, pictures=query.pictures) for font in fonts],
             "document": None if repaired is None else base64.b64encode(repaired).decode(),
         }  # fmt: skip

@@ -202,7 +202,7 @@ def test_whoever_asks_may_have_less_patience(document: Path, patience: float) ->
 
 SIZE = 8
 TEXT = {
-    "kind": "text", "pages": 1, "unread": 0, "signed": False, "used": [[5, 65], [5, 66]],
+    "kind": "text", "pages": 1, "unread": 0, "signed": False, "damaged": False, "used": [[5, 65], [5, 66]],
     "advances": [0.5, 0.6],
 }  # fmt: skip
 FONT = {
@@ -265,7 +265,7 @@ def test_nonsense_is_no_words(words: object) -> None:
 def test_many_words_are_told_a_thousand_at_a_time() -> None:
     places = [(5, code) for code in range(40)]
     words = Counter({(one, other): 1 for one in places for other in places})
-    told = list(words_of(Text(1, 0, dict.fromkeys(places, 0.5), words)))
+    told = list(words_of(Text(pages=1, advances=dict.fromkeys(places, 0.5), words=words)))
     assert [len(message["words"]) for message in told] == [1024, 576]
 
 

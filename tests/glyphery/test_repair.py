@@ -63,6 +63,15 @@ def test_whoever_voids_a_signature_is_told(ask: Ask, silent: Path, tmp_path: Pat
     assert said not in ask("repair", tmp_path / "out.pdf", "--out", tmp_path / "copy.pdf").stderr
 
 
+def test_a_damaged_document_is_told(ask: Ask, silent: Path) -> None:
+    said = "silent.pdf is damaged: more may have been in it than was found."
+    assert said not in ask("repair", silent).stderr
+    data = silent.read_bytes()
+    silent.write_bytes(data[: data.rindex(b"startxref")])
+    done = ask("repair", silent)
+    assert (done.returncode, said in done.stderr) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -103,6 +103,15 @@ def test_signatures_are_told(post, silent):
         sign(opened)
         opened.save(out := io.BytesIO())
     assert post(out.getvalue(), format="json").json()["signed"] is True
+    assert post(out.getvalue()).headers["x-glyphery-signed"] == "true"
+
+
+def test_what_is_cut_short_is_told(post, silent):
+    assert post(silent, format="json").json()["damaged"] is False
+    assert post(silent).headers["x-glyphery-damaged"] == "false"
+    cut = silent[: len(silent) * 3 // 4]
+    assert post(cut, format="json").json()["damaged"] is True
+    assert post(cut).headers["x-glyphery-damaged"] == "true"
 
 
 def test_pictures_are_believed_where_that_is_asked_for(post, silent):
