@@ -41,7 +41,7 @@ class Thresholds:
         plain it is three of four, lest many defects be taken for a design
     suspicious: least doubt at which the reflection is looked at
     reflection: by how much less the reflection must be doubted for the glyph to be mirrored
-    upright: greatest doubt about the reflection then; a glyph in no more doubt itself is only warned of
+    upright: greatest doubt about the reflection then
     decorative: share of a face's glyphs in doubt from which it is decorative, of at least `judged` glyphs
     plain: median doubt up to which a face, or a script in it, is plain text, whose doubts are defects, unless
         as many are in doubt as `encoded`
@@ -297,9 +297,7 @@ class _Judge:
             message = f"Its reflection looks like {_called(own)}, it does not."
             if self._turned_by_design(own):
                 return [Finding("mirrored", Status.WARN, f"{message} Nor do others with the same mark.")]
-            # What leans or curls the other way in a script face is hardly in doubt as it is.
-            status = Status.FAIL if evidence.doubt > limits.upright else Status.WARN
-            return [Finding("mirrored", status, message)]
+            return [Finding("mirrored", Status.FAIL, message)]
         if doubt >= (limits.supported if copied else limits.fail):
             status = Status.FAIL
         elif doubt >= limits.warn:

@@ -130,16 +130,6 @@ def test_many_mirrored_glyphs_are_found_however_many_are_looked_at_at_once(
     assert len(mirrored) > 16  # which is more than are asked about together
 
 
-def test_a_reflection_that_fits_better_is_a_warning_where_the_glyph_is_hardly_in_doubt(
-    recogniser: Recogniser, font_dir: Path
-) -> None:
-    data = edited(font_dir / "sans.ttf", drawn_as("R", "R", (-1, 0, 0, 1, 620, 0)))
-    with Scorer(recogniser, thresholds=Thresholds(upright=1000.0)) as scorer:
-        score = scorer.score("f", data)
-    assert "82" not in _problems(score)
-    assert _checks(_problems(score, Status.WARN))["82"] == "mirrored"
-
-
 def test_vowels_of_khmer_in_two_parts_may_show_one_and_nothing_else(scorer: Scorer, font_dir: Path) -> None:
     aa, oo, latin = Label(0x17B6), Label(0x17C4), Label(ord("g"))
     assert may_be_a_part(oo, aa)
