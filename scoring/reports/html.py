@@ -6,7 +6,7 @@ Everything is in the page and readable without a script; the script adds filters
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,10 @@ from scoring.reports.tally import Tally, check_order, suspects, worst_first
 from scoring.reports.text import named
 from scoring.verdicts import PROBLEMS, FaceScore, FontScore, Verdict, check_title
 
-# What a contact sheet holds at most, over all faces of a file. Beyond it a browser takes seconds and
-# the file tens of megabytes. Suspects have their cards however many there are.
-MAX_TILES = 6_000
-MAX_TILE_OUTLINES = 2_200_000  # characters of path data
+# What a contact sheet holds at most, and what the cards of suspects do, each over all faces of a file. Beyond
+# it a browser takes seconds and the file tens of megabytes.
+MAX_TILES = MAX_CARDS = 6_000
+MAX_OUTLINES = 2_200_000  # characters of path data
 
 _COMMON = ("Zyyy", "Zinh", "Zzzz")  # characters of many scripts go by their block
 
@@ -66,7 +66,11 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A face on the page: its cards, and its tiles by script or, where scripts share it, block."""
+    """A face on the page: its cards, and its tiles by script or, where scripts share it, block.
+
+    left_out: glyphs without a tile
+    uncarded, unaccepted: suspects, and glyphs whose findings are accepted, without a card
+    """
 
     id: str
     face: FaceScore
@@ -74,6 +78,8 @@ class Sheet:
     accepted: tuple[Card, ...]
     groups: Mapping[str, list[Tile]]
     left_out: int
+    uncarded: int
+    unaccepted: int
 
 
 def write_font_page(
@@ -100,7 +106,7 @@ def write_font_page(
         path, "font.html.j2", score=score, tally=Tally.of(score), sheets=sheets, outlines=outlines.shared,
         pictures=references.pictures, made_with=made_with or {}, index=index,
         found=_checks_found(score), groups=list(dict.fromkeys(_groups(sheets))),
-        max_tiles=MAX_TILES, max_outlines=MAX_TILE_OUTLINES,
+        max_tiles=MAX_TILES, max_cards=MAX_CARDS, max_outlines=MAX_OUTLINES,
     )  # fmt: skip
 
 
@@ -161,26 +167,47 @@ def _groups(sheets: list[Sheet]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The verdicts of a face that the page shows: as cards, and as tiles."""
+    """The verdicts of a face that the page shows: as cards, and as tiles; and those that have no card."""
 
     face: FaceScore
     suspects: list[Verdict]
     accepted: list[Verdict]
     tiles: list[Verdict]
+    uncarded: int
+    unaccepted: int
+
+
+class _Room:
+    """What the page has left for glyphs and their outlines."""
+
+    def __init__(self, glyphs: int) -> None:
+        self._glyphs, self._characters = glyphs, MAX_OUTLINES
+
+    def take(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
+        """Those that fit, for which there is that much less room afterwards."""
+        taken = []
+        for verdict in verdicts:
+            if self._glyphs > 0 and self._characters >= len(verdict.path):
+                taken.append(verdict)
+                self._glyphs -= 1
+                self._characters -= len(verdict.path)
+        return taken
 
 
 def _choose(score: FontScore) -> list[_Chosen]:
-    room, characters = MAX_TILES, MAX_TILE_OUTLINES
+    cards, tiles = _Room(MAX_CARDS), _Room(MAX_TILES)
+    found = [suspects(face) for face in score.faces]
+    shown = [cards.take(some) for some in found]  # before what is accepted, of all faces
     chosen = []
-    for face in score.faces:
-        accepted = [verdict for verdict in face.glyphs if _is_accepted(verdict)]
-        some = _Chosen(face, suspects(face), worst_first(accepted), [])
-        for verdict in face.glyphs:
-            if room > 0 and characters >= len(verdict.path):
-                some.tiles.append(verdict)
-                room -= 1
-                characters -= len(verdict.path)
-        chosen.append(some)
+    for face, some, carded in zip(score.faces, found, shown, strict=True):
+        settled = worst_first(verdict for verdict in face.glyphs if _is_accepted(verdict))
+        accepted = cards.take(settled)
+        chosen.append(
+            _Chosen(
+                face, carded, accepted, tiles.take(face.glyphs),
+                len(some) - len(carded), len(settled) - len(accepted),
+            )
+        )  # fmt: skip
     return chosen
 
 
@@ -203,7 +230,7 @@ def _sheet(number: int, chosen: _Chosen, outlines: Outlines, references: Referen
     first = len(chosen.suspects)
     return Sheet(
         f"f{number}", face, tuple(cards[:first]), tuple(cards[first:]), groups,
-        len(face.glyphs) - len(chosen.tiles),
+        len(face.glyphs) - len(chosen.tiles), chosen.uncarded, chosen.unaccepted,
     )  # fmt: skip
 
 

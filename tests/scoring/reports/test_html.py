@@ -155,8 +155,29 @@ def test_a_huge_font_loses_tiles_and_says_so_but_no_suspect(monkeypatch: pytest.
     assert "40 glyphs are not on this sheet" in elements.text
 
 
+def test_a_page_that_cannot_hold_all_suspects_says_how_many_it_leaves_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(html_page, "MAX_CARDS", 12)
+    accepted = replace(found("dots"), accepted=True)
+    bad = [verdict(chr(code), found("dots")) for code in range(0x4E00, 0x4E0A)]
+    known = [verdict(chr(code), accepted) for code in range(0x5E00, 0x5E03)]
+    elements = Elements(page(font(face(*bad, *known), face(verdict("A", found("dots")), style="Bold"))))
+    assert len(classes(elements, "li", "card")) == 12
+    assert "Suspects 10, worst first" in elements.text
+    assert "Accepted findings 3" in elements.text
+    assert "2 glyphs with accepted findings have no card" in elements.text  # suspects of all faces go first
+    monkeypatch.setattr(html_page, "MAX_CARDS", 4)
+    elements = Elements(page(font(face(*bad))))
+    assert "Suspects 10, worst first" in elements.text
+    assert "6 suspects have no card" in elements.text
+    cards = {card["id"] for card in classes(elements, "li", "card")}
+    links = {link["href"].removeprefix("#") for link in elements.all("a")}
+    assert {link for link in links if link.startswith("c")} <= cards
+
+
 def test_heavy_outlines_are_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_page, "MAX_TILE_OUTLINES", 3 * len(SQUARE))
+    monkeypatch.setattr(html_page, "MAX_OUTLINES", 3 * len(SQUARE))
     elements = Elements(page(font(face(*map(verdict, "ABCDE")))))
     assert len(classes(elements, "li", "tile")) == 3
 
