@@ -43,6 +43,7 @@ _LOAD = ft.FT_LOAD_NO_SCALE | ft.FT_LOAD_NO_BITMAP
 # FreeType does not call a font scalable that has pictures beside its outlines (FT_FACE_FLAG_SBIX, which
 # freetype-py does not name).
 _OUTLINED = freetype.FT_FACE_FLAG_SCALABLE | 1 << 17
+_UNCLOSED = re.compile(r"\((\w+), (?!.*\))")
 _STYLE_WORDS = re.compile(
     r"[ _-]+(thin|hairline|(extra|ultra|semi|demi)?[ _-]?(light|bold|black|condensed|expanded)|regular|book"
     r"|medium|heavy|black|italic|oblique|roman|wide|narrow|compressed|ui|display|text|caption|subhead|web|pro|std)$",
@@ -149,7 +150,9 @@ class Face:
         handle, index = self._face._FT_Face, ctypes.c_uint()
         charmap = handle.contents.charmap  # NULL where FreeType found none for Unicode
         if not charmap or charmap.contents.encoding != freetype.FT_ENCODING_UNICODE:
-            raise BadFont("It has no Unicode character map.")
+            symbols = any(one.encoding == freetype.FT_ENCODING_MS_SYMBOL for one in self._face.charmaps)
+            which = ", but one for symbols, which does not say what its glyphs are" if symbols else ""
+            raise BadFont(f"It has no Unicode character map{which}.")
         found: dict[int, int] = {}
         code = ft.FT_Get_First_Char(handle, ctypes.byref(index))
         while index.value and code <= sys.maxunicode:  # a hostile map goes on to 2**32
@@ -341,8 +344,11 @@ def _open(data: bytes, index: int) -> freetype.Face:
 
 
 def _reason(error: Exception) -> str:
-    """FreeType's own words, without its Python wrapper's."""
-    return str(error).removeprefix("FT_Exception:").strip(" ()") or type(error).__name__
+    """FreeType's own words, without its Python wrapper's, which lacks brackets in some of them: `horizontal
+    header (hhea, table missing`.
+    """
+    said = str(error).removeprefix("FT_Exception:").strip(" ()")
+    return _UNCLOSED.sub(r"(\1) ", said) or type(error).__name__
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fontTools.ttLib import TTFont, newTable
+from fontTools.ttLib.sfnt import SFNTReader, SFNTWriter
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables.sbixGlyph import Glyph as Picture
 from fontTools.ttLib.tables.sbixStrike import Strike
@@ -166,11 +169,30 @@ def test_a_font_without_a_unicode_map_is_a_bad_font(font_dir: Path, tmp_path: Pa
     symbols.cmap = {
         0xF000 + codepoint: name for codepoint, name in font.getBestCmap().items() if codepoint < 128
     }
-    for tables in ([symbols], []):
+    for tables, which in (([symbols], ", but one for symbols"), ([], r"\.$")):
         font["cmap"].tables = tables
         font.save(tmp_path / "symbols.ttf")
-        with pytest.raises(BadFont, match="no Unicode character map"):
+        with pytest.raises(BadFont, match=f"no Unicode character map{which}"):
             first_face(tmp_path / "symbols.ttf").characters()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("hhea", "horizontal header (hhea) table missing."),
+        ("loca", "locations (loca) table missing."),
+        ("head", "unknown file format."),
+    ],
+)
+def test_a_font_that_lacks_a_table_is_told_which(table: str, said: str, font_dir: Path) -> None:
+    reader, without = SFNTReader((font_dir / "sans.ttf").open("rb")), io.BytesIO()
+    tags = [tag for tag in reader.tables if tag != table]
+    writer = SFNTWriter(without, len(tags), reader.sfntVersion)
+    for tag in tags:
+        writer[tag] = reader[tag]
+    writer.close()
+    with pytest.raises(BadFont, match=re.escape(f"It is no font FreeType can read: {said}")):
+        next(FontFile(Path("given"), without.getvalue(), "").faces())
 
 
 def test_a_map_beyond_unicode_gives_its_unicode_part_only(font_dir: Path, tmp_path: Path) -> None:
