@@ -18,8 +18,13 @@ def serve(
             help="Folder of a bundle, the shipped one by default; repeat for more, the default first."
         ),
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on; 127.0.0.1 unless set otherwise, which only this machine reaches."
+        ),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 unless set otherwise.")] = None,
     processes: Annotated[
         int | None, typer.Option(help="Processes that share the port, each with its own copy of the models.")
     ] = None,
@@ -44,7 +49,7 @@ def serve(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
-    """Serve /classify and /similar over HTTP.
+    """Serve over HTTP what the others do with pictures, fonts and documents, and a page to do it on.
 
     Settings also come from GLYPHERY_* variables, and from a file; options go before them, variables before
     the file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging.config
 import math
 import os
@@ -16,7 +17,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from multiprocessing import parent_process
 from pathlib import Path
-from socket import socket
+from socket import AI_PASSIVE, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, getaddrinfo, socket
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -30,6 +31,7 @@ from service import logs
 from service.access import check_access
 from service.app import create_app
 from service.connections import connection_class
+from service.errors import BadSettings
 from service.models import Models
 from service.settings import Settings
 from service.sharing import Tally, keep_to_share, loop_that_shares
@@ -46,20 +48,59 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM; a single process SIGHUP, too), then finish what was begun.
 
     Raises:
-        BadBundle, BadIndex, BadSettings: the bundles or the keys cannot be used, or anybody on the
-            network could ask and nobody said so; raised before anything listens.
+        BadBundle, BadIndex, BadSettings: the bundles, the keys or the address cannot be used, or anybody on
+            the network could ask and nobody said so; raised before anything listens.
     """
     check_access(settings)
     logging.config.dictConfig(_options(settings)["log_config"])  # what is said of loading belongs there too
     if settings.processes > 1:
         Models.load(settings.bundles, settings.device)  # each loads its own; here only to see that it can
+        _check_address(settings.host, settings.port)
         _serve_from_several_processes(settings)
         return
     models = Models.load(settings.bundles, settings.device)
+    _check_address(settings.host, settings.port)
     protocol = connection_class(settings.max_header_seconds)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it is ignored, and stays so
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     uvicorn.run(partial(create_app, settings, models=models), http=protocol, **_options(settings))
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises BadSettings where nothing can listen there, of which uvicorn tells the system's words alone."""
+    error = _trouble(host, port)
+    if error is None:
+        return
+    other = "--port NUMBER or GLYPHERY_PORT=NUMBER"
+    if error.errno == errno.EADDRINUSE:
+        problem = f"Port {port} of {host} is in use."
+        remedy = f"End what listens there, or choose another: {other}."
+    elif error.errno == errno.EACCES:
+        problem, remedy = (
+            f"This user may not listen at port {port}.",
+            f"Choose one from 1024 upwards: {other}.",
+        )
+    else:
+        problem = f"Nothing can listen at {host}: {error.strerror}."
+        remedy = "Give an address of this machine: --host ADDRESS or GLYPHERY_HOST=ADDRESS."
+    raise BadSettings(problem, remedy)
+
+
+def _trouble(host: str, port: int) -> OSError | None:
+    """Why nothing can listen at any address of a host: without IPv6 one of localhost's works."""
+    first: OSError | None = None
+    try:
+        for family, kind, protocol, _, address in getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE):
+            try:
+                with socket(family, kind, protocol) as tried:
+                    tried.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+                    tried.bind(address)
+                    return None
+            except OSError as error:
+                first = first or error
+    except OSError as error:  # nobody knows the name
+        first = error
+    return first
 
 
 def _serve_from_several_processes(settings: Settings) -> None:

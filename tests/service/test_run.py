@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from glyphs.errors import BadBundle
+from service.errors import BadSettings
 from service.run import serve
 from service.settings import Settings
 
@@ -39,6 +41,20 @@ def test_an_altered_bundle_is_refused_in_one_line(bundle, tmp_path):
     with pytest.raises(BadBundle, match=r"labels\.json") as raised:
         serve(Settings(bundles=[folder]))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_port_that_is_taken_is_refused_with_what_to_do(bundle, processes):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BadSettings, match=rf"^Port {port} of 127\.0\.0\.1 is in use.*--port"):
+            serve(Settings(bundles=[bundle], port=port, processes=processes))
+
+
+def test_an_address_of_another_machine_is_refused_with_what_to_do(bundle):
+    nobodys = "192.0.2.1"  # RFC 5737: in documents alone
+    with pytest.raises(BadSettings, match=rf"^Nothing can listen at {re.escape(nobodys)}: .*--host"):
+        serve(Settings(bundles=[bundle], host=nobodys, open_access=True))
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
