@@ -10,6 +10,7 @@ import codecs
 import json
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ from glyphery import (
 )
 from glyphs.errors import BadInput, GlypheryError
 
+_NOBODY_READS = 128 + 13  # SIGPIPE, as a shell tells it of other programs
 _OF_TRAINING = {"lightning", "matplotlib", "onnx", "onnxscript", "scipy", "sklearn", "torch"}
 
 
@@ -51,6 +53,10 @@ class _Verbs(TyperGroup):
                 raise
             show.say(f"This verb needs {error.name}. Install it: pip install 'glyphery[train]'.")
             ctx.exit(1)
+        except BrokenPipeError:  # whoever read it has enough, as `head` has
+            with suppress(OSError, ValueError):  # what is left in the buffer goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_NOBODY_READS)
         except OSError as error:
             from glyphs.folders import is_full  # loads SQLite, which --help does without
 

@@ -22,11 +22,15 @@ class Advance(Protocol):
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    found = Console(stderr=stderr)
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # in place of an end with 1, which is a finding of `score`
+
+    found = Ours(stderr=stderr)
     if found.is_terminal and found.width:  # none where COLUMNS is 0
         return found
     # A pipe has no width of its own, and a table cut to 80 columns loses what it says.
-    return Console(stderr=stderr, width=shutil.get_terminal_size((120, 0)).columns)
+    return Ours(stderr=stderr, width=shutil.get_terminal_size((120, 0)).columns)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ VERBS = [
     "index",
     "classify",
     "similar",
+    "identify",
+    "repair",
     "score",
     "serve",
     "bench",
@@ -133,6 +136,17 @@ def test_json_is_json_whatever_stdout_cannot_write(
     lines = run(*score, encoding=encoding).stdout.splitlines()
     assert list(map(json.loads, lines)) == list(map(json.loads, expected.stdout.splitlines()))
     assert json.loads(lines[0])["font"] == str(name)
+
+
+@pytest.mark.parametrize("how", [["--json"], []])
+def test_output_that_nobody_reads_is_no_finding(how: list[str], font_dir: Path) -> None:
+    command = [sys.executable, "-m", "glyphery", "score", str(font_dir / "phagspa.ttf"), *how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        said = run.stderr.read()
+    assert (run.returncode, said) == (128 + signal.SIGPIPE, "")
 
 
 def test_a_full_disk_gets_one_line_and_leaves_nothing_half_done(small_disk: Path, font_dir: Path) -> None:
