@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from glyphery import show
-from glyphs.errors import GlypheryError
+from glyphs.errors import BadInput, GlypheryError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -62,8 +62,11 @@ def kinds_(
     from benchmarks.outside.kinds import by_kind, kinds_of_families
 
     with _told():
+        kept = sorted((benchmark / "parts").glob("recognition-*.npz"))
+        if not kept:
+            raise BadInput(f"{benchmark} holds no answers.", "Run `python -m benchmarks.glyphs` first.")
         kinds = kinds_of_families(fonts, Package.listed())
-        for answers in sorted((benchmark / "parts").glob("recognition-*.npz")):
+        for answers in kept:
             table = by_kind(answers.stem.removeprefix("recognition-"), answers, dataset, kinds)
             show.table(table.title, table.columns, table.rows)
 

@@ -20,11 +20,12 @@ _FIRST = 5
 
 
 def kinds_of_families(fonts: Path, packages: Sequence[Package]) -> dict[str, str]:
-    """By the name that a dataset has for a family, its kind."""
+    """By the name that a dataset has for a family, its kind; of those whose package is listed."""
     kinds = {package.family: package.kind for package in packages}
     return {
         family_key(face.family): kinds[path.parent.name]
         for path in find_fonts([fonts])
+        if path.parent.name in kinds
         for face in FontFile.read(path).faces()
     }
 
@@ -38,7 +39,7 @@ def by_kind(name: str, answers: Path, dataset: Path, kinds: Mapping[str, str]) -
         families = {number: family for number, family, _, _ in opened.families()}
     with np.load(answers) as kept:
         truth, places, equal, family = (kept[column] for column in ("truth", "places", "equal", "family"))
-    kind = np.array([kinds[families[number]] for number in family.tolist()])
+    kind = np.array([kinds.get(families[number], "") for number in family.tolist()])
     among = (places[:, :_FIRST] == truth[:, None]).any(axis=1)
     rows = []
     for title, some in [

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from benchmarks.outside.__main__ import app
 from benchmarks.outside.dataset import judged, outside_dataset
 from benchmarks.outside.fetch import Package, regular, unpack
 from benchmarks.outside.kinds import TEXT, by_kind, kinds_of_families
@@ -100,6 +102,12 @@ def test_answers_are_counted_by_the_kind_of_their_family(tmp_path: Path, dataset
     assert rows["display"] == ("1", "1", "100.0", "100.0", "100.0")
     assert rows["all"] == ("2", "4", "50.0", "75.0", "75.0")
     assert rows["serif"] == ("0", "0", "–", "–", "–")
+
+
+def test_where_nothing_was_asked_yet_that_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["kinds", str(FONTS), "--benchmark", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds no answers. Run `python -m benchmarks.glyphs` first." in done.stderr
 
 
 def _packed(folder: Path, files: dict[str, bytes]) -> Path:
