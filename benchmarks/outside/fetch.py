@@ -69,7 +69,8 @@ def fetch(packages: Sequence[Package], out: Path, advance: Callable[[int, int], 
     missing = []
     for start in range(0, len(wanted), _AT_ONCE):
         part = wanted[start : start + _AT_ONCE]
-        missing += [package for package in part if package not in _fetched(part, out)]
+        given = _fetched(part, out)
+        missing += [package for package in part if package not in given]
         advance(min(start + _AT_ONCE, len(wanted)), len(wanted))
     return missing
 

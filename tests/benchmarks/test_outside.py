@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from benchmarks.outside.__main__ import app
 from benchmarks.outside.dataset import judged, outside_dataset
-from benchmarks.outside.fetch import Package, regular, unpack
+from benchmarks.outside.fetch import Package, fetch, regular, unpack
 from benchmarks.outside.kinds import TEXT, by_kind, kinds_of_families
 from glyphs.dataset.build import build
 from glyphs.dataset.store import Dataset
@@ -47,6 +48,34 @@ def test_a_package_is_unpacked_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
         unpack(nothing, tmp_path / "y")
     assert not (tmp_path / "y").exists()
+
+
+def test_npm_is_asked_for_many_packages_at_once_and_for_each_where_one_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = _packed(tmp_path, {"package/X_400Regular.ttf": b"font"})
+    asked, npm = tmp_path / "asked", tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text(
+        f"""#!/bin/sh
+        echo "$@" >> {asked}
+        case "$*" in *missing*) exit 1;; esac
+        to=$4; shift 4
+        for spec; do cp {archive} "$to/$(echo "$spec" | sed 's/^@//; s/[@/]/-/g').tgz"; done
+        """
+    )
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{npm.parent}:{os.environ['PATH']}")
+    one, other, missing = (Package(name, "1.0.0", "serif") for name in ("one", "other", "missing"))
+    out = tmp_path / "out"
+    assert fetch([one, other], out, lambda *_: None) == []
+    assert len(asked.read_text().splitlines()) == 1
+    assert fetch([one, other], out, lambda *_: None) == []
+    assert len(asked.read_text().splitlines()) == 1
+    again = tmp_path / "again"
+    assert fetch([one, missing, other], again, lambda *_: None) == [missing]
+    assert len(asked.read_text().splitlines()) == 1 + 1 + 3
+    assert sorted(path.name for path in again.iterdir()) == ["one", "other"]
 
 
 def test_of_families_that_share_outlines_one_is_asked_about_unless_one_is_known() -> None:
